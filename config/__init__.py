@@ -1,0 +1,1 @@
+"""What may be chosen: settings from the environment, the uptake.toml file, logging."""

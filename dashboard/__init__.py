@@ -1,0 +1,1 @@
+"""What admins see: the JSON API and the pages, over models.queries."""

@@ -1,0 +1,1 @@
+"""What we remember: tables, writes with their guarantees, queries, migrations."""

@@ -1,0 +1,1 @@
+"""Every read: one function per question, own return types."""

@@ -1,0 +1,1 @@
+"""What happens: Celery tasks, thin shells around uptake and models."""

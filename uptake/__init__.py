@@ -1,0 +1,1 @@
+"""What it means: the pure core, and how we speak to the world."""

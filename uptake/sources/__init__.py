@@ -1,0 +1,62 @@
+"""Where connections are listed: one file per kind of portal, all answering in `uptake.facts`."""
+
+import enum
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import msgspec
+
+from uptake.facts import SeenApp, SeenConnection, SeenVersion
+
+
+class Capability(enum.StrEnum):
+    """What a kind of source can tell; the rest of Uptake asks this, never the kind's name."""
+
+    LISTS_NEVER_CONNECTED = "lists_never_connected"
+    GIVES_GRANTED_SCOPES = "gives_granted_scopes"
+    GIVES_ACCEPTANCE_TIME = "gives_acceptance_time"
+    GIVES_CONTACT = "gives_contact"
+    REMOVAL_IS_IMMEDIATE = "removal_is_immediate"
+    SUPPORTS_CONDITIONAL = "supports_conditional"
+    SUPPORTS_FEED = "supports_feed"
+    PUSHES_ACCEPTANCE = "pushes_acceptance"
+
+
+class Kind(enum.StrEnum):
+    """How a source tells versions."""
+
+    VERSIONED = "versioned"  # numbered versions
+    SCOPE_SET = "scope_set"  # Uptake numbers the requested sets itself
+    VERDICT = "verdict"  # the platform says what is pending
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a listing; the items are raw, so that unchanged ones need not be decoded."""
+
+    items: list[msgspec.Raw]
+    more: bool
+    total: int | None
+
+
+class Source(Protocol):
+    """A portal's listings. Each method raises TransientError or PermanentError and nothing else."""
+
+    kind: Kind
+    capabilities: frozenset[Capability]
+
+    def apps(self) -> list[SeenApp]:
+        """Every app of the credential, deleted ones included where the source lists them."""
+
+    def versions(self, app: str) -> list[SeenVersion]:
+        """The whole version history of *app*, oldest first, numbers without gaps."""
+
+    def pages(self, app: str) -> Iterator[Page]:
+        """The connections of *app*, page by page; it ends without an error only after a complete walk."""
+
+    def decode(self, item: msgspec.Raw) -> SeenConnection:
+        """The facts of one raw item; raises Rejected when it cannot be trusted."""
+
+    def close(self) -> None:
+        """Let go of sockets."""

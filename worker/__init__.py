@@ -1,0 +1,1 @@
+"""Where processes start: the Celery app, lifecycle, embedded servers, the CLI."""
