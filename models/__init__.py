@@ -1,1 +1,36 @@
 """What we remember: tables, writes with their guarantees, queries, migrations."""
+
+from models.alert import Alert, AlertStep, NoticeGroup, Told
+from models.app import App, AppVersion, ScopeSet, Source, Verdict
+from models.base import Base, Session, db_now
+from models.connection import Adoption, Connection, Tenure
+from models.event import Event, Fire, Heartbeat, Poll
+from models.notice import Attempt, Notice, Reminder
+from models.tenant import Contact, Tenant
+
+__all__ = [
+    "Adoption",
+    "Alert",
+    "AlertStep",
+    "App",
+    "AppVersion",
+    "Attempt",
+    "Base",
+    "Connection",
+    "Contact",
+    "Event",
+    "Fire",
+    "Heartbeat",
+    "Notice",
+    "NoticeGroup",
+    "Poll",
+    "Reminder",
+    "ScopeSet",
+    "Session",
+    "Source",
+    "Tenant",
+    "Tenure",
+    "Told",
+    "Verdict",
+    "db_now",
+]

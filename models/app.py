@@ -1,0 +1,130 @@
+"""Sources, their apps, the versions of each app, and interned scope sets."""
+
+import uuid
+from datetime import datetime
+
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from models.base import Base, big, index, pk, text_list
+
+
+class Leased:
+    """What a row needs so that one worker at a time polls it, whoever dies meanwhile.
+
+    Leases go by Postgres's clock; *poll_seq* orders runs, so a late one is recognised and thrown away.
+    """
+
+    next_poll_at: Mapped[datetime]
+    rung_until: Mapped[datetime | None]  # a doorbell is on its way; ring again only after this
+    lease_token: Mapped[uuid.UUID | None]
+    lease_until: Mapped[datetime | None]
+    poll_seq: Mapped[big] = mapped_column(BigInteger, server_default="0")
+    failures: Mapped[int] = mapped_column(server_default="0")  # in a row
+
+
+class Source(Leased, Base):
+    """One portal with one credential; its secrets live in uptake.toml's references, never here."""
+
+    __tablename__ = "source"
+    __table_args__ = (
+        UniqueConstraint("name", comment="A source is addressed by its name in uptake.toml and in app keys."),
+        index("ix_source_due", "next_poll_at", why="The tick looks for due sources."),
+    )
+
+    id: Mapped[pk]
+    name: Mapped[str]
+    kind: Mapped[str]
+    enabled: Mapped[bool] = mapped_column(server_default=text("true"))  # false: no longer in uptake.toml
+    circuit_open_until: Mapped[
+        datetime | None
+    ]  # no request before this: the portal is down or asked us to wait
+    last_fault: Mapped[str | None]
+    last_error: Mapped[str | None]
+    listed_at: Mapped[datetime | None]
+
+
+class App(Leased, Base):
+    """One app of a source as last listed, and when it is to be polled and evaluated next."""
+
+    __tablename__ = "app"
+    __table_args__ = (
+        UniqueConstraint("source_id", "external_id", comment="One row per app of a portal."),
+        index(
+            "ix_app_due",
+            "next_poll_at",
+            postgresql_where=text("deleted_at IS NULL"),
+            why="The tick looks for due apps.",
+        ),
+        index(
+            "ix_app_evaluate",
+            "evaluate_at",
+            postgresql_where=text("evaluate_at IS NOT NULL"),
+            why="The tick looks for apps whose alerts may have changed.",
+        ),
+    )
+
+    id: Mapped[pk]
+    source_id: Mapped[big] = mapped_column(ForeignKey("source.id"))
+    external_id: Mapped[str]
+    name: Mapped[str]
+    distribution: Mapped[str] = mapped_column(server_default="public")
+    approval: Mapped[str] = mapped_column(server_default="not_required")
+    environments: Mapped[text_list] = mapped_column(server_default="{}")
+    latest_version: Mapped[int | None]
+    created_at: Mapped[datetime | None]
+    first_seen_at: Mapped[datetime]
+    deleted_at: Mapped[datetime | None]
+    walked_at: Mapped[datetime | None]  # the last complete walk: until then our picture is exact
+    changed_at: Mapped[datetime | None]  # the last poll that changed anything
+    evaluate_at: Mapped[datetime | None]
+    evaluated_at: Mapped[datetime | None]
+
+
+class ScopeSet(Base):
+    """A set of grants, stored once and pointed at; immutable."""
+
+    __tablename__ = "scope_set"
+    __table_args__ = (
+        UniqueConstraint("fingerprint", comment="Equal sets are one row, so sets compare by id."),
+    )
+
+    id: Mapped[pk]
+    fingerprint: Mapped[str]
+    grants: Mapped[text_list]
+
+
+class AppVersion(Base):
+    """An immutable numbered scope set of an app."""
+
+    __tablename__ = "app_version"
+    __table_args__ = (CheckConstraint("number > 0", name="number", comment="Versions count from 1."),)
+
+    app_id: Mapped[big] = mapped_column(ForeignKey("app.id"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    scope_set_id: Mapped[big] = mapped_column(ForeignKey("scope_set.id"))
+    released_at: Mapped[datetime]
+    released_by: Mapped[str | None]
+    first_seen_at: Mapped[datetime]
+
+
+class Verdict(Base):
+    """How every connection of an app at this version with this scope set stands against the latest version.
+
+    The pure core judges each distinct pair once; connections join this row, so a release writes a few
+    rows and not one per tenant.
+    """
+
+    __tablename__ = "verdict"
+
+    app_id: Mapped[big] = mapped_column(ForeignKey("app.id"), primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)  # 0: not told
+    scope_set_id: Mapped[big] = mapped_column(ForeignKey("scope_set.id"), primary_key=True)
+    latest: Mapped[int]
+    lag: Mapped[str]  # uptake.lag.LagClass, or "unknown"
+    missing: Mapped[text_list]
+    superfluous: Mapped[text_list]
+    versions_behind: Mapped[int]
+    outdated_since: Mapped[datetime | None]
+    blocking_since: Mapped[datetime | None]
+    mismatch: Mapped[bool]

@@ -1,0 +1,69 @@
+"""The column vocabulary, the declarative base and the session that every process binds once."""
+
+import enum
+from datetime import datetime
+from typing import Annotated, Any
+
+from sqlalchemy import (
+    BigInteger,
+    DateTime,
+    Enum,
+    Identity,
+    Index,
+    MetaData,
+    String,
+    Text,
+    func,
+    select,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.orm import DeclarativeBase, mapped_column, sessionmaker
+from sqlalchemy.orm import Session as OrmSession
+
+NAMES = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+    "ex": "ex_%(table_name)s_%(constraint_name)s",
+}
+
+pk = Annotated[int, mapped_column(BigInteger, Identity(), primary_key=True)]
+big = Annotated[int, mapped_column(BigInteger)]
+text_list = Annotated[list[str], mapped_column(ARRAY(Text))]
+document = Annotated[dict[str, Any], mapped_column(JSONB)]
+
+
+class Base(DeclarativeBase):
+    """All tables; times are aware UTC, enums are stored as their values."""
+
+    metadata = MetaData(naming_convention=NAMES)
+    type_annotation_map = {  # noqa: RUF012 - SQLAlchemy reads it from the class
+        datetime: DateTime(timezone=True),
+        str: Text,
+        # Stored as the value in a plain VARCHAR: a new member is not a migration.
+        enum.StrEnum: Enum(
+            enum.StrEnum,
+            native_enum=False,
+            create_constraint=False,
+            length=40,
+            values_callable=lambda members: [member.value for member in members],
+        ),
+    }
+
+
+def index(name: str, *columns: Any, why: str, **options: Any) -> Index:
+    """An index that says why it exists; the migrations write *why* into the database as its comment."""
+    return Index(name, *columns, info={"why": why}, **options)
+
+
+# Bound per process (worker.lifecycle, dashboard.app); Session.begin() is the only transaction boundary.
+Session = sessionmaker(expire_on_commit=False)
+
+short = String(40)
+
+
+def db_now(session: OrmSession) -> datetime:
+    """The instant by Postgres's clock: the only clock that orders our rows."""
+    return session.scalars(select(func.clock_timestamp(type_=DateTime(timezone=True)))).one()

@@ -1,0 +1,128 @@
+"""Who runs what now (connection), and the whole history of it (tenure, adoption)."""
+
+from datetime import date, datetime
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    ForeignKeyConstraint,
+    UniqueConstraint,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ExcludeConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from models.base import Base, big, index, pk
+from uptake.facts import Status
+
+
+class Connection(Base):
+    """One row per (app, resource owner, environment): the facts as last observed.
+
+    Never touched by a poll that found nothing new: when the app was last read is the app's `walked_at`.
+    """
+
+    __tablename__ = "connection"
+    __table_args__ = (
+        UniqueConstraint("app_id", "tenant_id", "environment", comment="A connection is this triple."),
+        index(
+            "ix_connection_absent",
+            "app_id",
+            postgresql_where=text("absent_walks > 0"),
+            why="Rows missing from the last complete walk: gone after the second.",
+        ),
+        index("ix_connection_tenant_id", "tenant_id", why="All apps of one tenant."),
+        CheckConstraint("epoch >= 0", name="epoch", comment="0: never connected."),
+        # Room for updates in place: an upgrade then rewrites no index entry.
+        {"postgresql_with": {"fillfactor": "85"}},
+    )
+
+    id: Mapped[pk]
+    app_id: Mapped[big] = mapped_column(ForeignKey("app.id"))
+    tenant_id: Mapped[big] = mapped_column(ForeignKey("tenant.id"))
+    environment: Mapped[str]
+    external_id: Mapped[str | None]
+    status: Mapped[Status]
+    version: Mapped[int | None]
+    scope_set_id: Mapped[big | None] = mapped_column(ForeignKey("scope_set.id"))
+    client_id: Mapped[str | None]
+    epoch: Mapped[int]  # counts unbroken lives from allow to revoke
+    epoch_started_at: Mapped[datetime | None]
+    allowed_at: Mapped[datetime | None]  # as the portal says; None in faithful mode
+    accepted_at: Mapped[datetime | None]
+    accepted_by: Mapped[str | None]
+    version_not_before: Mapped[datetime | None]  # the present version was accepted in (not before, not after]
+    version_not_after: Mapped[datetime | None]
+    hash: Mapped[big] = mapped_column(BigInteger)  # of the raw item; 0: not listed any more
+    absent_walks: Mapped[int] = mapped_column(server_default="0")
+    observed_at: Mapped[datetime]  # the poll that last changed this row
+    last_seq: Mapped[big] = mapped_column(BigInteger)
+
+
+class Tenure(Base):
+    """One unbroken stretch of (connection, version, scope set, status); kept for ever.
+
+    It began in (not_before, valid_from]; *valid_to* is None while it lasts.
+    """
+
+    __tablename__ = "tenure"
+    __table_args__ = (
+        ExcludeConstraint(
+            ("connection_id", "="),
+            (func.tstzrange(text("valid_from"), text("valid_to")), "&&"),
+            name="ex_tenure_overlap",
+            using="gist",
+            comment="Stretches of one connection never overlap.",
+        ),
+        index(
+            "uq_tenure_open",
+            "connection_id",
+            unique=True,
+            postgresql_where=text("valid_to IS NULL"),
+            why="Exactly one stretch of a connection is open.",
+        ),
+        CheckConstraint(
+            "valid_to IS NULL OR valid_to > valid_from",
+            name="forward",
+            comment="No empty or inverted stretch.",
+        ),
+        index(
+            "ix_tenure_tenant_id_app_id",
+            "tenant_id",
+            "app_id",
+            "valid_from",
+            why="The timeline of a tenant.",
+        ),
+        index("ix_tenure_app_id", "app_id", "valid_from", "valid_to", why="An app as of a past instant."),
+        ForeignKeyConstraint(["connection_id"], ["connection.id"]),
+    )
+
+    id: Mapped[pk]
+    connection_id: Mapped[big]
+    app_id: Mapped[big]
+    tenant_id: Mapped[big]
+    environment: Mapped[str]
+    epoch: Mapped[int]
+    status: Mapped[Status]
+    version: Mapped[int | None]
+    scope_set_id: Mapped[big | None]
+    not_before: Mapped[datetime | None]  # None: it was so when we first looked
+    valid_from: Mapped[datetime]
+    valid_to: Mapped[datetime | None]
+
+
+class Adoption(Base):
+    """How many connected tenants ran each version at the end of a day; a day without change has no row."""
+
+    __tablename__ = "adoption"
+    __table_args__ = (
+        CheckConstraint("tenants >= 0", name="tenants", comment="A count cannot go below nobody."),
+    )
+
+    app_id: Mapped[big] = mapped_column(ForeignKey("app.id"), primary_key=True)
+    environment: Mapped[str] = mapped_column(primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)  # 0: not told
+    day: Mapped[date] = mapped_column(primary_key=True)
+    tenants: Mapped[int]

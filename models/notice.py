@@ -1,0 +1,104 @@
+"""Reminder threads, and the outbox: the row is the queue, a Celery message its doorbell."""
+
+import uuid
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from models.base import Base, big, document, index, pk
+
+
+class Reminder(Base):
+    """The thread of reminders to one tenant about one connection."""
+
+    __tablename__ = "reminder"
+    __table_args__ = (
+        index(
+            "uq_reminder_open",
+            "connection_id",
+            unique=True,
+            postgresql_where=text("stopped_at IS NULL"),
+            why="One open thread per connection.",
+        ),
+        index(
+            "ix_reminder_due_at",
+            "due_at",
+            postgresql_where=text("stopped_at IS NULL"),
+            why="The tick looks for threads that are due.",
+        ),
+        index("ix_reminder_app_id", "app_id", why="The threads of an app."),
+    )
+
+    id: Mapped[pk]
+    connection_id: Mapped[big] = mapped_column(ForeignKey("connection.id"))
+    app_id: Mapped[big] = mapped_column(ForeignKey("app.id"))
+    tenant_id: Mapped[big] = mapped_column(ForeignKey("tenant.id"))
+    environment: Mapped[str]
+    target_version: Mapped[int]
+    opened_at: Mapped[datetime]
+    sent: Mapped[int] = mapped_column(server_default="0")
+    last_sent_at: Mapped[datetime | None]
+    due_at: Mapped[datetime | None]  # None: the ladder's cap is reached
+    held_reason: Mapped[str | None]  # why the last due time sent nothing
+    stopped_at: Mapped[datetime | None]
+    stop_reason: Mapped[str | None]
+
+
+class Notice(Base):
+    """One message to one address; written in the transaction that decided it, sent at least once."""
+
+    __tablename__ = "notice"
+    __table_args__ = (
+        UniqueConstraint("key", comment="The idempotency key: deciding twice queues once."),
+        index(
+            "ix_notice_due_at",
+            "due_at",
+            postgresql_where=text("state IN ('due', 'sending')"),
+            why="What is waiting to be sent, and leases that ran out.",
+        ),
+        index("ix_notice_reminder_id", "reminder_id", why="The notices of a thread, to cancel them."),
+        index("ix_notice_app_id", "app_id", "created_at", why="What was sent about an app."),
+    )
+
+    id: Mapped[pk]
+    key: Mapped[str]
+    receiver: Mapped[str]
+    to: Mapped[str]
+    reason: Mapped[str]  # why it is sent
+    source_id: Mapped[big | None] = mapped_column(ForeignKey("source.id"))
+    app_id: Mapped[big | None] = mapped_column(ForeignKey("app.id"))
+    tenant_id: Mapped[big | None] = mapped_column(ForeignKey("tenant.id"))
+    group_id: Mapped[big | None] = mapped_column(ForeignKey("notice_group.id"))
+    reminder_id: Mapped[big | None] = mapped_column(ForeignKey("reminder.id"))
+    subject: Mapped[str]
+    body: Mapped[str]
+    html: Mapped[str | None]
+    payload: Mapped[document] = mapped_column(JSONB, server_default=text("'{}'"))
+    state: Mapped[str]  # due | sending | sent | failed | cancelled
+    created_at: Mapped[datetime]
+    due_at: Mapped[datetime]
+    attempts: Mapped[int] = mapped_column(server_default="0")
+    lease_token: Mapped[uuid.UUID | None]
+    lease_until: Mapped[datetime | None]
+    settled_at: Mapped[datetime | None]
+    settle_reason: Mapped[str | None]  # why it was cancelled, or the last error
+
+
+class Attempt(Base):
+    """One try to send a notice, written before the call; without an end, its outcome is unknown."""
+
+    __tablename__ = "attempt"
+    __table_args__ = (
+        UniqueConstraint("notice_id", "number", comment="Tries are counted, and never two at once."),
+    )
+
+    id: Mapped[pk]
+    notice_id: Mapped[big] = mapped_column(ForeignKey("notice.id"))
+    number: Mapped[int]
+    started_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None]
+    outcome: Mapped[str | None]  # sent | transient | permanent
+    fault: Mapped[str | None]
+    answer: Mapped[str | None]

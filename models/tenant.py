@@ -1,0 +1,49 @@
+"""Tenants, and whom to write to there."""
+
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from models.base import Base, big, document, index, pk
+
+
+class Tenant(Base):
+    """A customer account of the platform; its id is text as the portal writes it."""
+
+    __tablename__ = "tenant"
+    __table_args__ = (
+        UniqueConstraint("source_id", "external_id", comment="One row per tenant of a portal."),
+    )
+
+    id: Mapped[pk]
+    source_id: Mapped[big] = mapped_column(ForeignKey("source.id"))
+    external_id: Mapped[str]
+    name: Mapped[str | None]
+    labels: Mapped[document] = mapped_column(JSONB, server_default=text("'{}'"))
+    time_zone: Mapped[str | None]  # an IANA name; None: UTC
+    locale: Mapped[str | None]
+    first_seen_at: Mapped[datetime]
+
+
+class Contact(Base):
+    """A person at a tenant who may be reminded; portals give none, so these come from our users."""
+
+    __tablename__ = "contact"
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "email", comment="Nobody is reminded twice by two rows."),
+        index(
+            "ix_contact_tenant_id_rank",
+            "tenant_id",
+            "rank",
+            why="The first contact who has not opted out.",
+        ),
+    )
+
+    id: Mapped[pk]
+    tenant_id: Mapped[big] = mapped_column(ForeignKey("tenant.id"))
+    email: Mapped[str]
+    name: Mapped[str | None]
+    rank: Mapped[int] = mapped_column(server_default="1")  # 1 is written to first
+    opted_out_at: Mapped[datetime | None]
