@@ -1,0 +1,142 @@
+"""The environment: what is read, normalised and refused."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from config.settings import Settings, SettingsError, load_settings, settings
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    for name in list(os.environ):
+        if name.startswith("UPTAKE_") or name.removesuffix("_FILE") in {
+            "DATABASE_URL",
+            "REDIS_URL",
+            "CELERY_BROKER_URL",
+        }:
+            monkeypatch.delenv(name)
+    settings.cache_clear()
+    yield
+    settings.cache_clear()
+
+
+def test_nothing_set_is_enough() -> None:
+    """An empty environment means embedded servers, local ports and uptake.toml in this folder."""
+    found = load_settings()
+    assert found.database_url is None
+    assert found.redis_url is None
+    assert found.config == Path("uptake.toml")
+    assert (found.dashboard_host, found.dashboard_port, found.portal_port) == ("127.0.0.1", 8000, 8001)
+    assert (found.log_level, found.log_format) == ("info", "console")
+
+
+def test_fields_are_few() -> None:
+    """There are at most thirty settings; what depends on a source or a receiver belongs into uptake.toml."""
+    assert len(Settings.model_fields) <= 30
+
+
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg"])
+def test_database_url_gets_our_driver(monkeypatch: pytest.MonkeyPatch, scheme: str) -> None:
+    """Every spelling of a PostgreSQL address ends at the driver we ship."""
+    monkeypatch.setenv("DATABASE_URL", f"{scheme}://u:p@db/uptake")
+    found = load_settings().database_url
+    assert found is not None
+    assert found.get_secret_value() == "postgresql+psycopg://u:p@db/uptake"
+
+
+@pytest.mark.parametrize("name", ["REDIS_URL", "CELERY_BROKER_URL"])
+def test_broker_under_both_names(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Users of Celery may keep the name they have."""
+    monkeypatch.setenv(name, "redis://:p@cache:6379/1")
+    found = load_settings().redis_url
+    assert found is not None
+    assert found.get_secret_value() == "redis://:p@cache:6379/1"
+
+
+def test_empty_is_unset(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compose files pass empty strings for what nobody chose."""
+    monkeypatch.setenv("DATABASE_URL", "")
+    monkeypatch.setenv("UPTAKE_DASHBOARD_PORT", "")
+    assert load_settings().database_url is None
+    assert load_settings().dashboard_port == 8000
+
+
+def test_level_in_any_case(monkeypatch: pytest.MonkeyPatch) -> None:
+    """INFO and info mean the same."""
+    monkeypatch.setenv("UPTAKE_LOG_LEVEL", "DEBUG")
+    assert load_settings().log_level == "debug"
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("UPTAKE_DASBOARD_PORT", 'did you mean "UPTAKE_DASHBOARD_PORT"?'),
+        ("UPTAKE_ZZZ", "known are: UPTAKE_CONFIG"),
+        ("UPTAKE_DATABASE_URL", "UPTAKE_DATABASE_URL is not a known setting"),
+    ],
+)
+def test_unknown_name_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, said: str) -> None:
+    """A misspelt name stops the start and the nearest known one is named."""
+    monkeypatch.setenv(name, "1")
+    with pytest.raises(SettingsError, match="is not a known setting") as caught:
+        load_settings()
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["UPTAKE_SECRET_KEY", "DATABASE_URL", "REDIS_URL"])
+def test_secret_from_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str) -> None:
+    """NAME_FILE holds the path of the secret; its trailing newline is not part of it."""
+    secret = {"DATABASE_URL": "postgresql+psycopg://u:p@db/u", "REDIS_URL": "redis://c"}.get(name, "s" * 40)
+    path = tmp_path / "secret"
+    path.write_text(secret + "\n")
+    monkeypatch.setenv(f"{name}_FILE", str(path))
+    found = getattr(load_settings(), name.removeprefix("UPTAKE_").lower())
+    assert found.get_secret_value() == secret
+
+
+def test_secret_file_trouble_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A missing file, an empty one and a doubled choice each say so."""
+    monkeypatch.setenv("DATABASE_URL_FILE", str(tmp_path / "absent"))
+    with pytest.raises(SettingsError, match=r"DATABASE_URL_FILE: cannot read .*absent: No such file"):
+        load_settings()
+    (tmp_path / "absent").write_text("\n")
+    with pytest.raises(SettingsError, match="is empty"):
+        load_settings()
+    monkeypatch.setenv("DATABASE_URL", "postgresql://db/u")
+    with pytest.raises(SettingsError, match="are both set"):
+        load_settings()
+
+
+def test_every_mistake_at_once_and_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All wrong values are named in one message; none of them is repeated in it."""
+    monkeypatch.setenv("DATABASE_URL", "mysql://root:hunter2@db/u")
+    monkeypatch.setenv("REDIS_URL", "hunter2")
+    monkeypatch.setenv("UPTAKE_SECRET_KEY", "hunter2")
+    monkeypatch.setenv("UPTAKE_PORTAL_PORT", "70000")
+    monkeypatch.setenv("UPTAKE_LOG_FORMAT", "xml")
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    said = str(caught.value)
+    names = ["DATABASE_URL", "REDIS_URL", "UPTAKE_SECRET_KEY", "UPTAKE_PORTAL_PORT", "UPTAKE_LOG_FORMAT"]
+    assert [name for name in names if name not in said] == []
+    assert len(said.splitlines()) == 5
+    assert "hunter2" not in said
+    assert caught.value.__cause__ is None
+
+
+def test_read_once_and_frozen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process never changes its mind: later changes of the environment are not seen."""
+    before = settings()
+    monkeypatch.setenv("UPTAKE_DASHBOARD_PORT", "9000")
+    assert settings() is before
+    with pytest.raises(ValueError, match="frozen"):
+        before.dashboard_port = 1  # type: ignore[misc]  # the point of the test
+
+
+def test_secrets_do_not_print(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Printing the settings shows no password."""
+    monkeypatch.setenv("DATABASE_URL", "postgresql://u:hunter2@db/u")
+    assert "hunter2" not in repr(load_settings()) + load_settings().model_dump_json()
