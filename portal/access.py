@@ -1,0 +1,251 @@
+"""API Application Access: what a tenant's admin sees, allows, upgrades, disables and revokes."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Response
+from pydantic import Field
+from sqlalchemy import bindparam, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from portal.access_views import ONE, VISIBLE, VISIBLE_STILL, pending_view, rows_of, view
+from portal.answers import json_answer
+from portal.callers import Call, tenant_admin
+from portal.credentials import new_client_id
+from portal.endings import HAD_ACCESS, ended
+from portal.fields import AppPath, Body, Environment
+from portal.listing import Paging, paged, total, window
+from portal.problems import Problem, missing
+from portal.tables import Record, availability
+from portal.tables import connection as table
+
+router = APIRouter(prefix="/app-access", tags=["app access"])
+Reader = Annotated[Call, Depends(tenant_admin("tn.int.appaccess:r"))]
+Writer = Annotated[Call, Depends(tenant_admin("tn.int.appaccess:w"))]
+Shown = Annotated[int, Field(ge=1, lt=2**31)]
+
+MINE = (
+    table.c.app_id == bindparam("of_app"),
+    table.c.tenant_id == bindparam("owner"),
+    table.c.environment == bindparam("place"),
+    table.c.removed_at.is_(None),
+)
+CHANGED = {"modified_at": bindparam("now"), "revision": table.c.revision + 1}
+ACCEPTED: dict[str, Any] = {
+    "version": bindparam("shown"),
+    "version_accepted_at": bindparam("now"),
+    "version_accepted_by": bindparam("who"),
+}
+UPGRADE = (
+    update(table)
+    .where(*MINE, HAD_ACCESS, table.c.version < bindparam("shown"))
+    .values(**ACCEPTED, **CHANGED)
+    .returning(table)
+)
+SWITCH = (
+    update(table)
+    .where(*MINE, table.c.state == bindparam("before"))
+    .values(state=bindparam("after"), **CHANGED)
+    .returning(table)
+)
+
+
+class Place(Body):
+    """In which environment; production when nothing is said."""
+
+    environment: Environment = "production"
+
+
+class Allowance(Place):
+    """Allow; with *version*, only if that is still the latest, the one whose scopes were read."""
+
+    version: Shown | None = None
+
+
+class Upgrade(Place):
+    """Accept *version*, the one whose scopes were read."""
+
+    version: Shown
+
+
+class AccessListing(Paging):
+    """Which page, and of one environment only when it is named."""
+
+    environment: Environment | None = None
+
+
+@router.get("")
+async def listed(call: Reader, asked: Annotated[AccessListing, Query()]) -> Response:
+    """The apps that the tenant may see, one line for each environment it has."""
+    rows = rows_of(call.tenant, asked.environment)
+    async with call.reading() as connection:
+        found = (await connection.execute(window(asked, rows))).all()
+        in_play = await call.scopes.of(connection, {(row.app_id, row.version) for row in found if row.version})
+        count = await total(connection, asked, rows.with_only_columns(table.c.id))
+    return paged(asked, [view(row, row, in_play.get((row.app_id, row.version), [])) for row in found], count)
+
+
+@router.get("/{app}")
+async def read(call: Reader, app: AppPath, environment: Environment = "production") -> Response:
+    """One app in one environment."""
+    async with call.reading() as connection:
+        seen = await _visible(connection, call, app)
+        row = await _one(connection, call, app, environment)
+        if row is None:
+            raise missing("connection in that environment")
+        return await _answer(connection, call, seen, row)
+
+
+@router.get("/{app}/pending")
+async def pending(call: Reader, app: AppPath, environment: Environment = "production") -> Response:
+    """What allowing or upgrading would accept, as the scopes screen shows it."""
+    async with call.reading() as connection:
+        seen = await _visible(connection, call, app)
+        row = await _one(connection, call, app, environment)
+        return json_answer(await pending_view(connection, seen, row, environment))
+
+
+@router.post("/{app}/allow")
+async def allow(call: Writer, app: AppPath, body: Allowance | None = None) -> Response:
+    """Connect: the latest version, a new client id, a new life; 409 while there is one already."""
+    asked = body or Allowance()
+    async with call.writing() as connection:
+        seen = await _visible(connection, call, app, still=True)
+        if asked.version not in (None, seen.latest_version):
+            raise _newer(seen)
+        row = (await connection.execute(_allowed(call, seen, asked.environment))).first()
+        if row is None:
+            await _visible(connection, call, app)
+            raise Problem(409, "already_connected", "The app is connected; upgrade it instead.")
+        return await _answer(connection, call, seen, row)
+
+
+@router.post("/{app}/upgrade")
+async def upgrade(call: Writer, app: AppPath, body: Upgrade) -> Response:
+    """Accept the version that was shown, if it is still the latest; client id and key stay."""
+    async with call.writing() as connection:
+        seen = await _visible(connection, call, app, still=True)
+        named = {"shown": body.version, "who": call.name, "now": call.now}
+        row = None
+        if body.version == seen.latest_version:
+            found = await connection.execute(UPGRADE, {**_named(call, app, body.environment), **named})
+            row = found.first()
+        if row is None:
+            raise await _refusal(connection, call, seen, body.environment)
+        return await _answer(connection, call, seen, row)
+
+
+@router.post("/{app}/decline")
+async def decline(call: Writer, app: AppPath, body: Place | None = None) -> Response:
+    """Leave everything as it is; nobody is told."""
+    place = (body or Place()).environment
+    async with call.reading() as connection:
+        seen = await _visible(connection, call, app)
+        row = await _one(connection, call, app, place)
+        if row is None:
+            raise await _refusal(connection, call, seen, place)
+        return await _answer(connection, call, seen, row)
+
+
+@router.post("/{app}/disable")
+async def disable(call: Writer, app: AppPath, body: Place | None = None) -> Response:
+    """Pause the app's access; version and client id stay. Disabling twice changes nothing."""
+    return await _switched(call, app, (body or Place()).environment, before="connected", after="disabled")
+
+
+@router.post("/{app}/enable")
+async def enable(call: Writer, app: AppPath, body: Place | None = None) -> Response:
+    """Resume a paused access at the version it had. Enabling twice changes nothing."""
+    return await _switched(call, app, (body or Place()).environment, before="disabled", after="connected")
+
+
+@router.delete("/{app}", status_code=204)
+async def revoke(call: Writer, app: AppPath, environment: Environment = "production") -> Response:
+    """End the access; a later allow gets a new client id."""
+    async with call.writing() as connection:
+        seen = await _visible(connection, call, app, still=True)
+        mine = table.c.app_id == app, table.c.tenant_id == call.tenant, table.c.environment == environment
+        gone = await connection.execute(ended(call.now, *mine, HAD_ACCESS))
+        if not gone.rowcount:
+            raise await _refusal(connection, call, seen, environment)
+    return Response(status_code=204)
+
+
+def _allowed(call: Call, seen: Record, place: Environment) -> Any:
+    """Insert or revive the connection unless it has access; nothing when the tenant id is withdrawn."""
+    life = {
+        "state": "connected",
+        "client_id": new_client_id(),
+        "version": seen.latest_version,
+        "allowed_at": call.now,
+        "version_accepted_at": call.now,
+        "version_accepted_by": call.name,
+        "modified_at": call.now,
+    }
+    first = {"organization_id": seen.organization_id, "environment": place, "created_at": call.now, "epoch": 1}
+    values = {**life, **first}
+    listed_still = select(availability.c.app_id, availability.c.tenant_id, *map(_literal, values.items())).where(
+        availability.c.app_id == seen.app_id, availability.c.tenant_id == call.tenant
+    )
+    statement = insert(table).from_select(["app_id", "tenant_id", *values], listed_still)
+    return statement.on_conflict_do_update(
+        index_elements=["app_id", "tenant_id", "environment"],
+        set_={**life, "epoch": table.c.epoch + 1, "revision": table.c.revision + 1, "removed_at": None},
+        where=~HAD_ACCESS,
+    ).returning(table)
+
+
+def _literal(item: tuple[str, Any]) -> Any:
+    name, value = item
+    return bindparam(f"new_{name}", value, type_=table.c[name].type).label(name)
+
+
+async def _visible(connection: AsyncConnection, call: Call, app: int, *, still: bool = False) -> Record:
+    """The app, for a tenant that may see it; *still*: and nothing about the app changes until we are done."""
+    statement = VISIBLE_STILL if still else VISIBLE
+    seen = (await connection.execute(statement, {"of_app": app, "owner": call.tenant})).first()
+    if seen is None:
+        raise missing("app")
+    return seen
+
+
+def _named(call: Call, app: int, place: Environment) -> dict[str, Any]:
+    return {"of_app": app, "owner": call.tenant, "place": place}
+
+
+async def _one(connection: AsyncConnection, call: Call, app: int, place: Environment) -> Record | None:
+    return (await connection.execute(ONE, _named(call, app, place))).first()
+
+
+async def _answer(connection: AsyncConnection, call: Call, seen: Record, row: Record) -> Response:
+    key = (seen.app_id, row.version)
+    in_play = await call.scopes.of(connection, {key} if row.version else set())
+    return json_answer(view(seen, row, in_play.get(key, [])))
+
+
+async def _switched(call: Call, app: int, place: Environment, *, before: str, after: str) -> Response:
+    async with call.writing() as connection:
+        seen = await _visible(connection, call, app, still=True)
+        named = {"before": before, "after": after, "now": call.now}
+        row = (await connection.execute(SWITCH, {**_named(call, app, place), **named})).first()
+        if row is None:
+            row = await _one(connection, call, app, place)
+        if row is None or row.state != after:
+            raise await _refusal(connection, call, seen, place)
+        return await _answer(connection, call, seen, row)
+
+
+def _newer(seen: Record) -> Problem:
+    latest = seen.latest_version
+    return Problem(409, "version_conflict", f"The latest version is {latest}; read it first.", latestVersion=latest)
+
+
+async def _refusal(connection: AsyncConnection, call: Call, seen: Record, place: Environment) -> Problem:
+    """Why a change found nothing to change."""
+    await _visible(connection, call, seen.app_id)
+    row = await _one(connection, call, seen.app_id, place)
+    if row is None or row.version is None:
+        return Problem(409, "not_connected", f"The app is not connected in {place}.")
+    if row.version == seen.latest_version:
+        return Problem(409, "already_current", f"Version {row.version} is accepted.", version=row.version)
+    return _newer(seen)

@@ -1,0 +1,66 @@
+"""The portal as an ASGI application: its parts put together over one pool and one clock."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI, Response
+from sqlalchemy.engine import URL
+
+from portal import (
+    access,
+    approvals,
+    apps,
+    availability,
+    clock_setting,
+    connections,
+    organizations,
+    problems,
+    tokens,
+    versions,
+)
+from portal.answers import json_answer
+from portal.clock import Clock
+from portal.database import pool
+from portal.scopes_in_play import ScopesInPlay
+
+BASE = "/portal/v2"
+DEVELOPER = BASE + "/organization/{organization}"
+TENANT = BASE + "/tenant/{tenant}"
+
+
+def create_app(database: URL, *, demo_clock: bool = False) -> FastAPI:
+    """The application over *database*; with *demo_clock*, business time can be set over HTTP."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        app.state.engine = pool(database)
+        # The same pool, for single statements that need no transaction around them.
+        app.state.reader = app.state.engine.execution_options(isolation_level="AUTOCOMMIT")
+        yield
+        await app.state.engine.dispose()
+
+    app = FastAPI(
+        title="Developer portal",
+        version="2",
+        openapi_url=f"{BASE}/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+    )
+    app.state.clock = Clock()
+    app.state.scopes = ScopesInPlay()
+    problems.install(app)
+    app.add_api_route("/healthz", _alive, include_in_schema=False)
+    app.include_router(tokens.router)
+    for part in (organizations, apps, versions, availability, connections):
+        app.include_router(part.router, prefix=DEVELOPER)
+    app.include_router(access.router, prefix=TENANT)
+    app.include_router(approvals.router, prefix=BASE)
+    if demo_clock:
+        app.include_router(clock_setting.router, prefix=BASE)
+    return app
+
+
+async def _alive() -> Response:
+    """Answer while the process does."""
+    return json_answer({"status": "ok"})

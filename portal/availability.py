@@ -1,0 +1,192 @@
+"""Availability: the tenant ids to which an app is visible, added and withdrawn at any time."""
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Response
+from pydantic import Field
+from sqlalchemy import ColumnElement, Select, delete, func, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from portal.answers import json_answer, stamp
+from portal.callers import Call, developer
+from portal.endings import removed
+from portal.fields import AppPath, Body, Note, TenantId, TenantPath
+from portal.listing import Paging, paged, total, window
+from portal.living import living_app, locked_app
+from portal.problems import Problem, invalid, missing
+from portal.tables import Record, availability, tenant
+from portal.tables import app as app_table
+from portal.tables import connection as connection_table
+
+router = APIRouter(prefix="/apps/{app}/availability", tags=["availability"])
+Reader = Annotated[Call, Depends(developer("dp.app.apps:r"))]
+Writer = Annotated[Call, Depends(developer("dp.app.apps:w"))]
+LIMIT = 2000
+
+
+class Entry(Body):
+    """What the developer notes about one tenant."""
+
+    note: Note = ""
+
+
+class Entries(Body):
+    """Tenant ids to add; those that are there already stay as they are."""
+
+    tenant_ids: Annotated[list[TenantId], Field(min_length=1, max_length=LIMIT)]
+
+
+async def customers_of(connection: AsyncConnection, tenants: Sequence[str]) -> dict[str, str]:
+    """The customer behind each of *tenants*; 400 when one does not exist."""
+    rows = await connection.execute(select(tenant.c.id, tenant.c.customer).where(tenant.c.id.in_(tenants)))
+    found: dict[str, str] = {row.id: row.customer for row in rows}
+    if unknown := sorted(set(tenants) - set(found)):
+        raise invalid({"tenantIds": [f"No such tenant: {', '.join(unknown[:10])}."]})
+    return found
+
+
+async def one_customer(connection: AsyncConnection, distribution: str, tenants: Sequence[str]) -> dict[str, str]:
+    """The same for a new app; 400 when a private one names tenants of two customers."""
+    customers = await customers_of(connection, tenants)
+    if distribution == "private" and len(set(customers.values())) > 1:
+        raise invalid({"tenantIds": ["A private app serves one customer; these tenants belong to several."]})
+    return customers
+
+
+async def make_available(connection: AsyncConnection, call: Call, app: int, notes: Mapping[str, str]) -> None:
+    """Let the tenants in *notes* see the app, which the caller has locked or just made."""
+    if not notes:
+        return
+    made = {"app_id": app, "created_at": call.now, "created_by": call.name}
+    await connection.execute(
+        insert(availability).on_conflict_do_nothing(),
+        [{"tenant_id": one, "note": note, **made} for one, note in notes.items()],
+    )
+    statement = insert(connection_table)
+    revived = statement.on_conflict_do_update(
+        index_elements=["app_id", "tenant_id", "environment"],
+        set_={
+            "removed_at": None,
+            "modified_at": call.now,
+            "revision": connection_table.c.revision + 1,
+        },
+        where=connection_table.c.removed_at.is_not(None),
+    )
+    row = {"organization_id": call.organization, "app_id": app, "environment": "production"}
+    fresh = {"state": "notConnected", "created_at": call.now, "modified_at": call.now}
+    await connection.execute(revived, [{"tenant_id": one, **row, **fresh} for one in notes])
+
+
+def _entries(app: int) -> Select[Any]:
+    return (
+        select(availability, tenant.c.name)
+        .join(tenant, tenant.c.id == availability.c.tenant_id)
+        .where(availability.c.app_id == app)
+        .order_by(availability.c.tenant_id)
+    )
+
+
+def _shown(row: Record) -> dict[str, Any]:
+    return {
+        "resourceOwner": {"kind": "tenant", "id": row.tenant_id, "name": row.name},
+        "note": row.note,
+        "createdOn": stamp(row.created_at),
+        "createdBy": row.created_by,
+    }
+
+
+@router.get("")
+async def listed(call: Reader, app: AppPath, asked: Annotated[Paging, Query()]) -> Response:
+    """Who may see the app."""
+    async with call.reading() as connection:
+        await living_app(connection, call, app)
+        found = (await connection.execute(window(asked, _entries(app)))).all()
+        count = await total(connection, asked, _entries(app))
+    return paged(asked, [_shown(row) for row in found], count)
+
+
+@router.put("")
+async def add(call: Writer, app: AppPath, body: Entries) -> Response:
+    """Add many tenant ids at once, all of them or none; ids that are not named stay."""
+    async with call.writing() as connection:
+        added = await _add(connection, call, app, dict.fromkeys(body.tenant_ids, ""))
+        count = await _count(connection, app)
+    return json_answer({"added": added, "availabilityCount": count})
+
+
+@router.get("/{tenant}")
+async def read(call: Reader, app: AppPath, tenant: TenantPath) -> Response:
+    """One entry."""
+    async with call.reading() as connection:
+        await living_app(connection, call, app)
+        return json_answer(_shown(await _entry(connection, app, tenant)))
+
+
+@router.put("/{tenant}")
+async def put(call: Writer, app: AppPath, tenant: TenantPath, body: Entry | None = None) -> Response:
+    """Add one tenant id (201), or change its note (200)."""
+    note = body.note if body is not None else ""
+    async with call.writing() as connection:
+        added = await _add(connection, call, app, {tenant: note})
+        if not added and body is not None:
+            await connection.execute(update(availability).where(*_at(app, tenant)).values(note=note))
+        row = await _entry(connection, app, tenant)
+    return json_answer(_shown(row), status=201 if added else 200)
+
+
+@router.delete("/{tenant}", status_code=204)
+async def withdraw(call: Writer, app: AppPath, tenant: TenantPath) -> Response:
+    """Hide the app from a tenant; access it had ends, and its connections leave the lists."""
+    async with call.writing() as connection:
+        await locked_app(connection, call, app)
+        gone = await connection.execute(delete(availability).where(*_at(app, tenant)))
+        if not gone.rowcount:
+            raise missing("tenant id in the app's list")
+        theirs = connection_table.c.app_id == app, connection_table.c.tenant_id == tenant
+        await connection.execute(removed(call.now, *theirs))
+        await _touch(connection, call, app)
+    return Response(status_code=204)
+
+
+async def _add(connection: AsyncConnection, call: Call, app: int, notes: Mapping[str, str]) -> int:
+    """How many of *notes* are new to the app; all are refused when one of them cannot be."""
+    row = await locked_app(connection, call, app)
+    customers = await customers_of(connection, list(notes))
+    there = await connection.execute(
+        select(availability.c.tenant_id, tenant.c.customer)
+        .join(tenant, tenant.c.id == availability.c.tenant_id)
+        .where(availability.c.app_id == app)
+    )
+    present: dict[str, str] = {entry.tenant_id: entry.customer for entry in there}
+    new = {one: note for one, note in notes.items() if one not in present}
+    if len(present) + len(new) > LIMIT:
+        raise Problem(409, "limit_exceeded", f"An app has at most {LIMIT} tenant ids.", limit=LIMIT)
+    if row.distribution == "private" and len({*present.values(), *customers.values()}) > 1:
+        raise Problem(409, "second_customer", "A private app serves one customer; this tenant id belongs to another.")
+    await make_available(connection, call, app, new)
+    if new:
+        await _touch(connection, call, app)
+    return len(new)
+
+
+async def _count(connection: AsyncConnection, app: int) -> int:
+    counted = select(func.count()).where(availability.c.app_id == app)
+    return (await connection.execute(counted)).scalar_one()
+
+
+async def _entry(connection: AsyncConnection, app: int, owner: str) -> Record:
+    row: Record | None = (await connection.execute(_entries(app).where(availability.c.tenant_id == owner))).first()
+    if row is None:
+        raise missing("tenant id in the app's list")
+    return row
+
+
+def _at(app: int, owner: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    return availability.c.app_id == app, availability.c.tenant_id == owner
+
+
+async def _touch(connection: AsyncConnection, call: Call, app: int) -> None:
+    """The app's own representation counts its tenants, so it has changed with them."""
+    await connection.execute(update(app_table).where(app_table.c.id == app).values(modified_at=call.now))

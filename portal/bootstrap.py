@@ -1,0 +1,140 @@
+"""Organizations, tenants and their API clients: what must exist before the first call can be made."""
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+from sqlalchemy import Connection, func, select
+from sqlalchemy.dialects.postgresql import insert
+
+from portal.clock import Clock
+from portal.credentials import hashed, new_app_key, new_client_id, new_secret
+from portal.fields import HomePage, Name, TenantId
+from portal.tables import client, organization, tenant
+
+ORGANIZATION_SCOPES = (
+    "dp.app.apps:r",
+    "dp.app.apps:w",
+    "dp.app.connections:r",
+    "dp.app.credentials:w",
+    "dp.app.versions:r",
+    "dp.app.versions:w",
+)
+TENANT_SCOPES = ("tn.int.appaccess:r", "tn.int.appaccess:w")
+OPERATOR_SCOPES = ("op.app.approvals:r", "op.app.approvals:w")
+SCOPES = {"organization": ORGANIZATION_SCOPES, "tenant": TENANT_SCOPES, "operator": OPERATOR_SCOPES}
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(extra="forbid", alias_generator=to_camel, populate_by_name=True, frozen=True)
+
+
+class NewClient(_Entry):
+    """An API client; without *scopes* it holds all that its kind may hold."""
+
+    name: Name
+    scopes: tuple[str, ...] = ()
+
+
+class NewOrganization(_Entry):
+    """A developer's company; *faithful* makes its connections as poor as the real portal's."""
+
+    name: Name
+    id: Annotated[int, Field(ge=1, lt=2**63)] | None = None
+    home_page_url: HomePage = "https://example.com"
+    faithful: bool = False
+    clients: tuple[NewClient, ...] = (NewClient(name="developer"),)
+
+
+class NewTenant(_Entry):
+    """A customer's account; tenants that name the same *customer* belong together."""
+
+    id: TenantId
+    name: Name
+    customer: Name | None = None
+    clients: tuple[NewClient, ...] = (NewClient(name="admin"),)
+
+
+class Bootstrap(_Entry):
+    """The whole file."""
+
+    organizations: tuple[NewOrganization, ...] = ()
+    tenants: tuple[NewTenant, ...] = ()
+    operators: tuple[NewClient, ...] = ()
+
+
+def install(connection: Connection, wanted: Bootstrap, clock: Clock) -> dict[str, Any]:
+    """Make what is *wanted* and not there yet; the answer holds the credentials of new clients, this once."""
+    return {
+        "organizations": [_organization(connection, entry, clock) for entry in wanted.organizations],
+        "tenants": _tenants(connection, wanted.tenants, clock),
+        "operators": _clients(connection, "operator", [(None, entry) for entry in wanted.operators], clock),
+    }
+
+
+def _organization(connection: Connection, entry: NewOrganization, clock: Clock) -> dict[str, Any]:
+    values = {"name": entry.name, "home_page_url": entry.home_page_url, "faithful": entry.faithful}
+    if entry.id is not None:
+        values["id"] = entry.id
+    statement = insert(organization).values(**values, created_at=clock.now())
+    kept = {"name": entry.name, "home_page_url": entry.home_page_url, "faithful": entry.faithful}
+    number = connection.execute(
+        statement.on_conflict_do_update(index_elements=["id"], set_=kept).returning(organization.c.id)
+    ).scalar_one()
+    if entry.id is not None:
+        _skip_taken_ids(connection)
+    made = _clients(connection, "organization", [(number, item) for item in entry.clients], clock)
+    return {"id": str(number), "name": entry.name, "faithful": entry.faithful, "clients": made}
+
+
+def _skip_taken_ids(connection: Connection) -> None:
+    """An id from a file must not be given out a second time by the sequence."""
+    sequence = func.pg_get_serial_sequence("portal.organization", "id")
+    top = select(func.greatest(func.max(organization.c.id), 1000)).scalar_subquery()
+    connection.execute(select(func.setval(sequence, top)))
+
+
+def _tenants(connection: Connection, entries: tuple[NewTenant, ...], clock: Clock) -> list[dict[str, Any]]:
+    if not entries:
+        return []
+    rows = [
+        {"id": entry.id, "name": entry.name, "customer": entry.customer or entry.name, "created_at": clock.now()}
+        for entry in entries
+    ]
+    statement = insert(tenant)
+    kept = {"name": statement.excluded.name, "customer": statement.excluded.customer}
+    connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=kept), rows)
+    made = _clients(connection, "tenant", [(entry.id, item) for entry in entries for item in entry.clients], clock)
+    return [
+        {"id": entry.id, "name": entry.name, "clients": [one for one in made if one["tenant"] == entry.id]}
+        for entry in entries
+    ]
+
+
+def _clients(
+    connection: Connection, kind: str, entries: list[tuple[Any, NewClient]], clock: Clock
+) -> list[dict[str, Any]]:
+    """The new ones among *entries*, each with its credentials; those that exist keep theirs and are not told."""
+    return [made for owner, entry in entries if (made := _client(connection, kind, owner, entry, clock))]
+
+
+def _client(connection: Connection, kind: str, owner: Any, entry: NewClient, clock: Clock) -> dict[str, Any] | None:
+    secret = new_secret()
+    scopes = sorted(set(entry.scopes) or SCOPES[kind])
+    if unknown := set(scopes) - set(SCOPES[kind]):
+        raise ValueError(f"client {entry.name!r}: no such {kind} scope: {', '.join(sorted(unknown))}")
+    shown = {"clientId": new_client_id(), "clientSecret": secret, "appKey": new_app_key()}
+    statement = insert(client).values(
+        client_id=shown["clientId"],
+        secret_hash=hashed(secret),
+        app_key=shown["appKey"],
+        name=entry.name,
+        kind=kind,
+        scopes=scopes,
+        created_at=clock.now(),
+        **({} if owner is None else {f"{kind}_id": owner}),
+    )
+    if connection.execute(statement.on_conflict_do_nothing().returning(client.c.id)).first() is None:
+        return None
+    named = {} if owner is None else {kind: str(owner)}
+    return {"name": entry.name, **named, **shown, "scopes": scopes}

@@ -1,0 +1,150 @@
+"""The portal's commands: serve it, migrate it, and make what must exist before the first call."""
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import uvicorn
+from pydantic import ValidationError
+from sqlalchemy import Connection
+
+from portal import approvals, migrations
+from portal.app import create_app
+from portal.bootstrap import Bootstrap, NewClient, NewOrganization, NewTenant, install
+from portal.clock import Clock
+from portal.database import SetupError, address, connected, require_schema
+
+commands = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+organizations = typer.Typer(no_args_is_help=True, help="Developers' companies.")
+tenants = typer.Typer(no_args_is_help=True, help="Customers' accounts.")
+commands.add_typer(organizations, name="organization")
+commands.add_typer(tenants, name="tenant")
+
+Out = Annotated[Path | None, typer.Option(help="Write the credentials to this file (mode 0600), not to the terminal.")]
+
+
+def main() -> None:
+    """Run a command; what must be set up first is said in one line, with exit code 2."""
+    try:
+        commands()
+    except SetupError as wrong:
+        typer.echo(f"portal: {wrong}", err=True)
+        sys.exit(2)
+
+
+@commands.command()
+def serve(
+    host: Annotated[str, typer.Option(envvar="UPTAKE_PORTAL_HOST")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(envvar="UPTAKE_PORTAL_PORT", min=1, max=65535)] = 8001,
+    demo_clock: Annotated[bool, typer.Option(help="Let anybody who reaches the port set the business clock.")] = False,
+) -> None:
+    """Serve the API until SIGTERM or Ctrl-C; calls that are under way are finished first."""
+    database = address()
+    require_schema(database)
+    app = create_app(database, demo_clock=demo_clock)
+    level = os.environ.get("UPTAKE_LOG_LEVEL", "warning").lower()
+    uvicorn.run(app, host=host, port=port, log_level=level, access_log=False, timeout_graceful_shutdown=10)
+
+
+@commands.command()
+def migrate() -> None:
+    """Bring the schema `portal` up to date; two at once take turns."""
+    engine = connected(address())
+    try:
+        migrations.upgrade(engine)
+    finally:
+        engine.dispose()
+
+
+@commands.command()
+def bootstrap(
+    file: Annotated[Path, typer.Argument(help="What must exist; see the README for the format.")], out: Out = None
+) -> None:
+    """Make the organizations, tenants, operators and clients of FILE that are not there yet."""
+    try:
+        wanted = Bootstrap.model_validate_json(file.read_bytes())
+    except OSError as unreadable:
+        raise SetupError(f"{file} cannot be read: {unreadable.strerror}") from unreadable
+    except ValidationError as wrong:
+        first = wrong.errors()[0]
+        raise SetupError(f"{file}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from wrong
+    _make(wanted, out)
+
+
+@organizations.command("add")
+def add_organization(
+    name: str,
+    home_page_url: str = "https://example.com",
+    number: Annotated[int | None, typer.Option("--id")] = None,
+    client: str = "developer",
+    faithful: bool = False,
+    out: Out = None,
+) -> None:
+    """Make an organization with one API client that holds every scope of a developer."""
+    clients = (NewClient(name=client),)
+    entry = NewOrganization(name=name, id=number, home_page_url=home_page_url, faithful=faithful, clients=clients)
+    _make(Bootstrap(organizations=(entry,)), out)
+
+
+@tenants.command("add")
+def add_tenant(
+    tenant: Annotated[str, typer.Argument(metavar="ID")],
+    name: str,
+    customer: Annotated[str | None, typer.Option(help="Whose account it is, when a customer has several.")] = None,
+    client: str = "admin",
+    out: Out = None,
+) -> None:
+    """Make a tenant with one tenant admin's client."""
+    entry = NewTenant(id=tenant, name=name, customer=customer, clients=(NewClient(name=client),))
+    _make(Bootstrap(tenants=(entry,)), out)
+
+
+@commands.command()
+def approve(app: int) -> None:
+    """Approve a public app; its tenants see it from now on."""
+    with _transaction() as connection:
+        approvals.judge(connection, app, "approved", Clock().now())
+
+
+@commands.command()
+def reject(app: int) -> None:
+    """Reject a public app; no tenant sees it."""
+    with _transaction() as connection:
+        approvals.judge(connection, app, "rejected", Clock().now())
+
+
+@contextmanager
+def _transaction() -> Iterator[Connection]:
+    database = address()
+    require_schema(database)
+    engine = connected(database)
+    try:
+        with engine.begin() as connection:
+            yield connection
+    finally:
+        engine.dispose()
+
+
+def _make(wanted: Bootstrap, out: Path | None) -> None:
+    try:
+        with _transaction() as connection:
+            made = install(connection, wanted, Clock())
+    except ValueError as wrong:
+        raise SetupError(str(wrong)) from wrong
+    _tell(made, out)
+
+
+def _tell(made: dict[str, Any], out: Path | None) -> None:
+    """Secrets are shown here and nowhere else, so they go where they were asked to go."""
+    text = json.dumps(made, indent=1, ensure_ascii=False) + "\n"
+    if out is None:
+        sys.stdout.write(text)
+        return
+    out.touch(mode=0o600)
+    out.chmod(0o600)
+    out.write_text(text, encoding="utf-8")

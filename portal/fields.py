@@ -1,0 +1,61 @@
+"""The kinds of values that callers send, each with the limits the portal sets for it."""
+
+from typing import Annotated, Literal
+
+from fastapi import Path
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    HttpUrl,
+    StringConstraints,
+    TypeAdapter,
+)
+from pydantic.alias_generators import to_camel
+
+from portal.catalogue import GRANTS
+
+_web_address = TypeAdapter(HttpUrl)
+# Control characters, NUL among them, have no place in a name and none in PostgreSQL's text.
+_PRINTABLE = r"^[^\x00-\x1f\x7f]*$"
+
+
+def _checked_address(text: str) -> str:
+    _web_address.validate_python(text)
+    return text
+
+
+def _known_grants(grants: list[str]) -> list[str]:
+    unknown = sorted({grant for grant in grants if grant not in GRANTS})
+    if unknown:
+        raise ValueError(f"not in the catalogue: {', '.join(unknown)}")
+    return sorted(set(grants))
+
+
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=120, pattern=_PRINTABLE)]
+HomePage = Annotated[
+    str, StringConstraints(min_length=1, max_length=250, pattern=_PRINTABLE), AfterValidator(_checked_address)
+]
+Note = Annotated[str, StringConstraints(max_length=4000, pattern=r"^[^\x00]*$")]
+TenantId = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,18}$")]
+# Sorted and without repetition; each of them is in the catalogue.
+Scopes = Annotated[list[str], Field(min_length=1, max_length=500), AfterValidator(_known_grants)]
+Environment = Literal["production", "integration"]
+Distribution = Literal["private", "public"]
+ApprovalStatus = Literal["notRequired", "pending", "approved", "rejected"]
+CredentialManagement = Literal["resourceOwner", "developer"]
+Instant = AwareDatetime
+
+OrganizationPath = Annotated[int, Path(ge=1, lt=2**63)]
+AppPath = Annotated[int, Path(ge=1, lt=2**63)]
+ConnectionPath = Annotated[int, Path(ge=1, lt=2**63)]
+VersionPath = Annotated[int, Path(ge=1, lt=2**31)]
+TenantPath = Annotated[str, Path(pattern=r"^[1-9][0-9]{0,18}$")]
+
+
+class Body(BaseModel):
+    """What a caller sends: camelCase names, and no name that means nothing."""
+
+    model_config = ConfigDict(extra="forbid", alias_generator=to_camel, populate_by_name=True)

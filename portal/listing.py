@@ -1,0 +1,99 @@
+"""What every list understands: pages, sorting, ids, and times before and after."""
+
+from typing import Annotated, Any, ClassVar
+
+from fastapi import Response
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql import FromClause
+
+from portal.answers import page_answer
+from portal.fields import Instant
+from portal.problems import invalid
+
+
+def _split(value: object) -> object:
+    """`a,b` and repeated parameters mean the same."""
+    given = value if isinstance(value, list) else [value]
+    return [part.strip() for item in given for part in str(item).split(",")]
+
+
+Several = BeforeValidator(_split)
+Id = Annotated[int, Field(ge=1, lt=2**63)]
+
+
+class Paging(BaseModel):
+    """Which page of a list, and whether to count it all."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
+
+    page: Annotated[int, Field(ge=1, lt=2**31)] = 1
+    page_size: Annotated[int, Field(ge=1, le=500)] = 50
+    include_total: bool = False
+
+
+class Listing(Paging):
+    """The common list query of the platform's APIs."""
+
+    # What `sort` may name, and the column behind each name.
+    sorts: ClassVar[dict[str, str]] = {"Id": "id", "CreatedOn": "created_at", "ModifiedOn": "modified_at"}
+
+    sort: str | None = None
+    ids: Annotated[list[Id], Several, Field(max_length=50)] | None = None
+    created_before: Instant | None = None
+    created_on_or_after: Instant | None = None
+    modified_before: Instant | None = None
+    modified_on_or_after: Instant | None = None
+
+    def conditions(self, table: FromClause) -> list[ColumnElement[bool]]:
+        """The common filters, over the columns of *table*."""
+        columns = table.c
+        wanted: list[tuple[object, Any]] = [
+            (self.created_before, columns.created_at < self.created_before),
+            (self.created_on_or_after, columns.created_at >= self.created_on_or_after),
+            (self.modified_before, columns.modified_at < self.modified_before),
+            (self.modified_on_or_after, columns.modified_at >= self.modified_on_or_after),
+        ]
+        found = [condition for value, condition in wanted if value is not None]
+        return [*found, columns.id.in_(self.ids)] if self.ids is not None else found
+
+    def order(self, table: FromClause) -> list[ColumnElement[Any]]:
+        """The order asked for, made total by the id; by id alone when nothing was asked."""
+        column, descending = sorting(self.sort or "Id", self.sorts)
+        keys: list[ColumnElement[Any]] = [table.c[column], *([] if column == "id" else [table.c.id])]
+        return [key.desc() if descending else key.asc() for key in keys]
+
+
+def sorting(text: str, names: dict[str, str]) -> tuple[str, bool]:
+    """The column that *text* (`Id`, `+Id`, `-Id`) sorts by, and whether downwards."""
+    # A plus sign in a query string arrives as a space.
+    name = text.lstrip("+- ")
+    if name not in names or len(text) - len(name) > 1:
+        raise invalid({"sort": [f"Use one of {', '.join(f'+{known}, -{known}' for known in names)}."]})
+    return names[name], text.startswith("-")
+
+
+async def total(connection: AsyncConnection, paging: Paging, rows: Select[Any]) -> int | None:
+    """How many *rows* there are, counted only when that was asked for."""
+    if not paging.include_total:
+        return None
+    counted = select(func.count()).select_from(rows.order_by(None).subquery())
+    return (await connection.execute(counted)).scalar_one()
+
+
+def window(paging: Paging, rows: Select[Any]) -> Select[Any]:
+    """The page asked for and one row more, which says whether there is another page."""
+    return rows.limit(paging.page_size + 1).offset((paging.page - 1) * paging.page_size)
+
+
+def paged(paging: Paging, rows: list[Any], count: int | None) -> Response:
+    """Print what `window` found."""
+    return page_answer(
+        rows[: paging.page_size],
+        page=paging.page,
+        page_size=paging.page_size,
+        has_more=len(rows) > paging.page_size,
+        total=count,
+    )

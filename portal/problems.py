@@ -1,0 +1,118 @@
+"""Every error a caller can get, as `application/problem+json` in the shape of the platform's own APIs."""
+
+import re
+import uuid
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+import structlog
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from starlette.exceptions import HTTPException
+
+log = structlog.get_logger()
+
+REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+class Problem(Exception):  # noqa: N818 - a problem is what RFC 9457 calls it
+    """An answer other than the one asked for; *code* is what a program reads, *title* what a person reads."""
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        title: str,
+        *,
+        errors: Mapping[str, Sequence[str]] | None = None,
+        headers: Mapping[str, str] | None = None,
+        **data: Any,
+    ) -> None:
+        super().__init__(title)
+        self.status = status
+        self.code = code
+        self.title = title
+        self.errors = dict(errors or {})
+        self.headers = dict(headers or {})
+        self.data = data
+
+
+def missing(what: str) -> Problem:
+    """404 for an id that does not exist or is none of the caller's business; the two look alike."""
+    return Problem(404, "not_found", f"No such {what}.")
+
+
+def invalid(errors: Mapping[str, Sequence[str]]) -> Problem:
+    """400 with the faults listed by field."""
+    return Problem(400, "invalid_request", "One or more fields are not valid.", errors=errors)
+
+
+def _answer(request: Request, problem: Problem) -> Response:
+    asked = request.headers.get("x-request-id", "")
+    body = {
+        "type": f"urn:portal:problem:{problem.code}",
+        "title": problem.title,
+        "status": problem.status,
+        "traceId": asked if REQUEST_ID.fullmatch(asked) else uuid.uuid4().hex,
+        "errors": problem.errors,
+        "data": {"code": problem.code, **problem.data},
+    }
+    return Response(
+        msgspec.json.encode(body),
+        status_code=problem.status,
+        headers=problem.headers,
+        media_type="application/problem+json",
+    )
+
+
+def _field(location: Sequence[Any]) -> str:
+    """The dotted name of a field, without the place it was sent in."""
+    return ".".join(str(part) for part in location[1:]) or str(location[0])
+
+
+async def _on_problem(request: Request, raised: Exception) -> Response:
+    assert isinstance(raised, Problem)  # noqa: S101 - the registry below calls this for Problem only
+    return _answer(request, raised)
+
+
+async def _on_invalid(request: Request, raised: Exception) -> Response:
+    assert isinstance(raised, RequestValidationError)  # noqa: S101 - as above
+    found = raised.errors()
+    if any(error["loc"][0] == "path" for error in found):
+        return _answer(request, missing("resource"))
+    errors: dict[str, list[str]] = {}
+    for error in found:
+        errors.setdefault(_field(error["loc"]), []).append(error["msg"])
+    return _answer(request, invalid(errors))
+
+
+async def _on_http(request: Request, raised: Exception) -> Response:
+    assert isinstance(raised, HTTPException)  # noqa: S101 - as above
+    phrase = HTTPStatus(raised.status_code).phrase
+    code = phrase.lower().replace(" ", "_")
+    return _answer(request, Problem(raised.status_code, code, f"{phrase}.", headers=raised.headers))
+
+
+async def _on_database(request: Request, raised: Exception) -> Response:
+    log.warning("database.refused", error=type(raised).__name__, path=request.url.path)
+    unavailable = Problem(503, "unavailable", "The portal's database does not answer.", headers={"Retry-After": "2"})
+    return _answer(request, unavailable)
+
+
+async def _on_anything(request: Request, raised: Exception) -> Response:
+    log.error("call.failed", path=request.url.path, error=type(raised).__name__, exc_info=raised)
+    return _answer(request, Problem(500, "internal_error", "The portal failed; this is its fault, not yours."))
+
+
+def install(app: FastAPI) -> None:
+    """Make *app* answer every error in this shape."""
+    app.add_exception_handler(Problem, _on_problem)
+    app.add_exception_handler(RequestValidationError, _on_invalid)
+    app.add_exception_handler(HTTPException, _on_http)
+    app.add_exception_handler(DBAPIError, _on_database)
+    app.add_exception_handler(PoolTimeoutError, _on_database)
+    app.add_exception_handler(Exception, _on_anything)

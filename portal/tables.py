@@ -1,0 +1,232 @@
+"""What the portal remembers, as tables of the PostgreSQL schema `portal`."""
+
+from datetime import datetime
+from typing import Any, TypeAlias
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    Row,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+SCHEMA = "portal"
+# A row as a statement gives it; its columns are known by name.
+Record: TypeAlias = Row[*tuple[Any, ...]]
+metadata = MetaData(
+    schema=SCHEMA,
+    naming_convention={
+        "pk": "%(table_name)s_pk",
+        "fk": "%(table_name)s_%(column_0_name)s_fk",
+        "uq": "%(table_name)s_%(column_0_name)s_uq",
+        "ix": "%(table_name)s_%(column_0_name)s_ix",
+        "ck": "%(table_name)s_%(constraint_name)s_ck",
+    },
+)
+
+
+def _id(start: int) -> Column[int]:
+    # Bootstrap files may choose ids, so "by default" and not "always".
+    return Column("id", BigInteger, Identity(start=start), primary_key=True)
+
+
+def _at(name: str, *, nullable: bool = False) -> Column[datetime]:
+    return Column(name, DateTime(timezone=True), nullable=nullable)
+
+
+def _to(name: str, target: str, *, nullable: bool = False) -> Column[Any]:
+    return Column(name, ForeignKey(f"{SCHEMA}.{target}"), nullable=nullable)
+
+
+organization = Table(
+    "organization",
+    metadata,
+    _id(1001),
+    Column("name", String(120), nullable=False),
+    Column("home_page_url", String(250), nullable=False),
+    # Drops from connections what the real portal does not give, for every client of this organization.
+    Column("faithful", Boolean, nullable=False, server_default=text("false")),
+    _at("created_at"),
+)
+
+tenant = Table(
+    "tenant",
+    metadata,
+    # A decimal string: tenants' ids are 64 bit wide and no arithmetic is ever done on them.
+    Column("id", String(19), primary_key=True),
+    Column("name", String(120), nullable=False),
+    # A customer may have several tenants; a private app serves the tenants of one customer only.
+    Column("customer", String(120), nullable=False),
+    _at("created_at"),
+)
+
+client = Table(
+    "client",
+    metadata,
+    _id(1),
+    Column("client_id", String(64), nullable=False),
+    # SHA-256 is enough: secrets are 256 random bits, nothing that could be guessed from a dictionary.
+    Column("secret_hash", LargeBinary, nullable=False),
+    Column("app_key", String(64), nullable=False),
+    Column("name", String(120), nullable=False),
+    Column("kind", String(16), nullable=False),
+    _to("organization_id", "organization.id", nullable=True),
+    _to("tenant_id", "tenant.id", nullable=True),
+    Column("scopes", ARRAY(Text), nullable=False),
+    _at("created_at"),
+    # The token endpoint finds a client by this.
+    UniqueConstraint("client_id"),
+    # Every call looks its key up here.
+    UniqueConstraint("app_key"),
+    # A client speaks for exactly one owner, so that no token can be read two ways.
+    CheckConstraint(
+        "(kind = 'organization' AND organization_id IS NOT NULL AND tenant_id IS NULL)"
+        " OR (kind = 'tenant' AND tenant_id IS NOT NULL AND organization_id IS NULL)"
+        " OR (kind = 'operator' AND tenant_id IS NULL AND organization_id IS NULL)",
+        name="one_owner",
+    ),
+)
+# A second bootstrap with the same file makes no second client of the same name for the same owner.
+Index(
+    "client_owner_name_uq",
+    client.c.kind,
+    client.c.organization_id,
+    client.c.tenant_id,
+    client.c.name,
+    unique=True,
+    postgresql_nulls_not_distinct=True,
+)
+
+token = Table(
+    "token",
+    metadata,
+    Column("hash", LargeBinary, primary_key=True),
+    _to("client_id", "client.id"),
+    Column("scopes", ARRAY(Text), nullable=False),
+    # By PostgreSQL's own clock, never by the demo's.
+    _at("expires_at"),
+    # Serves the removal of a client's expired tokens when it asks for a new one.
+    Index("token_client_ix", "client_id", "expires_at"),
+)
+
+app = Table(
+    "app",
+    metadata,
+    _id(4001),
+    Column("public_id", String(36), nullable=False, unique=True),
+    _to("organization_id", "organization.id"),
+    Column("name", String(120), nullable=False),
+    Column("organization_name", String(120), nullable=False),
+    Column("home_page_url", String(250), nullable=False),
+    Column("distribution", String(16), nullable=False),
+    Column("approval_status", String(16), nullable=False),
+    _at("approved_at", nullable=True),
+    # NULL once the app is deleted: the key is gone, not merely refused.
+    Column("app_key", String(64), unique=True),
+    Column("credential_management", String(16), nullable=False),
+    # A copy of max(version.number), written under this row's lock; lists need it on every line.
+    Column("latest_version", Integer, nullable=False),
+    _at("created_at"),
+    Column("created_by", String(120), nullable=False),
+    _at("modified_at"),
+    _at("deleted_at", nullable=True),
+    CheckConstraint("distribution IN ('private', 'public')", name="distribution"),
+    CheckConstraint("approval_status IN ('notRequired', 'pending', 'approved', 'rejected')", name="approval_status"),
+    CheckConstraint("credential_management IN ('resourceOwner', 'developer')", name="credentials"),
+    # A deleted app keeps no key and a living one always has it.
+    CheckConstraint("(deleted_at IS NULL) = (app_key IS NOT NULL)", name="key_of_the_living"),
+    # Serves My Apps, and the proof that a key belongs to the caller's own organization.
+    Index("app_organization_ix", "organization_id", "id"),
+)
+
+version = Table(
+    "version",
+    metadata,
+    _to("app_id", "app.id"),
+    Column("number", Integer, nullable=False),
+    # Sorted and without repetition, so that two equal sets are equal arrays.
+    Column("scopes", ARRAY(Text), nullable=False),
+    _at("created_at"),
+    _to("created_by_id", "client.id"),
+    Column("created_by", String(120), nullable=False),
+    CheckConstraint("number >= 1", name="number"),
+    # Two releases at once cannot take the same number.
+    PrimaryKeyConstraint("app_id", "number"),
+)
+
+availability = Table(
+    "availability",
+    metadata,
+    _to("app_id", "app.id"),
+    _to("tenant_id", "tenant.id"),
+    Column("note", String(4000), nullable=False, server_default=text("''")),
+    _at("created_at"),
+    Column("created_by", String(120), nullable=False),
+    PrimaryKeyConstraint("app_id", "tenant_id"),
+    # Serves a tenant's list of the apps it may see.
+    Index("availability_tenant_ix", "tenant_id", "app_id"),
+)
+
+connection = Table(
+    "connection",
+    metadata,
+    _id(90001),
+    # A copy of app.organization_id, which never changes: the organization-wide walk needs no join to page.
+    _to("organization_id", "organization.id"),
+    _to("app_id", "app.id"),
+    _to("tenant_id", "tenant.id"),
+    Column("environment", String(16), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("client_id", String(64), unique=True),
+    Column("version", Integer),
+    # Counts the lives of a connection: one more with each allow after a revoke.
+    Column("epoch", Integer, nullable=False, server_default=text("0")),
+    _at("allowed_at", nullable=True),
+    _at("version_accepted_at", nullable=True),
+    Column("version_accepted_by", String(120)),
+    _at("created_at"),
+    _at("modified_at"),
+    Column("revision", Integer, nullable=False, server_default=text("1")),
+    # Set when the tenant id is withdrawn or the app deleted; the row stays for its id and for deletion feeds.
+    _at("removed_at", nullable=True),
+    # A relation is one row, however often it is allowed and revoked.
+    UniqueConstraint("app_id", "tenant_id", "environment"),
+    # Nobody runs a version that never existed.
+    ForeignKeyConstraint(
+        ["app_id", "version"],
+        [f"{SCHEMA}.version.app_id", f"{SCHEMA}.version.number"],
+        name="connection_version_fk",
+    ),
+    CheckConstraint("environment IN ('production', 'integration')", name="environment"),
+    CheckConstraint("state IN ('notConnected', 'connected', 'disabled', 'disconnected')", name="state"),
+    # Version and client id are there exactly as long as the tenant's access is.
+    CheckConstraint(
+        "(state IN ('connected', 'disabled')) = (version IS NOT NULL)"
+        " AND (version IS NULL) = (client_id IS NULL)"
+        " AND (version IS NULL) = (version_accepted_at IS NULL)",
+        name="access_is_whole",
+    ),
+    # Serves a tenant's own list.
+    Index("connection_tenant_ix", "tenant_id", "id"),
+)
+_listed = connection.c.removed_at.is_(None)
+# The stable order of the two lists, and of the changes within them.
+Index("connection_organization_ix", connection.c.organization_id, connection.c.id, postgresql_where=_listed)
+Index("connection_app_ix", connection.c.app_id, connection.c.id, postgresql_where=_listed)
+Index("connection_modified_ix", connection.c.organization_id, connection.c.modified_at, connection.c.id)
