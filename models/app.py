@@ -36,9 +36,7 @@ class Source(Leased, Base):
     name: Mapped[str]
     kind: Mapped[str]
     enabled: Mapped[bool] = mapped_column(server_default=text("true"))  # false: no longer in uptake.toml
-    circuit_open_until: Mapped[
-        datetime | None
-    ]  # no request before this: the portal is down or asked us to wait
+    circuit_open_until: Mapped[datetime | None]  # no request before this: the portal is down or asked us to wait
     last_fault: Mapped[str | None]
     last_error: Mapped[str | None]
     listed_at: Mapped[datetime | None]
@@ -85,9 +83,7 @@ class ScopeSet(Base):
     """A set of grants, stored once and pointed at; immutable."""
 
     __tablename__ = "scope_set"
-    __table_args__ = (
-        UniqueConstraint("fingerprint", comment="Equal sets are one row, so sets compare by id."),
-    )
+    __table_args__ = (UniqueConstraint("fingerprint", comment="Equal sets are one row, so sets compare by id."),)
 
     id: Mapped[pk]
     fingerprint: Mapped[str]
@@ -126,5 +122,5 @@ class Verdict(Base):
     superfluous: Mapped[text_list]
     versions_behind: Mapped[int]
     outdated_since: Mapped[datetime | None]
-    blocking_since: Mapped[datetime | None]
+    since: Mapped[datetime | None]  # the clock of the class: blocking or trimming
     mismatch: Mapped[bool]

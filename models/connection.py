@@ -117,9 +117,7 @@ class Adoption(Base):
     """How many connected tenants ran each version at the end of a day; a day without change has no row."""
 
     __tablename__ = "adoption"
-    __table_args__ = (
-        CheckConstraint("tenants >= 0", name="tenants", comment="A count cannot go below nobody."),
-    )
+    __table_args__ = (CheckConstraint("tenants >= 0", name="tenants", comment="A count cannot go below nobody."),)
 
     app_id: Mapped[big] = mapped_column(ForeignKey("app.id"), primary_key=True)
     environment: Mapped[str] = mapped_column(primary_key=True)

@@ -90,9 +90,7 @@ class Attempt(Base):
     """One try to send a notice, written before the call; without an end, its outcome is unknown."""
 
     __tablename__ = "attempt"
-    __table_args__ = (
-        UniqueConstraint("notice_id", "number", comment="Tries are counted, and never two at once."),
-    )
+    __table_args__ = (UniqueConstraint("notice_id", "number", comment="Tries are counted, and never two at once."),)
 
     id: Mapped[pk]
     notice_id: Mapped[big] = mapped_column(ForeignKey("notice.id"))

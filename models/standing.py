@@ -22,5 +22,5 @@ standing = Table(
     Column("superfluous", ARRAY(Text)),
     Column("versions_behind", Integer),
     Column("outdated_since", DateTime(timezone=True)),  # never before the epoch's start
-    Column("since", DateTime(timezone=True)),  # what thresholds count from: blocking, else outdated
+    Column("since", DateTime(timezone=True)),  # the clock of the class; never before the epoch's start
 )

@@ -13,9 +13,7 @@ class Tenant(Base):
     """A customer account of the platform; its id is text as the portal writes it."""
 
     __tablename__ = "tenant"
-    __table_args__ = (
-        UniqueConstraint("source_id", "external_id", comment="One row per tenant of a portal."),
-    )
+    __table_args__ = (UniqueConstraint("source_id", "external_id", comment="One row per tenant of a portal."),)
 
     id: Mapped[pk]
     source_id: Mapped[big] = mapped_column(ForeignKey("source.id"))

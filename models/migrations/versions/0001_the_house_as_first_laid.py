@@ -14,7 +14,7 @@ CREATE VIEW standing AS
 SELECT c.id AS connection_id, c.app_id, c.tenant_id, c.environment, c.status, c.version, c.scope_set_id,
        v.latest, v.lag, v.missing, v.superfluous, v.versions_behind,
        greatest(v.outdated_since, c.epoch_started_at) AS outdated_since,
-       greatest(coalesce(v.blocking_since, v.outdated_since), c.epoch_started_at) AS since
+       greatest(v.since, c.epoch_started_at) AS since
 FROM connection c
 JOIN verdict v ON v.app_id = c.app_id AND v.version = coalesce(c.version, 0) AND v.scope_set_id = c.scope_set_id
 WHERE c.status IN ('connected', 'disabled')
@@ -316,7 +316,7 @@ def upgrade() -> None:
         sa.Column("superfluous", postgresql.ARRAY(sa.Text()), nullable=False),
         sa.Column("versions_behind", sa.Integer(), nullable=False),
         sa.Column("outdated_since", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("blocking_since", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("since", sa.DateTime(timezone=True), nullable=True),
         sa.Column("mismatch", sa.Boolean(), nullable=False),
         sa.ForeignKeyConstraint(["app_id"], ["app.id"], name=op.f("fk_verdict_app_id")),
         sa.ForeignKeyConstraint(["scope_set_id"], ["scope_set.id"], name=op.f("fk_verdict_scope_set_id")),

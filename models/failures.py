@@ -1,0 +1,101 @@
+"""Recording that a poll failed: it changes no row but its own, the next due time and the source's circuit."""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import insert, text
+from sqlalchemy.orm import Session
+
+from models.alerts import FAILING_AFTER
+from models.event import Poll
+from models.leases import AppLease, SourceLease, keep_app, keep_source
+from uptake.errors import EdgeError, Fault
+
+# Faults of the portal as a whole: no use asking it about the next app before this is over.
+_PORTAL_WIDE = {Fault.TRANSPORT, Fault.TLS, Fault.SERVER, Fault.RATE_LIMITED, Fault.AUTH, Fault.DEADLINE}
+_FIRST_WAIT = timedelta(seconds=30)
+_LONGEST_WAIT = timedelta(minutes=15)
+
+
+def app_poll_failed(
+    session: Session, lease: AppLease, error: EdgeError, *, now: datetime, duration_seconds: float
+) -> None:
+    """Record the failed run; the app stays as it was and is due again after a growing wait."""
+    keep_app(session, lease)
+    failures: int = session.execute(
+        text("""UPDATE app SET failures = failures + 1,
+                next_poll_at = least(next_poll_at, :now + cast(:wait AS interval) * power(2, least(failures, 10))),
+                evaluate_at = CASE WHEN failures + 1 >= :alarming THEN :now ELSE evaluate_at END
+                WHERE id = :app RETURNING failures"""),
+        {"app": lease.app_id, "now": now, "wait": _FIRST_WAIT, "alarming": FAILING_AFTER},
+    ).scalar_one()
+    session.execute(
+        insert(Poll).values(
+            source_id=lease.source_id,
+            app_id=lease.app_id,
+            seq=lease.seq,
+            started_at=lease.started_at,
+            duration_seconds=duration_seconds,
+            outcome="failed",
+            fault=error.fault.value,
+            reason=str(error),
+        )
+    )
+    _circuit(session, lease.source_id, error, now=now, failures=failures)
+    if error.fault is Fault.GONE:
+        # Whether it was deleted is for the list of apps to say: read that next.
+        session.execute(
+            text("UPDATE source SET next_poll_at = least(next_poll_at, :now) WHERE id = :source"),
+            {"source": lease.source_id, "now": now},
+        )
+
+
+def source_poll_failed(
+    session: Session, lease: SourceLease, error: EdgeError, *, now: datetime, duration_seconds: float
+) -> None:
+    """Record that the list of apps could not be read."""
+    keep_source(session, lease)
+    failures: int = session.execute(
+        text("""UPDATE source SET failures = failures + 1, last_fault = :fault, last_error = :error,
+                    next_poll_at = least(next_poll_at, :now + cast(:wait AS interval) * power(2, least(failures, 10)))
+                WHERE id = :source RETURNING failures"""),
+        {
+            "source": lease.source_id,
+            "now": now,
+            "wait": _FIRST_WAIT,
+            "fault": error.fault.value,
+            "error": str(error),
+        },
+    ).scalar_one()
+    session.execute(
+        insert(Poll).values(
+            source_id=lease.source_id,
+            seq=lease.seq,
+            started_at=lease.started_at,
+            duration_seconds=duration_seconds,
+            outcome="failed",
+            fault=error.fault.value,
+            reason=str(error),
+        )
+    )
+    _circuit(session, lease.source_id, error, now=now, failures=failures)
+
+
+def portal_answered(session: Session, source_id: int) -> None:
+    """Close the circuit: the portal is there."""
+    session.execute(
+        text("""UPDATE source SET circuit_open_until = NULL, last_fault = NULL, last_error = NULL
+                WHERE id = :source AND (circuit_open_until IS NOT NULL OR last_fault IS NOT NULL)"""),
+        {"source": source_id},
+    )
+
+
+def _circuit(session: Session, source_id: int, error: EdgeError, *, now: datetime, failures: int) -> None:
+    """Open the source's circuit on a fault of the whole portal, for as long as it asked, else for a growing wait."""
+    if error.fault not in _PORTAL_WIDE:
+        return
+    wait = error.retry_after or min(_FIRST_WAIT * 2 ** min(failures - 1, 10), _LONGEST_WAIT)
+    session.execute(
+        text("""UPDATE source SET circuit_open_until = greatest(circuit_open_until, :until),
+                    last_fault = :fault, last_error = :error WHERE id = :source"""),
+        {"source": source_id, "until": now + wait, "fault": error.fault.value, "error": str(error)},
+    )

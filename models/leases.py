@@ -1,0 +1,154 @@
+"""Who polls what: due rows are rung for, then leased by exactly one worker, and fenced by a token."""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+LEASE = timedelta(minutes=15)  # longer than the longest walk may take
+RING = timedelta(seconds=30)  # a doorbell that nobody answered in this time is rung again
+
+# The claim skips what another tick holds; a ring is only a promise to look, so it is short.
+_RING_APPS = text("""
+WITH due AS (
+    SELECT a.id FROM app a JOIN source s ON s.id = a.source_id
+    WHERE a.deleted_at IS NULL AND s.enabled AND a.next_poll_at <= :now
+      AND (s.circuit_open_until IS NULL OR s.circuit_open_until <= :now)
+      AND (a.lease_until IS NULL OR a.lease_until < clock_timestamp())
+      AND (a.rung_until IS NULL OR a.rung_until < clock_timestamp())
+    ORDER BY a.next_poll_at LIMIT :most FOR UPDATE OF a SKIP LOCKED
+)
+UPDATE app SET rung_until = clock_timestamp() + :ring FROM due WHERE app.id = due.id RETURNING app.id
+""")
+_RING_SOURCES = text("""
+WITH due AS (
+    SELECT id FROM source
+    WHERE enabled AND next_poll_at <= :now
+      AND (lease_until IS NULL OR lease_until < clock_timestamp())
+      AND (rung_until IS NULL OR rung_until < clock_timestamp())
+    ORDER BY next_poll_at LIMIT :most FOR UPDATE SKIP LOCKED
+)
+UPDATE source SET rung_until = clock_timestamp() + :ring FROM due WHERE source.id = due.id RETURNING source.id
+""")
+_CLAIM_APP = text("""
+UPDATE app a SET lease_token = :token, lease_until = clock_timestamp() + :lease, poll_seq = a.poll_seq + 1,
+    next_poll_at = cast(:now AS timestamptz) + cast(:every AS interval) * (0.95 + random() * 0.1)
+FROM source s
+WHERE a.id = :app AND s.id = a.source_id AND a.deleted_at IS NULL AND s.enabled
+  AND (a.next_poll_at <= :now OR :forced)
+  AND (a.lease_until IS NULL OR a.lease_until < clock_timestamp())
+RETURNING a.id AS app_id, a.source_id, s.name AS source, a.external_id, a.poll_seq AS seq, a.lease_token AS token,
+    a.walked_at
+""")
+_CLAIM_SOURCE = text("""
+UPDATE source SET lease_token = :token, lease_until = clock_timestamp() + :lease, poll_seq = poll_seq + 1,
+    next_poll_at = cast(:now AS timestamptz) + cast(:every AS interval) * (0.95 + random() * 0.1)
+WHERE id = :source AND enabled AND (next_poll_at <= :now OR :forced)
+  AND (lease_until IS NULL OR lease_until < clock_timestamp())
+RETURNING id AS source_id, name AS source, poll_seq AS seq, lease_token AS token
+""")
+
+
+class LeaseLostError(Exception):
+    """Another worker took over meanwhile: what this run found must be thrown away."""
+
+
+@dataclass(frozen=True, slots=True)
+class AppLease:
+    """The right to record one poll of one app, once."""
+
+    app_id: int
+    source_id: int
+    source: str
+    external_id: str
+    seq: int
+    token: uuid.UUID
+    walked_at: datetime | None  # the complete walk before this one
+    started_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SourceLease:
+    """The right to record one listing of a source's apps, once."""
+
+    source_id: int
+    source: str
+    seq: int
+    token: uuid.UUID
+    started_at: datetime
+
+
+def ring_apps(session: Session, *, now: datetime, most: int) -> Sequence[int]:
+    """The apps to ring for now, most overdue first; no other tick gets the same ones until the ring runs out."""
+    return session.scalars(_RING_APPS, {"now": now, "most": most, "ring": RING}).all()
+
+
+def ring_sources(session: Session, *, now: datetime, most: int) -> Sequence[int]:
+    """The sources whose list of apps is to be read now."""
+    return session.scalars(_RING_SOURCES, {"now": now, "most": most, "ring": RING}).all()
+
+
+def claim_app(
+    session: Session, app_id: int, *, now: datetime, every: timedelta, forced: bool = False
+) -> AppLease | None:
+    """Lease the app if it is due (or *forced*); None when it is not, or another worker has it."""
+    row = (
+        session.execute(
+            _CLAIM_APP,
+            {"app": app_id, "now": now, "every": every, "lease": LEASE, "forced": forced, "token": uuid.uuid4()},
+        )
+        .mappings()
+        .one_or_none()
+    )
+    return None if row is None else AppLease(**row, started_at=now)
+
+
+def claim_source(
+    session: Session, source_id: int, *, now: datetime, every: timedelta, forced: bool = False
+) -> SourceLease | None:
+    """Lease the source's listing if it is due (or *forced*); None when it is not, or another worker has it."""
+    row = (
+        session.execute(
+            _CLAIM_SOURCE,
+            {
+                "source": source_id,
+                "now": now,
+                "every": every,
+                "lease": LEASE,
+                "forced": forced,
+                "token": uuid.uuid4(),
+            },
+        )
+        .mappings()
+        .one_or_none()
+    )
+    return None if row is None else SourceLease(**row, started_at=now)
+
+
+def keep_app(session: Session, lease: AppLease) -> None:
+    """Lock the leased app for this transaction and give the lease back with it; raises LeaseLostError."""
+    kept = session.execute(
+        text(
+            "UPDATE app SET lease_token = NULL, lease_until = NULL, rung_until = NULL "
+            "WHERE id = :app AND lease_token = :token RETURNING id"
+        ),
+        {"app": lease.app_id, "token": lease.token},
+    ).one_or_none()
+    if kept is None:
+        raise LeaseLostError
+
+
+def keep_source(session: Session, lease: SourceLease) -> None:
+    """As keep_app, for a source."""
+    kept = session.execute(
+        text(
+            "UPDATE source SET lease_token = NULL, lease_until = NULL, rung_until = NULL "
+            "WHERE id = :source AND lease_token = :token RETURNING id"
+        ),
+        {"source": lease.source_id, "token": lease.token},
+    ).one_or_none()
+    if kept is None:
+        raise LeaseLostError

@@ -1,0 +1,125 @@
+"""Recording a source's list of apps: what is there, what was renamed, approved or deleted."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from sqlalchemy import insert, text
+from sqlalchemy.orm import Session
+
+from models.event import Poll
+from models.leases import SourceLease, keep_source
+from uptake.facts import SeenApp
+
+_SOURCE = text("""
+INSERT INTO source (name, kind, enabled, next_poll_at) VALUES (:name, :kind, true, :now)
+ON CONFLICT (name) DO UPDATE SET kind = excluded.kind, enabled = true
+WHERE (source.kind, source.enabled) IS DISTINCT FROM (excluded.kind, true)
+""")
+_UPSERT = text("""
+WITH before AS (SELECT id, latest_version FROM app WHERE source_id = :source AND external_id = :external_id)
+INSERT INTO app AS a (source_id, external_id, name, distribution, approval, environments, created_at, first_seen_at,
+    next_poll_at)
+VALUES (:source, :external_id, :name, :distribution, :approval, :environments, :created_at, :now, :now)
+ON CONFLICT (source_id, external_id) DO UPDATE SET name = excluded.name, distribution = excluded.distribution,
+    approval = excluded.approval, environments = excluded.environments,
+    created_at = coalesce(excluded.created_at, a.created_at),
+    next_poll_at = CASE WHEN :latest > a.latest_version THEN least(a.next_poll_at, :now) ELSE a.next_poll_at END,
+    evaluate_at = CASE WHEN a.approval <> excluded.approval THEN :now ELSE a.evaluate_at END
+WHERE (a.name, a.distribution, a.approval, a.environments) IS DISTINCT FROM
+      (excluded.name, excluded.distribution, excluded.approval, excluded.environments)
+   OR :latest > a.latest_version
+RETURNING a.id, (SELECT id FROM before) IS NULL AS is_new
+""")
+_DELETED = text("""
+WITH gone AS (
+    -- Without its lease, a poll still under way records nothing any more.
+    UPDATE app SET deleted_at = :now, evaluate_at = :now, lease_token = NULL, lease_until = NULL
+    WHERE source_id = :source AND external_id = ANY(cast(:deleted AS text[])) AND deleted_at IS NULL RETURNING id
+), closed AS (
+    UPDATE tenure t SET valid_to = :now FROM gone, connection c
+    WHERE c.app_id = gone.id AND c.status <> 'disconnected' AND t.connection_id = c.id AND t.valid_to IS NULL
+    RETURNING t.id
+), ended AS (
+    UPDATE connection c SET status = 'disconnected', version = NULL, scope_set_id = NULL, hash = 0, observed_at = :now
+    FROM gone WHERE c.app_id = gone.id AND c.status <> 'disconnected'
+    RETURNING c.id, c.app_id, c.tenant_id, c.environment, c.epoch
+), counted AS (
+    INSERT INTO adoption (app_id, environment, version, day, tenants)
+    SELECT DISTINCT a.app_id, a.environment, a.version, cast(:day AS date), 0
+    FROM adoption a JOIN gone ON gone.id = a.app_id
+    ON CONFLICT (app_id, environment, version, day) DO UPDATE SET tenants = 0
+), told AS (
+    INSERT INTO event (at, type, app_id) SELECT :now, 'app.deleted', id FROM gone
+)
+SELECT id, app_id, tenant_id, environment, epoch FROM ended
+""")
+_REOPEN = text("""
+INSERT INTO tenure (connection_id, app_id, tenant_id, environment, epoch, status, valid_from)
+SELECT c.id, c.app_id, c.tenant_id, c.environment, c.epoch, 'disconnected', :now
+FROM connection c JOIN app a ON a.id = c.app_id
+WHERE a.source_id = :source AND a.deleted_at = :now AND c.status = 'disconnected'
+  AND NOT EXISTS (SELECT FROM tenure t WHERE t.connection_id = c.id AND t.valid_to IS NULL)
+""")
+
+
+def sync_sources(session: Session, sources: Sequence[tuple[str, str]], *, now: datetime) -> None:
+    """Make the source table say what uptake.toml says: (name, kind) pairs; others rest, with their history."""
+    for name, kind in sources:
+        session.execute(_SOURCE, {"name": name, "kind": kind, "now": now})
+    session.execute(
+        text("UPDATE source SET enabled = false WHERE enabled AND NOT name = ANY(cast(:names AS text[]))"),
+        {"names": [name for name, _ in sources]},
+    )
+
+
+def record_listing(
+    session: Session, lease: SourceLease, apps: Iterable[SeenApp], *, now: datetime, duration_seconds: float
+) -> int:
+    """Record the whole list; how many apps are new or deleted. Raises LeaseLostError when another run took over.
+
+    An app is gone when the portal lists it as deleted; one that is merely missing stays as it was.
+    """
+    keep_source(session, lease)
+    seen = list(apps)
+    bound = {"source": lease.source_id, "now": now, "day": now.date()}
+    changed = 0
+    for app in seen:
+        if not app.deleted:
+            row = session.execute(_UPSERT, bound | _columns(app)).one_or_none()
+            changed += row is not None and row.is_new
+            if row is not None and row.is_new:
+                session.execute(
+                    text("INSERT INTO event (at, type, app_id) VALUES (:now, 'app.listed', :app)"),
+                    {"now": now, "app": row.id},
+                )
+    deleted = [app.external_id for app in seen if app.deleted]
+    changed += len(session.execute(_DELETED, bound | {"deleted": deleted}).all())
+    session.execute(_REOPEN, bound)
+    session.execute(
+        text("UPDATE source SET failures = 0, listed_at = :now WHERE id = :source"),
+        {"source": lease.source_id, "now": now},
+    )
+    session.execute(
+        insert(Poll).values(
+            source_id=lease.source_id,
+            seq=lease.seq,
+            started_at=lease.started_at,
+            duration_seconds=duration_seconds,
+            outcome="complete",
+            rows=len(seen),
+            changed=changed,
+        )
+    )
+    return changed
+
+
+def _columns(app: SeenApp) -> dict[str, object]:
+    return {
+        "external_id": app.external_id,
+        "name": app.name,
+        "distribution": app.distribution,
+        "approval": app.approval,
+        "environments": list(app.environments),
+        "created_at": app.created_at,
+        "latest": app.latest,
+    }

@@ -1,0 +1,137 @@
+"""The outbox: notices are claimed under a lease, sent by nobody's transaction, and settled once."""
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+LEASE = timedelta(minutes=5)  # longer than any channel's time-out
+
+# A reminder whose reason is over is cancelled by the thread's end; here is the last look before sending.
+_CLAIM = text("""
+WITH due AS (
+    SELECT n.id FROM notice n
+    WHERE n.due_at <= :now AND (n.state = 'due' OR (n.state = 'sending' AND n.lease_until < clock_timestamp()))
+      AND (cast(:ids AS int8[]) IS NULL OR n.id = ANY(cast(:ids AS int8[])))
+    ORDER BY n.due_at, n.id LIMIT :most FOR UPDATE SKIP LOCKED
+), over AS (
+    UPDATE notice n SET state = 'cancelled', settled_at = :now,
+        settle_reason = coalesce(r.stop_reason, 'nothing_missing')
+    FROM due, reminder r LEFT JOIN standing s ON s.connection_id = r.connection_id
+    WHERE n.id = due.id AND r.id = n.reminder_id
+      AND (r.stopped_at IS NOT NULL OR s.status IS DISTINCT FROM 'connected' OR s.lag IS DISTINCT FROM 'blocking')
+    RETURNING n.id
+), claimed AS (
+    UPDATE notice n SET state = 'sending', attempts = n.attempts + 1, lease_token = :token,
+        lease_until = clock_timestamp() + :lease
+    FROM due WHERE n.id = due.id AND due.id NOT IN (SELECT id FROM over)
+    RETURNING n.id, n.key, n.receiver, n."to", n.reason, n.subject, n.body, n.html, n.payload, n.attempts
+), begun AS (
+    INSERT INTO attempt (notice_id, number, started_at) SELECT id, attempts, :now FROM claimed
+)
+SELECT * FROM claimed ORDER BY id
+""")
+_SETTLE = text("""
+UPDATE notice SET state = :state, settled_at = CASE WHEN :state <> 'due' THEN cast(:now AS timestamptz) END,
+    due_at = coalesce(cast(:due_at AS timestamptz), due_at), settle_reason = :reason,
+    lease_token = NULL, lease_until = NULL
+WHERE id = :notice AND lease_token = :token AND state = 'sending'
+RETURNING app_id, tenant_id, reminder_id, receiver
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedNotice:
+    """A notice that this worker alone may send until its lease runs out."""
+
+    id: int
+    key: str
+    receiver: str
+    to: str
+    reason: str
+    subject: str
+    body: str
+    html: str | None
+    payload: dict[str, Any]
+    attempts: int
+    token: uuid.UUID
+
+
+def claim_notices(session: Session, *, now: datetime, most: int, ids: list[int] | None = None) -> list[ClaimedNotice]:
+    """Lease up to *most* due notices (among *ids*, if given), after a last look whether they are still wanted.
+
+    An attempt row is written for each: without an end, its outcome is unknown.
+    """
+    token = uuid.uuid4()
+    bound = {"now": now, "most": most, "ids": ids, "token": token, "lease": LEASE}
+    return [ClaimedNotice(**row, token=token) for row in session.execute(_CLAIM, bound).mappings()]
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What became of one attempt; *due_at* is set when there is to be another."""
+
+    outcome: str  # sent | transient | permanent
+    answer: str
+    fault: str | None = None
+    due_at: datetime | None = None
+
+    @property
+    def state(self) -> str:
+        """The notice's state after it."""
+        if self.outcome == "sent":
+            return "sent"
+        return "due" if self.due_at else "failed"
+
+
+def settle(session: Session, notice: ClaimedNotice, settlement: Settlement, *, now: datetime) -> bool:
+    """Write down the outcome; False when another worker has taken the notice over meanwhile."""
+    session.execute(
+        text("""UPDATE attempt SET finished_at = :now, outcome = :outcome, fault = :fault, answer = :answer
+                WHERE notice_id = :notice AND number = :number"""),
+        {
+            "now": now,
+            "outcome": settlement.outcome,
+            "fault": settlement.fault,
+            "answer": settlement.answer,
+            "notice": notice.id,
+            "number": notice.attempts,
+        },
+    )
+    row = session.execute(
+        _SETTLE,
+        {
+            "notice": notice.id,
+            "token": notice.token,
+            "state": settlement.state,
+            "now": now,
+            "due_at": settlement.due_at,
+            "reason": None if settlement.outcome == "sent" else settlement.answer,
+        },
+    ).one_or_none()
+    if row is None:
+        return False
+    if settlement.state != "due" and row.reminder_id is not None:
+        session.execute(
+            text("""INSERT INTO event (at, type, app_id, tenant_id, data)
+                    VALUES (:now, :type, :app, :tenant, jsonb_build_object('notice', cast(:notice AS int8)))"""),
+            {
+                "now": now,
+                "type": f"reminder.{settlement.state}",
+                "app": row.app_id,
+                "tenant": row.tenant_id,
+                "notice": notice.id,
+            },
+        )
+    return True
+
+
+def waiting(session: Session, *, now: datetime, most: int) -> list[int]:
+    """Notices that could be sent now, among them those whose sender died; the oldest first."""
+    query = text("""SELECT id FROM notice WHERE due_at <= :now
+                    AND (state = 'due' OR (state = 'sending' AND lease_until < clock_timestamp()))
+                    ORDER BY due_at, id LIMIT :most""")
+    return list(session.scalars(query, {"now": now, "most": most}))

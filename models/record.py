@@ -1,0 +1,237 @@
+"""Recording what a poll found: connection, history, events, adoption and the poll itself, all or nothing."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sqlalchemy import insert, text
+from sqlalchemy.orm import Session
+
+from models.event import Poll
+from models.leases import AppLease, keep_app
+from models.release import record_versions
+from models.stage import Walk, stage
+from uptake.facts import SeenVersion
+
+# More than this share of the listed connections gone at once (and no fewer than this many) is an outage of the
+# portal's listing until somebody says otherwise.
+IMPLAUSIBLE_SHARE = 0.5
+IMPLAUSIBLE_COUNT = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What one poll came to."""
+
+    outcome: str  # complete | held
+    changed: int
+    vanished: int
+    released: tuple[int, ...]
+
+
+_ABSENT = text("""
+SELECT count(*) FILTER (WHERE c.hash = ANY(cast(:stale AS int8[])) AND m.connection_id IS NULL
+                          AND NOT t.external_id = ANY(cast(:exempt AS text[]))) AS absent,
+       count(*) AS listed
+FROM connection c JOIN tenant t ON t.id = c.tenant_id LEFT JOIN moved m ON m.connection_id = c.id
+WHERE c.app_id = :app AND c.hash <> 0
+""")
+# Gone is what was missing from this complete walk and from the one before it.
+_GONE = text("""
+INSERT INTO moved (connection_id, tenant_id, environment, external_id, status, hash, client_id,
+                   was_status, was_version, was_scope_set_id, was_epoch, begins, epoch)
+SELECT c.id, c.tenant_id, c.environment, c.external_id, 'disconnected', 0, c.client_id,
+       c.status, c.version, c.scope_set_id, c.epoch, false, c.epoch
+FROM connection c JOIN tenant t ON t.id = c.tenant_id
+WHERE c.app_id = :app AND c.hash <> 0 AND c.hash = ANY(cast(:stale AS int8[]))
+  AND (c.absent_walks > 0 OR :believe) AND NOT t.external_id = ANY(cast(:exempt AS text[]))
+  AND NOT EXISTS (SELECT FROM moved m WHERE m.connection_id = c.id)
+""")
+_MISSING = text("""
+UPDATE connection c SET absent_walks = c.absent_walks + 1 FROM tenant t
+WHERE c.app_id = :app AND c.hash <> 0 AND c.hash = ANY(cast(:stale AS int8[])) AND t.id = c.tenant_id
+  AND NOT t.external_id = ANY(cast(:exempt AS text[]))
+  AND NOT EXISTS (SELECT FROM moved m WHERE m.connection_id = c.id)
+""")
+_BACK = text("""
+UPDATE connection SET absent_walks = 0
+WHERE app_id = :app AND absent_walks > 0 AND NOT hash = ANY(cast(:stale AS int8[]))
+""")
+_INSERT = text("""
+INSERT INTO connection (app_id, tenant_id, environment, external_id, status, version, scope_set_id, client_id, epoch,
+    epoch_started_at, allowed_at, accepted_at, accepted_by, version_not_before, version_not_after, hash, observed_at,
+    last_seq)
+SELECT :app, tenant_id, environment, external_id, status, version, scope_set_id, client_id, epoch,
+    allowed_at, allowed_at, accepted_at, accepted_by, NULL,
+    CASE WHEN version IS NOT NULL THEN cast(:now AS timestamptz) END,
+    hash, :now, :seq
+FROM moved WHERE was_status IS NULL
+""")
+_NUMBER = text("""
+UPDATE moved m SET connection_id = c.id FROM connection c
+WHERE m.connection_id IS NULL AND c.app_id = :app AND c.tenant_id = m.tenant_id AND c.environment = m.environment
+""")
+_UPDATE = text("""
+UPDATE connection c SET external_id = coalesce(m.external_id, c.external_id), status = m.status, version = m.version,
+    scope_set_id = m.scope_set_id, client_id = m.client_id, epoch = m.epoch,
+    epoch_started_at = CASE WHEN m.begins THEN coalesce(m.allowed_at, :now) ELSE c.epoch_started_at END,
+    allowed_at = m.allowed_at, accepted_at = m.accepted_at, accepted_by = m.accepted_by,
+    version_not_before = CASE WHEN m.version IS DISTINCT FROM m.was_version OR m.begins
+                              THEN cast(:before AS timestamptz) ELSE c.version_not_before END,
+    version_not_after = CASE WHEN m.version IS DISTINCT FROM m.was_version OR m.begins
+                             THEN cast(:now AS timestamptz) ELSE c.version_not_after END,
+    hash = m.hash, absent_walks = 0, observed_at = :now, last_seq = :seq
+FROM moved m WHERE c.id = m.connection_id AND m.was_status IS NOT NULL AND c.last_seq < :seq
+""")
+# From here on only what differs in fact: a changed hash with equal facts is no news.
+_SAME = text("""
+DELETE FROM moved WHERE was_status IS NOT NULL
+  AND (status, version, scope_set_id, epoch) IS NOT DISTINCT FROM (was_status, was_version, was_scope_set_id, was_epoch)
+""")
+_CLOSE = text("""
+UPDATE tenure t SET valid_to = :now FROM moved m WHERE t.connection_id = m.connection_id AND t.valid_to IS NULL
+""")
+_OPEN = text("""
+INSERT INTO tenure (connection_id, app_id, tenant_id, environment, epoch, status, version, scope_set_id,
+    not_before, valid_from)
+SELECT connection_id, :app, tenant_id, environment, epoch, status, version, scope_set_id,
+    CASE WHEN was_status IS NOT NULL THEN cast(:before AS timestamptz) END, :now
+FROM moved
+""")
+_EVENTS = text("""
+INSERT INTO event (at, type, app_id, tenant_id, connection_id, data)
+SELECT :now, e.type, :app, m.tenant_id, m.connection_id, jsonb_strip_nulls(jsonb_build_object(
+    'environment', m.environment, 'from_version', m.was_version, 'to_version', m.version, 'epoch', m.epoch,
+    'not_before', CASE WHEN m.was_status IS NOT NULL THEN cast(:before AS timestamptz) END,
+    'accepted_at', m.accepted_at, 'accepted_by', m.accepted_by,
+    'first_observation', CASE WHEN m.was_status IS NULL THEN true END))
+FROM moved m CROSS JOIN LATERAL (VALUES
+    (CASE
+        WHEN m.begins THEN 'tenant.connected'
+        WHEN m.status = m.was_status THEN NULL
+        WHEN m.was_status IN ('connected', 'disabled') AND m.status NOT IN ('connected', 'disabled')
+            THEN 'tenant.disconnected'
+        WHEN m.status = 'disabled' THEN 'tenant.disabled'
+        WHEN m.status = 'connected' THEN 'tenant.enabled'
+        WHEN m.status = 'disconnected' THEN 'tenant.withdrawn'
+        ELSE 'tenant.invited'
+    END),
+    (CASE
+        WHEN m.begins OR m.was_version IS NULL OR m.version IS NULL THEN NULL
+        WHEN m.version > m.was_version THEN 'tenant.upgraded'
+        WHEN m.version < m.was_version THEN 'version.regressed'
+        WHEN m.scope_set_id IS DISTINCT FROM m.was_scope_set_id THEN 'tenant.scopes_changed'
+    END)
+) AS e (type)
+WHERE e.type IS NOT NULL
+ORDER BY m.connection_id
+""")
+_ADOPTION = text("""
+WITH delta AS (
+    SELECT environment, version, sum(step) AS step FROM (
+        SELECT environment, coalesce(was_version, 0) AS version, -1 AS step FROM moved WHERE was_status = 'connected'
+        UNION ALL
+        SELECT environment, coalesce(version, 0), 1 FROM moved WHERE status = 'connected'
+    ) steps GROUP BY environment, version HAVING sum(step) <> 0
+)
+INSERT INTO adoption (app_id, environment, version, day, tenants)
+SELECT :app, d.environment, d.version, :day, d.step + coalesce((
+    SELECT a.tenants FROM adoption a
+    WHERE a.app_id = :app AND a.environment = d.environment AND a.version = d.version
+    ORDER BY a.day DESC LIMIT 1), 0)
+FROM delta d
+ON CONFLICT (app_id, environment, version, day) DO UPDATE SET tenants = excluded.tenants
+""")
+
+
+def record(
+    session: Session,
+    lease: AppLease,
+    walk: Walk,
+    versions: Sequence[SeenVersion],
+    *,
+    now: datetime,
+    believe_absence: bool = False,
+) -> Recorded:
+    """Record a complete walk in the caller's transaction; raises LeaseLostError when another run took over.
+
+    Nobody is gone before missing from two complete walks, and a walk from which most are missing holds
+    every disappearance, unless *believe_absence* says that a human has looked.
+    """
+    keep_app(session, lease)
+    released = record_versions(session, lease, versions, now=now)
+    changed, vanished, held = _apply(session, lease, walk, now=now, believe=believe_absence)
+    session.execute(
+        text("""UPDATE app SET failures = CASE WHEN :held THEN failures + 1 ELSE 0 END, walked_at = :started,
+                changed_at = CASE WHEN :moved THEN :now ELSE changed_at END,
+                evaluate_at = CASE WHEN :moved OR evaluated_at IS NULL THEN least(:now, evaluate_at)
+                                   ELSE evaluate_at END
+                WHERE id = :app"""),
+        {
+            "app": lease.app_id,
+            "started": lease.started_at,
+            "now": now,
+            "held": held is not None,
+            "moved": bool(changed or vanished or released),
+        },
+    )
+    outcome = "held" if held else ("partial" if walk.rejected else "complete")
+    session.execute(
+        insert(Poll).values(
+            source_id=lease.source_id,
+            app_id=lease.app_id,
+            seq=lease.seq,
+            started_at=lease.started_at,
+            duration_seconds=walk.duration_seconds,
+            outcome=outcome,
+            reason=held,
+            pages=walk.pages,
+            rows=walk.rows,
+            changed=changed,
+            vanished=vanished,
+            rejected=walk.rejected,
+        )
+    )
+    return Recorded(outcome, changed, vanished, tuple(released))
+
+
+def _apply(
+    session: Session, lease: AppLease, walk: Walk, *, now: datetime, believe: bool
+) -> tuple[int, int, str | None]:
+    """Bring the tables in line with the walk; how many changed, how many are gone, and why absences are held."""
+    bound = {
+        "app": lease.app_id,
+        "now": now,
+        "before": lease.walked_at,
+        "seq": lease.seq,
+        "day": now.astimezone(UTC).date(),
+        "stale": list(walk.stale),
+        "exempt": sorted(walk.exempt),
+        "believe": believe,
+    }
+    session.execute(_BACK, bound)
+    if not walk.fresh and not walk.stale:
+        return 0, 0, None
+    stage(session, lease, walk, now=now)
+    vanished, held = _absences(session, bound) if walk.stale else (0, None)
+    for statement in (_INSERT, _NUMBER, _UPDATE, _SAME):
+        session.execute(statement, bound)
+    changed: int = session.execute(text("SELECT count(*) FROM moved")).scalar_one()
+    if changed:
+        for statement in (_CLOSE, _OPEN, _EVENTS, _ADOPTION):
+            session.execute(statement, bound)
+    session.execute(text("DROP TABLE moved, staged"))
+    return changed, vanished, held
+
+
+def _absences(session: Session, bound: dict[str, object]) -> tuple[int, str | None]:
+    absent, listed = session.execute(_ABSENT, bound).one()
+    implausible = absent >= IMPLAUSIBLE_COUNT and absent > listed * IMPLAUSIBLE_SHARE
+    if implausible and not bound["believe"]:
+        return (
+            0,
+            f"{absent} of {listed} connections were missing from a complete listing at once; none was taken as gone",
+        )
+    gone = session.execute(_GONE, bound).rowcount  # type: ignore[attr-defined]  # a cursor result, by construction
+    session.execute(_MISSING, bound)
+    return gone, None

@@ -1,0 +1,72 @@
+"""Reminder threads: opened, moved to a newer version and stopped by facts, set by set."""
+
+from datetime import datetime
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from uptake.policy import Policy
+
+_STOP = text("""
+WITH stopped AS (
+    UPDATE reminder r SET stopped_at = :now, due_at = NULL, stop_reason = CASE
+            WHEN app.deleted_at IS NOT NULL THEN 'app_deleted'
+            WHEN c.status IN ('disabled', 'disconnected') THEN c.status
+            WHEN c.status <> 'connected' THEN 'disconnected'
+            WHEN NOT c.environment = ANY(cast(:environments AS text[])) THEN 'environment_not_watched'
+            WHEN c.version >= r.target_version THEN 'upgraded'
+            ELSE 'nothing_missing'
+        END
+    FROM connection c JOIN app ON app.id = c.app_id LEFT JOIN standing s ON s.connection_id = c.id
+    WHERE r.app_id = :app AND r.stopped_at IS NULL AND c.id = r.connection_id
+      AND (app.deleted_at IS NOT NULL OR s.lag IS DISTINCT FROM 'blocking' OR c.status <> 'connected'
+           OR NOT c.environment = ANY(cast(:environments AS text[])))
+    RETURNING r.id, r.app_id, r.tenant_id, r.connection_id, r.stop_reason
+), cancelled AS (
+    UPDATE notice n SET state = 'cancelled', settled_at = :now, settle_reason = s.stop_reason
+    FROM stopped s WHERE n.reminder_id = s.id AND n.state = 'due'
+)
+INSERT INTO event (at, type, app_id, tenant_id, connection_id, data)
+SELECT :now, 'reminder.stopped', app_id, tenant_id, connection_id,
+    jsonb_build_object('reminder', id, 'reason', stop_reason) FROM stopped
+RETURNING id
+""")
+_SUPERSEDE = text("""
+WITH moved AS (
+    UPDATE reminder r SET target_version = s.latest FROM standing s
+    WHERE r.app_id = :app AND r.stopped_at IS NULL AND s.connection_id = r.connection_id AND r.target_version < s.latest
+    RETURNING r.id
+)
+UPDATE notice n SET state = 'cancelled', settled_at = :now, settle_reason = 'superseded'
+FROM moved WHERE n.reminder_id = moved.id AND n.state = 'due'
+""")
+_OPEN = text("""
+WITH opened AS (
+    INSERT INTO reminder (connection_id, app_id, tenant_id, environment, target_version, opened_at, due_at)
+    SELECT s.connection_id, s.app_id, s.tenant_id, s.environment, s.latest, :now, cast(:first AS timestamptz)
+    FROM standing s JOIN app ON app.id = s.app_id AND app.deleted_at IS NULL AND app.approval <> 'pending'
+    WHERE s.app_id = :app AND s.lag = 'blocking' AND s.status = 'connected'
+      AND s.environment = ANY(cast(:environments AS text[]))
+      AND NOT EXISTS (SELECT FROM reminder r WHERE r.connection_id = s.connection_id AND r.stopped_at IS NULL)
+    ON CONFLICT DO NOTHING
+    RETURNING id, app_id, tenant_id, connection_id, target_version
+)
+INSERT INTO event (at, type, app_id, tenant_id, connection_id, data)
+SELECT :now, 'reminder.opened', app_id, tenant_id, connection_id,
+    jsonb_build_object('reminder', id, 'target_version', target_version) FROM opened
+RETURNING id
+""")
+
+
+def thread(
+    session: Session, app_id: int, policy: Policy, *, now: datetime, settled: bool, first_due_at: datetime | None
+) -> tuple[int, int]:
+    """Stop the threads that have nothing to ask any more, open those that have; how many were opened and stopped.
+
+    Threads open only when the newest version has *settled*, at most one per connection, due at *first_due_at*.
+    """
+    bound = {"app": app_id, "now": now, "environments": list(policy.environments), "first": first_due_at}
+    stopped = len(session.execute(_STOP, bound).all())
+    session.execute(_SUPERSEDE, bound)
+    opened = len(session.execute(_OPEN, bound).all()) if settled and policy.reminders and first_due_at else 0
+    return opened, stopped

@@ -1,0 +1,163 @@
+"""From what a walk found new to a temporary table of moves: set by set, never row by row."""
+
+import sys
+from array import array
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple
+
+from psycopg import Connection as Driver
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from models.leases import AppLease
+from uptake.facts import SeenConnection, Status
+from uptake.scopes import canonical, fingerprint
+
+CONNECTED = (Status.CONNECTED, Status.DISABLED)
+
+
+class Fresh(NamedTuple):
+    """A row whose hash was not stored: new, changed, or only written differently."""
+
+    hash: int
+    seen: SeenConnection
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """What one complete walk of an app's connections found, against the hashes stored before it."""
+
+    fresh: Sequence[Fresh] = ()
+    stale: Sequence[int] = ()  # stored hashes that were not seen again
+    exempt: frozenset[str] = frozenset()  # tenants named in rows that could not be trusted
+    rejected: int = 0
+    pages: int = 0
+    rows: int = 0
+    duration_seconds: float = field(default=0.0)
+
+
+def stored_hashes(session: Session, app_id: int) -> set[int]:
+    """The hashes of all listed connections of the app, read as one value."""
+    raw: bytes | None = session.scalar(
+        text("SELECT string_agg(int8send(hash), '') FROM connection WHERE app_id = :app AND hash <> 0"),
+        {"app": app_id},
+    )
+    hashes = array("q", raw or b"")  # network order, so swapped on the machines we run on
+    if sys.byteorder == "big":
+        return set(hashes)
+    hashes.byteswap()
+    return set(hashes)
+
+
+_STAGED = """
+CREATE TEMP TABLE staged (
+    tenant text, tenant_name text, environment text, external_id text, status text, version int,
+    fingerprint text, client_id text, allowed_at timestamptz, accepted_at timestamptz, accepted_by text, hash int8
+) ON COMMIT DROP
+"""
+_TYPES = (*["text"] * 5, "int4", "text", "text", "timestamptz", "timestamptz", "text", "int8")
+
+# A row that was seen as stored and also differently in the same walk (a page shifted) proves nothing.
+_CONFLICTS = text("""
+DELETE FROM staged s USING tenant t, connection c
+WHERE t.source_id = :source AND t.external_id = s.tenant AND c.app_id = :app AND c.tenant_id = t.id
+  AND c.environment = s.environment AND c.hash <> 0 AND NOT c.hash = ANY(cast(:stale AS int8[]))
+""")
+_TENANTS = text("""
+INSERT INTO tenant (source_id, external_id, name, first_seen_at)
+SELECT DISTINCT ON (s.tenant) :source, s.tenant, s.tenant_name, :now FROM staged s
+WHERE NOT EXISTS (SELECT FROM tenant t WHERE t.source_id = :source AND t.external_id = s.tenant)
+ON CONFLICT DO NOTHING
+""")
+_NAMES = text("""
+UPDATE tenant t SET name = s.tenant_name FROM staged s
+WHERE t.source_id = :source AND t.external_id = s.tenant
+  AND s.tenant_name IS NOT NULL AND t.name IS DISTINCT FROM s.tenant_name
+""")
+
+# begins: a new unbroken life. A client id of its own tells a reconnect that no poll saw happen.
+_MOVED = text("""
+CREATE TEMP TABLE moved ON COMMIT DROP AS
+SELECT c.id AS connection_id, t.id AS tenant_id, s.environment, s.external_id, s.status, s.version,
+       coalesce(ss.id, av.scope_set_id) AS scope_set_id, s.client_id, s.allowed_at, s.accepted_at, s.accepted_by,
+       s.hash, c.status AS was_status, c.version AS was_version, c.scope_set_id AS was_scope_set_id,
+       coalesce(c.epoch, 0) AS was_epoch, b.begins, coalesce(c.epoch, 0) + b.begins::int AS epoch
+FROM staged s
+JOIN tenant t ON t.source_id = :source AND t.external_id = s.tenant
+LEFT JOIN scope_set ss ON ss.fingerprint = s.fingerprint
+LEFT JOIN app_version av ON s.fingerprint IS NULL AND av.app_id = :app AND av.number = s.version
+LEFT JOIN connection c ON c.app_id = :app AND c.tenant_id = t.id AND c.environment = s.environment
+CROSS JOIN LATERAL (
+    SELECT s.status IN ('connected', 'disabled') AND (
+        c.id IS NULL OR c.status NOT IN ('connected', 'disabled') OR c.client_id <> s.client_id
+    ) IS TRUE AS begins
+) b
+""")
+
+
+def stage(session: Session, lease: AppLease, walk: Walk, *, now: datetime) -> None:
+    """Make the temporary table `moved`: one row per connection that is not as it was stored."""
+    rows = list(_rows(walk.fresh))
+    intern(session, {seen.grants for _, seen in walk.fresh if seen.grants is not None})
+    session.execute(text(_STAGED))
+    _copy(session, rows)
+    bound = {"source": lease.source_id, "app": lease.app_id, "now": now, "stale": list(walk.stale)}
+    for statement in (_CONFLICTS, _TENANTS, _NAMES, _MOVED):
+        session.execute(statement, bound)
+
+
+def intern(session: Session, sets: Iterable[frozenset[str]]) -> dict[str, int]:
+    """The ids of these scope sets by fingerprint, stored first where they are new."""
+    by_print = {fingerprint(grants): list(canonical(grants)) for grants in sets}
+    if not by_print:
+        return {}
+    query = text("SELECT fingerprint, id FROM scope_set WHERE fingerprint = ANY(:prints)")
+    rows = session.execute(query, {"prints": list(by_print)}).all()
+    known: dict[str, int] = {row.fingerprint: row.id for row in rows}
+    new = [{"print": key, "grants": by_print[key]} for key in by_print.keys() - known.keys()]
+    if new:
+        session.execute(
+            text("INSERT INTO scope_set (fingerprint, grants) VALUES (:print, :grants) ON CONFLICT DO NOTHING"),
+            new,
+        )
+        return intern(session, sets)
+    return known
+
+
+def _rows(fresh: Iterable[Fresh]) -> Iterable[tuple[object, ...]]:
+    """One row per connection; a connection listed twice with different facts is left out of this run."""
+    once: dict[tuple[str, str], Fresh | None] = {}
+    for row in fresh:
+        key = (row.seen.tenant, row.seen.environment)
+        if key not in once:
+            once[key] = row
+        elif (before := once[key]) is not None and before.seen != row.seen:
+            once[key] = None
+    for row in filter(None, once.values()):
+        seen = row.seen
+        held = seen.status in CONNECTED
+        yield (
+            seen.tenant,
+            seen.tenant_name,
+            seen.environment,
+            seen.external_id,
+            seen.status.value,
+            seen.version if held else None,
+            fingerprint(seen.grants) if held and seen.grants is not None else None,
+            seen.client_id,
+            seen.allowed_at,
+            seen.accepted_at,
+            seen.accepted_by,
+            row.hash,
+        )
+
+
+def _copy(session: Session, rows: Iterable[tuple[object, ...]]) -> None:
+    driver = session.connection().connection.driver_connection
+    assert isinstance(driver, Driver)  # noqa: S101 - tells the type; models.base binds psycopg only
+    with driver.cursor() as cursor, cursor.copy("COPY staged FROM STDIN (FORMAT BINARY)") as copy:
+        copy.set_types(_TYPES)
+        for row in rows:
+            copy.write_row(row)

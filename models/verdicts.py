@@ -1,0 +1,80 @@
+"""Judging an app's connections: the pure core decides once per distinct (version, scope set), rows join it."""
+
+from datetime import datetime
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from uptake.lag import judge
+from uptake.scopes import canonical
+from uptake.versions import History, ScopeVersion, ordered
+
+UNKNOWN = "unknown"
+
+_HISTORY = text("""
+SELECT v.number, s.grants, v.released_at FROM app_version v JOIN scope_set s ON s.id = v.scope_set_id
+WHERE v.app_id = :app ORDER BY v.number
+""")
+_DISTINCT = text("""
+SELECT d.version, d.scope_set_id, s.grants FROM (
+    SELECT DISTINCT coalesce(version, 0) AS version, scope_set_id FROM connection
+    WHERE app_id = :app AND status IN ('connected', 'disabled') AND scope_set_id IS NOT NULL
+) d JOIN scope_set s ON s.id = d.scope_set_id
+""")
+_STORE = text("""
+INSERT INTO verdict AS v (app_id, version, scope_set_id, latest, lag, missing, superfluous, versions_behind,
+    outdated_since, since, mismatch)
+VALUES (:app, :version, :scope_set, :latest, :lag, :missing, :superfluous, :behind, :outdated_since, :since, :mismatch)
+ON CONFLICT (app_id, version, scope_set_id) DO UPDATE SET latest = excluded.latest, lag = excluded.lag,
+    missing = excluded.missing, superfluous = excluded.superfluous, versions_behind = excluded.versions_behind,
+    outdated_since = excluded.outdated_since, since = excluded.since, mismatch = excluded.mismatch
+WHERE (v.latest, v.lag, v.missing, v.superfluous, v.versions_behind, v.outdated_since, v.since, v.mismatch)
+    IS DISTINCT FROM (excluded.latest, excluded.lag, excluded.missing, excluded.superfluous, excluded.versions_behind,
+                      excluded.outdated_since, excluded.since, excluded.mismatch)
+""")
+_FORGET = text("""
+DELETE FROM verdict v WHERE v.app_id = :app AND NOT EXISTS (
+    SELECT FROM connection c WHERE c.app_id = v.app_id AND coalesce(c.version, 0) = v.version
+        AND c.scope_set_id = v.scope_set_id AND c.status IN ('connected', 'disabled'))
+""")
+
+
+def history_of(session: Session, app_id: int) -> History:
+    """The app's versions, oldest first."""
+    rows = session.execute(_HISTORY, {"app": app_id})
+    return ordered(ScopeVersion(row.number, frozenset(row.grants), row.released_at) for row in rows)
+
+
+def judge_app(session: Session, app_id: int, history: History) -> None:
+    """Bring the app's verdicts up to date; a second run writes nothing."""
+    for row in session.execute(_DISTINCT, {"app": app_id}).all():
+        session.execute(_STORE, _verdict(app_id, history, row.version, row.scope_set_id, frozenset(row.grants)))
+    session.execute(_FORGET, {"app": app_id})
+
+
+def _verdict(
+    app_id: int, history: History, version: int, scope_set_id: int, grants: frozenset[str]
+) -> dict[str, object]:
+    verdict = judge(history, version=version or None, grants=grants)
+    latest = history[-1].number if history else 0
+    base = {"app": app_id, "version": version, "scope_set": scope_set_id, "latest": latest}
+    if verdict is None:
+        no_time: datetime | None = None
+        return base | {
+            "lag": UNKNOWN,
+            "missing": [],
+            "superfluous": [],
+            "behind": 0,
+            "outdated_since": no_time,
+            "since": no_time,
+            "mismatch": False,
+        }
+    return base | {
+        "lag": verdict.lag.value,
+        "missing": list(canonical(verdict.missing)),
+        "superfluous": list(canonical(verdict.superfluous)),
+        "behind": verdict.versions_behind,
+        "outdated_since": verdict.outdated_since,
+        "since": verdict.since,
+        "mismatch": verdict.mismatch,
+    }
