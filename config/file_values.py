@@ -1,0 +1,145 @@
+"""The kinds of value that uptake.toml holds: durations, secrets by reference, addresses, hours."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import time, timedelta
+from email.headerregistry import Address
+from email.utils import parseaddr
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple, cast
+from urllib.parse import urlsplit
+
+from pydantic import BeforeValidator, Field, PlainSerializer, SecretStr, ValidationInfo
+
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_LONGEST = timedelta(days=3650)
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """Where references of the file lead: the environment, and the folder that relative paths start from."""
+
+    environment: Mapping[str, str]
+    folder: Path
+
+
+def parse_duration(value: Any) -> timedelta:
+    """The span that a text such as "14d" means; no sign, no fraction, one unit, ten years at most."""
+    found = re.fullmatch(r"([0-9]{1,9})([smhdw])", value) if isinstance(value, str) else None
+    if found is None:
+        raise ValueError(f'{value!r} is not a duration; write a number and s, m, h, d or w, such as "14d"')
+    span = timedelta(**{_UNITS[found[2]]: int(found[1])}) if len(found[1]) < 9 else timedelta.max
+    if span > _LONGEST:
+        raise ValueError(f"{value!r} is longer than ten years")
+    return span
+
+
+def _positive_duration(value: Any) -> timedelta:
+    span = parse_duration(value)
+    if not span:
+        raise ValueError(f'{value!r} is too short; write at least "1s"')
+    return span
+
+
+def read_secret(reference: Any, around: Surroundings) -> SecretStr:
+    """The secret behind env:NAME or file:PATH; a literal is refused and never repeated."""
+    kind, separator, place = reference.partition(":") if isinstance(reference, str) else ("", "", "")
+    if kind == "env" and separator and place:
+        return _printable(around.environment.get(place, ""), f"the environment variable {place}")
+    if kind == "file" and separator and place:
+        return _printable(_file_text(around.folder / place), f"the file {around.folder / place}")
+    raise ValueError("holds a secret in plain text; write env:NAME or file:PATH")
+
+
+def _file_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise ValueError(f"the file {path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ValueError(f"the file {path} is not UTF-8 text") from None
+
+
+def _printable(secret: str, where: str) -> SecretStr:
+    if not secret:
+        raise ValueError(f"{where} is not set or empty; put the secret there")
+    # Secrets travel in headers: a line break would end one, a stray space would never be found.
+    if not re.fullmatch(r"[!-~]+", secret):
+        raise ValueError(f"the secret in {where} has spaces, line breaks or letters outside ASCII")
+    return SecretStr(secret)
+
+
+def _secret(value: Any, info: ValidationInfo) -> SecretStr:
+    return read_secret(value, cast("Surroundings", info.context))
+
+
+def _address(value: Any, schemes: tuple[str, ...], mend: str) -> str:
+    text = value if isinstance(value, str) else ""
+    try:
+        parts = urlsplit(text)
+        usable = parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        raise ValueError(f"is not an address; {mend}") from None
+    if parts.password is not None:
+        raise ValueError("holds a password; take it out of the address")
+    if not usable or not re.fullmatch(r"[!-~]+", text):
+        raise ValueError(f"is not an address; {mend}")
+    return text
+
+
+def _http_url(value: Any) -> str:
+    text = _address(value, ("http", "https"), 'write something like "https://host/path"')
+    if urlsplit(text).username is not None:
+        raise ValueError("holds a user name; take it out of the address")
+    return text.rstrip("/")
+
+
+def _smtp_url(value: Any) -> str:
+    mend = 'write something like "smtp://host:587" or "smtps://user@host:465"'
+    return _address(value, ("smtp", "smtps"), mend)
+
+
+def mailbox(value: Any) -> str:
+    """*value* as it is, when it is one address such as "Acme Apps <apps@acme.example>"."""
+    spec = parseaddr(value)[1] if isinstance(value, str) and value.isprintable() else ""
+    try:
+        usable = bool(Address(addr_spec=spec).domain)
+    except (ValueError, IndexError):
+        # IndexError: the standard parser meets an address it did not expect.
+        usable = False
+    if not usable:
+        raise ValueError(f'{value!r} is not a mail address; write "name@host" or "Name <name@host>"')
+    return str(value)
+
+
+class Hours(NamedTuple):
+    """The part of a day from *opens* to *closes*."""
+
+    opens: time
+    closes: time
+
+
+def parse_hours(value: Any) -> Hours:
+    """The hours that a text such as "08:00-18:00" means, within one day."""
+    pattern = r"([01][0-9]|2[0-3]):([0-5][0-9])-([01][0-9]|2[0-3]):([0-5][0-9])"
+    found = re.fullmatch(pattern, value) if isinstance(value, str) else None
+    if found is None:
+        raise ValueError(f'{value!r} are no hours; write them as "08:00-18:00"')
+    a, b, c, d = map(int, found.groups())
+    hours = Hours(time(a, b), time(c, d))
+    if hours.opens >= hours.closes:
+        raise ValueError(f"{value!r} end before they begin")
+    return hours
+
+
+Duration = Annotated[timedelta, BeforeValidator(parse_duration), PlainSerializer(lambda d: d.total_seconds())]
+PositiveDuration = Annotated[
+    timedelta, BeforeValidator(_positive_duration), PlainSerializer(lambda d: d.total_seconds())
+]
+Secret = Annotated[SecretStr, BeforeValidator(_secret)]
+HttpUrl = Annotated[str, BeforeValidator(_http_url)]
+SmtpUrl = Annotated[str, BeforeValidator(_smtp_url)]
+Mailbox = Annotated[str, BeforeValidator(mailbox)]
+WorkingHours = Annotated[Hours, BeforeValidator(parse_hours)]
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,62}$")]
