@@ -114,9 +114,7 @@ CASES = {
         outdated=day(3),
         trimming=day(3),
     ),
-    "restored_scopes_token_probe_takes_the_newest_candidate": Case(
-        released("A", "A B", "A"), CURRENT, grants="A"
-    ),
+    "restored_scopes_token_probe_takes_the_newest_candidate": Case(released("A", "A B", "A"), CURRENT, grants="A"),
     "restored_scopes_last_known_version_is_kept": Case(
         released("A", "A B", "A"), EQUIVALENT, version=1, grants="A", behind=2, outdated=day(2)
     ),
@@ -298,12 +296,8 @@ def test_judge(case: Case) -> None:
     [
         pytest.param((), 1, None, Unjudged.NO_VERSIONS, id="app_without_versions"),
         pytest.param(released("A"), 2, None, Unjudged.VERSION_AHEAD, id="version_above_the_latest_known"),
-        pytest.param(
-            released("A"), 2, frozenset("A"), Unjudged.VERSION_AHEAD, id="version_above_even_with_grants"
-        ),
-        pytest.param(
-            released("A")[:0] + released("A", "B")[1:], 1, None, Unjudged.VERSION_UNLISTED, id="gap"
-        ),
+        pytest.param(released("A"), 2, frozenset("A"), Unjudged.VERSION_AHEAD, id="version_above_even_with_grants"),
+        pytest.param(released("A")[:0] + released("A", "B")[1:], 1, None, Unjudged.VERSION_UNLISTED, id="gap"),
         pytest.param(released("A"), None, None, Unjudged.NOTHING_KNOWN, id="never_connected"),
         pytest.param(released("A"), 1, None, None, id="judged_by_version"),
         pytest.param(released("A"), None, frozenset("Z"), None, id="judged_by_grants"),
@@ -427,9 +421,7 @@ def histories(draw: st.DrawFn) -> History:
 
 
 @given(histories(), st.integers(0, 7) | st.none(), GRANTS | st.none())
-def test_classes_say_what_they_mean(
-    history: History, version: int | None, grants: frozenset[str] | None
-) -> None:
+def test_classes_say_what_they_mean(history: History, version: int | None, grants: frozenset[str] | None) -> None:
     """The lists decide the class, every lag has its clock, and current means the latest version as it is."""
     verdict = judge(history, version=version, grants=grants)
     if verdict is None:
