@@ -13,7 +13,6 @@ run: $(VENV)/.run ## set everything up and run Uptake with the demo's data (Ctrl
 	@$(BIN)/uptake up --demo
 
 test: $(VENV)/.dev ## set everything up and pass every check and test
-	@$(BIN)/python -m tests.browser.chromium
 	@$(MAKE) --no-print-directory check
 	@$(BIN)/pytest -n 2 --dist loadgroup
 

@@ -1,6 +1,7 @@
 """View Connections: which tenants use an app, on which version, with which scopes in play."""
 
 from collections.abc import Iterable
+from operator import eq, lt
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Response
@@ -11,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from portal.answers import json_answer, stamp
 from portal.callers import Call, developer
 from portal.fields import AppPath, ConnectionPath, Environment, TenantId
-from portal.listing import Listing, Several, paged, total, window
+from portal.listing import Listing, Several, asked_for, paged, total, window
 from portal.living import living_app
 from portal.problems import missing
 from portal.tables import Record, tenant
@@ -42,12 +43,11 @@ class ConnectionListing(Listing):
     def conditions(self, table: Any) -> list[ColumnElement[bool]]:
         """All filters, over the table's own columns, so that a page can be cut before anything is joined."""
         columns = table.c
-        wanted: list[tuple[object, Any]] = [
-            (self.version, columns.version == self.version),
-            (self.version_less_than, columns.version < self.version_less_than),
-            (self.environment, columns.environment == self.environment),
-        ]
-        found = [condition for value, condition in wanted if value is not None]
+        found = asked_for(
+            (columns.version, eq, self.version),
+            (columns.version, lt, self.version_less_than),
+            (columns.environment, eq, self.environment),
+        )
         if self.resource_owner is not None:
             found.append(columns.tenant_id.in_(self.resource_owner))
         if self.status is not None:

@@ -1,5 +1,7 @@
 """What every list understands: pages, sorting, ids, and times before and after."""
 
+from collections.abc import Callable
+from operator import ge, lt
 from typing import Annotated, Any, ClassVar
 
 from fastapi import Response
@@ -50,13 +52,12 @@ class Listing(Paging):
     def conditions(self, table: FromClause) -> list[ColumnElement[bool]]:
         """The common filters, over the columns of *table*."""
         columns = table.c
-        wanted: list[tuple[object, Any]] = [
-            (self.created_before, columns.created_at < self.created_before),
-            (self.created_on_or_after, columns.created_at >= self.created_on_or_after),
-            (self.modified_before, columns.modified_at < self.modified_before),
-            (self.modified_on_or_after, columns.modified_at >= self.modified_on_or_after),
-        ]
-        found = [condition for value, condition in wanted if value is not None]
+        found = asked_for(
+            (columns.created_at, lt, self.created_before),
+            (columns.created_at, ge, self.created_on_or_after),
+            (columns.modified_at, lt, self.modified_before),
+            (columns.modified_at, ge, self.modified_on_or_after),
+        )
         return [*found, columns.id.in_(self.ids)] if self.ids is not None else found
 
     def order(self, table: FromClause) -> list[ColumnElement[Any]]:
@@ -64,6 +65,11 @@ class Listing(Paging):
         column, descending = sorting(self.sort or "Id", self.sorts)
         keys: list[ColumnElement[Any]] = [table.c[column], *([] if column == "id" else [table.c.id])]
         return [key.desc() if descending else key.asc() for key in keys]
+
+
+def asked_for(*filters: tuple[Any, Callable[[Any, Any], Any], object]) -> list[ColumnElement[bool]]:
+    """Those of *filters* (column, comparison, value) that were given a value."""
+    return [compare(column, value) for column, compare, value in filters if value is not None]
 
 
 def sorting(text: str, names: dict[str, str]) -> tuple[str, bool]:
