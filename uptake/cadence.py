@@ -131,8 +131,8 @@ def notice_reason(  # noqa: PLR0913 - a decision takes what it rests on
         told_firing=told_firing if told_before else None,
     )
     if reason is None:
-        due = _repeat_at(last_at, group_interval, repeat_interval) if told_before and firing else None
-        return NoticeReason.REPEAT if due is not None and due <= now else None
+        due = told_before and firing and _repeat_at(last_at, group_interval, repeat_interval) <= now
+        return NoticeReason.REPEAT if due else None
     waits = [last_at + group_interval] if last_at is not None else []
     if reason in {NoticeReason.FIRST, NoticeReason.NEW_ALERTS} and opened_at is not None:
         waits.append(opened_at + group_wait)
@@ -209,7 +209,7 @@ def _change(
     *, firing: int, new_firing: int, escalated: int, new_resolved: int, told_firing: int | None
 ) -> NoticeReason | None:
     """What changed since the receiver was told; *told_firing* is None when it never was."""
-    if not told_firing and new_firing:
+    if not told_firing and new_firing and firing:
         return NoticeReason.FIRST
     if told_firing is None:
         return NoticeReason.FIRST if firing else None
@@ -223,8 +223,9 @@ def _change(
     return NoticeReason.NEW_RESOLVED if new_resolved else None
 
 
-def _repeat_at(last_at: datetime | None, every: timedelta, repeat: timedelta) -> datetime | None:
+def _repeat_at(last_at: datetime | None, every: timedelta, repeat: timedelta) -> datetime:
     """A repeat waits for the group's next interval: it is rounded up to a whole number of them."""
     if last_at is None:
-        return None
+        # Told, but nobody knows when: say it again rather than never.
+        return datetime.min.replace(tzinfo=UTC)
     return last_at + (every * -(-repeat // every) if every else repeat)
