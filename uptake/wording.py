@@ -1,0 +1,327 @@
+"""What people read: the reminder to a tenant's admin, the notice to operators, the sentence that explains."""
+
+import html
+import re
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+NAME_LIMIT = 200
+SUBJECT_LIMIT = 200
+SUBJECT_NAME_LIMIT = 60
+WHY_LIMIT = 2000
+MEMBERS_SHOWN = 20
+ITEMS_SHOWN = 50
+CLICK_PATH = "Settings > Integrations > API Application Access > Upgrade to New Version > Allow"
+PERMISSION = "Manage API Application Access"
+
+MONTHS = [
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+]
+LINK = re.compile(r"https?://[^\s<>\"'\\]+", re.ASCII)
+# Emoji and several scripts are joined by these two; every other invisible character can only mislead.
+JOINERS = "\u200c\u200d"
+
+KINDS = {
+    "tenant_lagging": "tenants have not accepted the permissions the app needs",
+    "tenant_overgranted": "tenants still give permissions the app no longer needs",
+    "rollout_behind_target": "the rollout is behind its target",
+    "rollout_stalled": "the rollout has stalled",
+    "version_regressed": "tenants went back to an older version",
+    "tenant_disconnected_after_release": "tenants disconnected after a release",
+    "approval_overdue": "the app's approval is overdue",
+    "poll_failing": "the app cannot be polled",
+    "data_stale": "what we know of the app is old",
+}
+NOTICES = {
+    "first": "This is the first notice about it.",
+    "new_alerts": "There are new alerts since the last notice.",
+    "all_resolved": "All of it is over.",
+    "escalated": "It has become more severe since the last notice.",
+    "new_resolved": "Some of it is over since the last notice.",
+    "repeat": "Nothing has changed since the last notice; this is a repeat.",
+}
+EXPLANATIONS = {
+    "app_deleted": "No alert: {app} was deleted.",
+    "awaiting_approval": "No alert: {app} still waits for the portal's approval, so {tenant} can do nothing yet.",
+    "not_connected": "No alert: {tenant} may use {app}, but has never connected it.",
+    "disabled": "No alert: {tenant} has paused {app}; the clock runs on and counts when it is enabled again.",
+    "disconnected": "No alert: {tenant} no longer has {app} connected.",
+    "status_unknown": "No alert: the portal does not say whether {tenant} has {app} connected.",
+    "not_judged": "No alert: what the portal says of {tenant} does not match the versions of {app} that we know.",
+    "current": "No alert: {tenant} runs the latest version of {app}.",
+    "equivalent": "No alert: {tenant} runs an older version of {app} that has the very same permissions.",
+    "environment_not_watched": "No alert: the policy does not watch the {environment} environment.",
+    "settling": "No alert yet: {app} has a brand-new version, and another may follow; it alerts {fires}.",
+    "in_grace": "No alert yet: {tenant} has lagged {began} and has time; it alerts {fires}.",
+    "firing": "Alert ({severity}): {tenant} has lagged {began}; open {fires}.",
+}
+
+
+class Parts(NamedTuple):
+    """One message: the subject is one clean line, text and html say the same."""
+
+    subject: str
+    text: str
+    html: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reminder:
+    """What a tenant's admin has to know; *step* counts from 1, grants are in words, times in the tenant's zone."""
+
+    app: str
+    organization: str
+    tenant: str
+    environment: str
+    from_version: int | None
+    to_version: int
+    missing: tuple[str, ...]
+    blocked_since: datetime
+    days: int
+    superfluous: tuple[str, ...] = ()
+    step: int = 1
+    why: str = ""
+    click_path: str = CLICK_PATH
+    permission: str = PERMISSION
+    accept_url: str | None = None
+    opt_out_url: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Member:
+    """One alert of a digest."""
+
+    tenant: str
+    environment: str
+    severity: str
+    since: datetime
+    detail: str = ""
+    is_resolved: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Digest:
+    """A group of alerts; *firing* and *resolved* count all of them, *members* may hold the first only."""
+
+    reason: str
+    app: str
+    kind: str
+    firing: int
+    resolved: int
+    members: tuple[Member, ...]
+    link: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Standing:
+    """What a decision about one connection rests on, by the values of its enums."""
+
+    reason: str
+    app: str
+    tenant: str
+    environment: str
+    since: datetime | None = None
+    fires_at: datetime | None = None
+    severity: str | None = None
+    missing: tuple[str, ...] = ()
+
+
+class Bullets(NamedTuple):
+    """A list within a message."""
+
+    items: tuple[str, ...]
+
+
+class Link(NamedTuple):
+    """An address with its label."""
+
+    label: str
+    url: str
+
+
+Block = str | Bullets | Link
+
+
+def reminder(facts: Reminder) -> Parts:
+    """Ask a tenant's admin to accept the latest version: what is blocked, since when, how, and who may do it."""
+    app, tenant = clean(facts.app, SUBJECT_NAME_LIMIT), clean(facts.tenant, SUBJECT_NAME_LIMIT)
+    opening = "" if facts.step <= 1 else f"Reminder {facts.step}: "
+    wish = "still needs" if facts.step > 1 else "needs"
+    return _parts(f"{opening}{app} {wish} your approval for {tenant}", _plea(facts))
+
+
+def digest(facts: Digest) -> Parts:
+    """Tell operators about a group of alerts: why now, how many, the first of them, and where to look."""
+    app, title = clean(facts.app), KINDS.get(facts.kind, clean(facts.kind))
+    state = f"FIRING {facts.firing}" if facts.firing else "RESOLVED"
+    reason = NOTICES.get(facts.reason, clean(facts.reason))
+    shown = facts.members[:MEMBERS_SHOWN]
+    hidden = facts.firing + facts.resolved - len(shown)
+    blocks: list[Block] = [
+        f"{app}: {title}.",
+        reason,
+        f"Open: {facts.firing}. Over: {facts.resolved}.",
+        Bullets(tuple(_line(member) for member in shown)),
+    ]
+    blocks += [f"And {hidden} more."] if hidden > 0 else []
+    blocks += _link("See all of them", facts.link)
+    return _parts(f"[{state}] {clean(facts.app, SUBJECT_NAME_LIMIT)}: {title}", blocks)
+
+
+def explanation(facts: Standing) -> str:
+    """One sentence that says why there is an alert or none, and one more for what is missing."""
+    template = EXPLANATIONS.get(facts.reason)
+    if template is None:
+        return f"{clean(facts.reason)}."
+    sentence = template.format(
+        app=clean(facts.app),
+        tenant=clean(facts.tenant),
+        environment=clean(facts.environment),
+        severity=clean(facts.severity or "unknown"),
+        began=f"since {moment(facts.since)}",
+        fires=("since " if facts.reason == "firing" else "on ") + moment(facts.fires_at),
+    )
+    missing = ", ".join(clean(name) for name in facts.missing[:ITEMS_SHOWN])
+    return f"{sentence} Missing: {missing}." if missing else sentence
+
+
+def clean(text: str, limit: int = NAME_LIMIT) -> str:
+    """*text* as one line of visible characters, at most *limit* of them; safe in a subject and on a terminal."""
+    # Nobody reads more than this, and a name of ten megabytes must not be walked.
+    visible = "".join(_visible(character) for character in text[: limit * 4])
+    line = " ".join(visible.split())
+    if not line:
+        return "(no name)"
+    return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
+
+
+def day(at: datetime) -> str:
+    """A date without a riddle: 2 March 2026, in the zone it comes with."""
+    return f"{at.day} {MONTHS[at.month - 1]} {at.year}"
+
+
+def moment(at: datetime | None) -> str:
+    """A date and a time in UTC; an unknown one is said to be unknown."""
+    if at is None:
+        return "an unknown date"
+    utc = at.astimezone(UTC)
+    return f"{day(utc)}, {utc:%H:%M} UTC"
+
+
+def _plea(facts: Reminder) -> list[Block]:
+    app, organization, tenant = clean(facts.app), clean(facts.organization), clean(facts.tenant)
+    now_at = "has not accepted it yet" if facts.from_version is None else f"still runs version {facts.from_version}"
+    where = "" if facts.environment == "production" else f" (in the {clean(facts.environment)} environment)"
+    blocks: list[Block] = [
+        "Hello,",
+        f"{organization} has released version {facts.to_version} of {app}. {tenant} {now_at}{where}.",
+        *_consequence(facts, app),
+        f"To accept the new version, sign in and go to: {clean(facts.click_path)}.",
+        *_link("Go there now", facts.accept_url),
+        "It takes about a minute. Nothing has to be installed, and the keys in use stay as they are.",
+        (
+            f"It can be done by anybody who has the permission “{clean(facts.permission)}”."
+            " If that is not you, please pass this message on to somebody who has it."
+        ),
+        (
+            f"You receive this message because {organization} has you as a contact for {tenant}."
+            " The reminders stop by themselves as soon as the new version is accepted."
+        ),
+        *_link("No more reminders about this app, please", facts.opt_out_url),
+    ]
+    return blocks
+
+
+def _consequence(facts: Reminder, app: str) -> list[Block]:
+    """What it means for the tenant that it has not accepted yet."""
+    blocks: list[Block] = []
+    if facts.missing:
+        span = "today" if facts.days < 1 else f"{day(facts.blocked_since)} ({_count(facts.days, 'day')})"
+        blocks += [f"Since {span}, {app} lacks these permissions and cannot do what needs them:"]
+        blocks += [_bullets(facts.missing)]
+    else:
+        blocks += [f"{app} works as before: the new version asks for no new permissions."]
+    if facts.why.strip():
+        blocks += [f"Why it asks for them: {clean(facts.why, WHY_LIMIT)}"]
+    if facts.superfluous:
+        blocks += ["The new version gives up these permissions, which it no longer needs:"]
+        blocks += [_bullets(facts.superfluous)]
+    return blocks
+
+
+def _line(member: Member) -> str:
+    state = "over" if member.is_resolved else clean(member.severity)
+    detail = f": {clean(member.detail)}" if member.detail else ""
+    return f"{clean(member.tenant)} ({clean(member.environment)}), {state}, since {moment(member.since)}{detail}"
+
+
+def _bullets(items: Iterable[str]) -> Bullets:
+    names = [clean(item) for item in items]
+    hidden = len(names) - ITEMS_SHOWN
+    return Bullets((*names[:ITEMS_SHOWN], *([f"and {hidden} more"] if hidden > 0 else [])))
+
+
+def _link(label: str, url: str | None) -> list[Block]:
+    """A link only to where a browser may safely go: no script, no data, no invisible characters."""
+    return [Link(label, url)] if url and LINK.fullmatch(url) and clean(url, len(url)) == url else []
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _visible(character: str) -> str:
+    category = unicodedata.category(character)
+    if category in {"Cc", "Zl", "Zp"}:
+        return " "
+    return "" if category in {"Cf", "Cs"} and character not in JOINERS else character
+
+
+def _parts(subject: str, blocks: list[Block]) -> Parts:
+    """Text and html from the same *blocks*, so that they cannot disagree."""
+    title = clean(subject, SUBJECT_LIMIT)
+    text = "\n\n".join(_as_text(block) for block in blocks) + "\n"
+    body = "\n".join(_as_html(block) for block in blocks)
+    # No colours of our own: the reader's light or dark ones are always readable.
+    page = (
+        '<!doctype html>\n<html lang="en">\n<head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width">'
+        f'<meta name="color-scheme" content="light dark"><title>{html.escape(title)}</title></head>\n'
+        '<body style="font-family:system-ui,sans-serif;font-size:16px;line-height:1.5;'
+        f'max-width:40em;margin:1em auto;padding:0 1em;overflow-wrap:anywhere">\n{body}\n</body>\n</html>\n'
+    )
+    return Parts(title, text, page)
+
+
+def _as_text(block: Block) -> str:
+    match block:
+        case Bullets(items):
+            return "\n".join(f"  - {item}" for item in items)
+        case Link(label, url):
+            return f"{label}: {url}"
+        case _:
+            return block
+
+
+def _as_html(block: Block) -> str:
+    match block:
+        case Bullets(items):
+            return "<ul>" + "".join(f"<li>{html.escape(item)}</li>" for item in items) + "</ul>"
+        case Link(label, url):
+            return f'<p><a style="color:inherit" href="{html.escape(url)}">{html.escape(label)}</a></p>'
+        case _:
+            return f"<p>{html.escape(block)}</p>"
