@@ -175,7 +175,7 @@ def record(
             "moved": bool(changed or vanished or released),
         },
     )
-    outcome = "held" if held else ("partial" if walk.rejected else "complete")
+    outcome = "held" if held else ("partial" if walk.is_partial else "complete")
     session.execute(
         insert(Poll).values(
             source_id=lease.source_id,
@@ -213,7 +213,7 @@ def _apply(
     if not walk.fresh and not walk.stale:
         return 0, 0, None
     stage(session, lease, walk, now=now)
-    vanished, held = _absences(session, bound) if walk.stale else (0, None)
+    vanished, held = _absences(session, bound) if walk.stale and not walk.is_partial else (0, None)
     for statement in (_INSERT, _NUMBER, _UPDATE, _SAME):
         session.execute(statement, bound)
     changed: int = session.execute(text("SELECT count(*) FROM moved")).scalar_one()

@@ -33,6 +33,7 @@ class Walk:
     stale: Sequence[int] = ()  # stored hashes that were not seen again
     exempt: frozenset[str] = frozenset()  # tenants named in rows that could not be trusted
     rejected: int = 0
+    is_partial: bool = False  # a row could not even be attributed: then nobody can be missing
     pages: int = 0
     rows: int = 0
     duration_seconds: float = field(default=0.0)

@@ -1,0 +1,132 @@
+"""What happened to one tenant, and how it stands with one app, in full."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+
+@dataclass(frozen=True, slots=True)
+class TimelineEntry:
+    """One event of a tenant's history."""
+
+    at: datetime
+    type: str
+    app: str | None
+    app_name: str | None
+    data: dict[str, Any]
+
+
+_TIMELINE = text("""
+SELECT e.at, e.type, src.name || ':' || app.external_id AS app, app.name AS app_name, e.data
+FROM event e JOIN tenant t ON t.id = e.tenant_id
+LEFT JOIN app ON app.id = e.app_id LEFT JOIN source src ON src.id = app.source_id
+WHERE t.external_id = :tenant ORDER BY e.at, e.id LIMIT :most
+""")
+
+
+def timeline(session: Session, tenant: str, *, most: int = 10_000) -> list[TimelineEntry]:
+    """Every event of the tenant over all apps, oldest first."""
+    return [TimelineEntry(**row) for row in session.execute(_TIMELINE, {"tenant": tenant, "most": most}).mappings()]
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """All that is known of one tenant and one app in one environment, for `explain`."""
+
+    app: str
+    app_id: int
+    app_name: str
+    app_deleted_at: datetime | None
+    approval: str
+    tenant: str
+    tenant_name: str | None
+    time_zone: str | None
+    environment: str
+    status: str
+    version: int | None
+    latest_version: int | None
+    grants: Sequence[str] | None
+    lag: str | None
+    missing: Sequence[str]
+    superfluous: Sequence[str]
+    since: datetime | None
+    outdated_since: datetime | None
+    epoch_started_at: datetime | None
+    version_not_before: datetime | None
+    version_not_after: datetime | None
+    accepted_at: datetime | None
+    last_complete_poll_at: datetime | None
+    alert_state: str | None
+    alert_reason: str | None
+    severity: str | None
+    fired_at: datetime | None
+    reminders_sent: int
+    last_reminder_at: datetime | None
+    next_reminder_at: datetime | None
+    held_reason: str | None
+    stop_reason: str | None
+    contact: str | None
+
+
+_STORY = text("""
+SELECT src.name || ':' || app.external_id AS app, app.id AS app_id, app.name AS app_name,
+    app.deleted_at AS app_deleted_at, app.approval, t.external_id AS tenant, t.name AS tenant_name, t.time_zone,
+    c.environment, c.status, c.version, app.latest_version, ss.grants, s.lag, coalesce(s.missing, '{}') AS missing,
+    coalesce(s.superfluous, '{}') AS superfluous, s.since, s.outdated_since, c.epoch_started_at,
+    c.version_not_before, c.version_not_after, c.accepted_at, app.walked_at AS last_complete_poll_at,
+    al.state AS alert_state, coalesce(al.resolve_reason, al.reason) AS alert_reason, al.severity, al.fired_at,
+    coalesce(r.sent, 0) AS reminders_sent, r.last_sent_at AS last_reminder_at, r.due_at AS next_reminder_at,
+    r.held_reason, r.stop_reason,
+    (SELECT k.email FROM contact k WHERE k.tenant_id = t.id AND k.opted_out_at IS NULL ORDER BY k.rank, k.id LIMIT 1)
+        AS contact
+FROM connection c
+JOIN app ON app.id = c.app_id JOIN source src ON src.id = app.source_id JOIN tenant t ON t.id = c.tenant_id
+LEFT JOIN scope_set ss ON ss.id = c.scope_set_id
+LEFT JOIN standing s ON s.connection_id = c.id
+LEFT JOIN LATERAL (
+    SELECT * FROM alert WHERE alert.connection_id = c.id ORDER BY resolved_at IS NULL DESC, id DESC LIMIT 1
+) al ON true
+LEFT JOIN LATERAL (
+    SELECT * FROM reminder WHERE reminder.connection_id = c.id ORDER BY stopped_at IS NULL DESC, id DESC LIMIT 1
+) r ON true
+WHERE src.name || ':' || app.external_id = :app AND t.external_id = :tenant
+ORDER BY c.environment = 'production' DESC, c.environment
+""")
+
+
+def story(session: Session, app: str, tenant: str) -> list[Story]:
+    """How *tenant* stands with *app*, one per environment, production first; empty when they never met."""
+    return [Story(**row) for row in session.execute(_STORY, {"app": app, "tenant": tenant}).mappings()]
+
+
+@dataclass(frozen=True, slots=True)
+class SentNotice:
+    """One message about a tenant and an app, and what became of it."""
+
+    created_at: datetime
+    receiver: str
+    to: str
+    reason: str
+    subject: str
+    state: str
+    attempts: int
+    settled_at: datetime | None
+    settle_reason: str | None
+
+
+_NOTICES = text("""
+SELECT n.created_at, n.receiver, n."to", n.reason, n.subject, n.state, n.attempts, n.settled_at, n.settle_reason
+FROM notice n JOIN app ON app.id = n.app_id JOIN source src ON src.id = app.source_id
+JOIN tenant t ON t.id = n.tenant_id
+WHERE src.name || ':' || app.external_id = :app AND t.external_id = :tenant ORDER BY n.id LIMIT :most
+""")
+
+
+def notices(session: Session, app: str, tenant: str, *, most: int = 1000) -> list[SentNotice]:
+    """What was sent to the tenant about the app, oldest first."""
+    bound = {"app": app, "tenant": tenant, "most": most}
+    return [SentNotice(**row) for row in session.execute(_NOTICES, bound).mappings()]
