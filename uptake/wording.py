@@ -1,15 +1,11 @@
 """What people read: the reminder to a tenant's admin, the notice to operators, the sentence that explains."""
 
-import html
-import re
-import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import NamedTuple
 
-NAME_LIMIT = 200
-SUBJECT_LIMIT = 200
+from uptake.letter import Block, Bullets, Parts, clean, letter, links
+
 SUBJECT_NAME_LIMIT = 60
 WHY_LIMIT = 2000
 MEMBERS_SHOWN = 20
@@ -31,10 +27,6 @@ MONTHS = [
     "November",
     "December",
 ]
-LINK = re.compile(r"https?://[^\s<>\"'\\]+", re.ASCII)
-# Emoji and several scripts are joined by these two; every other invisible character can only mislead.
-JOINERS = "\u200c\u200d"
-
 KINDS = {
     "tenant_lagging": "tenants have not accepted the permissions the app needs",
     "tenant_overgranted": "tenants still give permissions the app no longer needs",
@@ -69,14 +61,6 @@ EXPLANATIONS = {
     "in_grace": "No alert yet: {tenant} has lagged {began} and has time; it alerts {fires}.",
     "firing": "Alert ({severity}): {tenant} has lagged {began}; open {fires}.",
 }
-
-
-class Parts(NamedTuple):
-    """One message: the subject is one clean line, text and html say the same."""
-
-    subject: str
-    text: str
-    html: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -140,28 +124,12 @@ class Standing:
     missing: tuple[str, ...] = ()
 
 
-class Bullets(NamedTuple):
-    """A list within a message."""
-
-    items: tuple[str, ...]
-
-
-class Link(NamedTuple):
-    """An address with its label."""
-
-    label: str
-    url: str
-
-
-Block = str | Bullets | Link
-
-
 def reminder(facts: Reminder) -> Parts:
     """Ask a tenant's admin to accept the latest version: what is blocked, since when, how, and who may do it."""
     app, tenant = clean(facts.app, SUBJECT_NAME_LIMIT), clean(facts.tenant, SUBJECT_NAME_LIMIT)
     opening = "" if facts.step <= 1 else f"Reminder {facts.step}: "
     wish = "still needs" if facts.step > 1 else "needs"
-    return _parts(f"{opening}{app} {wish} your approval for {tenant}", _plea(facts))
+    return letter(f"{opening}{app} {wish} your approval for {tenant}", _plea(facts))
 
 
 def digest(facts: Digest) -> Parts:
@@ -178,8 +146,8 @@ def digest(facts: Digest) -> Parts:
         Bullets(tuple(_line(member) for member in shown)),
     ]
     blocks += [f"And {hidden} more."] if hidden > 0 else []
-    blocks += _link("See all of them", facts.link)
-    return _parts(f"[{state}] {clean(facts.app, SUBJECT_NAME_LIMIT)}: {title}", blocks)
+    blocks += links("See all of them", facts.link)
+    return letter(f"[{state}] {clean(facts.app, SUBJECT_NAME_LIMIT)}: {title}", blocks)
 
 
 def explanation(facts: Standing) -> str:
@@ -197,16 +165,6 @@ def explanation(facts: Standing) -> str:
     )
     missing = ", ".join(clean(name) for name in facts.missing[:ITEMS_SHOWN])
     return f"{sentence} Missing: {missing}." if missing else sentence
-
-
-def clean(text: str, limit: int = NAME_LIMIT) -> str:
-    """*text* as one line of visible characters, at most *limit* of them; safe in a subject and on a terminal."""
-    # Nobody reads more than this, and a name of ten megabytes must not be walked.
-    visible = "".join(_visible(character) for character in text[: limit * 4])
-    line = " ".join(visible.split())
-    if not line:
-        return "(no name)"
-    return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
 
 
 def day(at: datetime) -> str:
@@ -231,7 +189,7 @@ def _plea(facts: Reminder) -> list[Block]:
         f"{organization} has released version {facts.to_version} of {app}. {tenant} {now_at}{where}.",
         *_consequence(facts, app),
         f"To accept the new version, sign in and go to: {clean(facts.click_path)}.",
-        *_link("Go there now", facts.accept_url),
+        *links("Go there now", facts.accept_url),
         "It takes about a minute. Nothing has to be installed, and the keys in use stay as they are.",
         (
             f"It can be done by anybody who has the permission “{clean(facts.permission)}”."
@@ -241,7 +199,7 @@ def _plea(facts: Reminder) -> list[Block]:
             f"You receive this message because {organization} has you as a contact for {tenant}."
             " The reminders stop by themselves as soon as the new version is accepted."
         ),
-        *_link("No more reminders about this app, please", facts.opt_out_url),
+        *links("No more reminders about this app, please", facts.opt_out_url),
     ]
     return blocks
 
@@ -275,53 +233,5 @@ def _bullets(items: Iterable[str]) -> Bullets:
     return Bullets((*names[:ITEMS_SHOWN], *([f"and {hidden} more"] if hidden > 0 else [])))
 
 
-def _link(label: str, url: str | None) -> list[Block]:
-    """A link only to where a browser may safely go: no script, no data, no invisible characters."""
-    return [Link(label, url)] if url and LINK.fullmatch(url) and clean(url, len(url)) == url else []
-
-
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-def _visible(character: str) -> str:
-    category = unicodedata.category(character)
-    if category in {"Cc", "Zl", "Zp"}:
-        return " "
-    return "" if category in {"Cf", "Cs"} and character not in JOINERS else character
-
-
-def _parts(subject: str, blocks: list[Block]) -> Parts:
-    """Text and html from the same *blocks*, so that they cannot disagree."""
-    title = clean(subject, SUBJECT_LIMIT)
-    text = "\n\n".join(_as_text(block) for block in blocks) + "\n"
-    body = "\n".join(_as_html(block) for block in blocks)
-    # No colours of our own: the reader's light or dark ones are always readable.
-    page = (
-        '<!doctype html>\n<html lang="en">\n<head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width">'
-        f'<meta name="color-scheme" content="light dark"><title>{html.escape(title)}</title></head>\n'
-        '<body style="font-family:system-ui,sans-serif;font-size:16px;line-height:1.5;'
-        f'max-width:40em;margin:1em auto;padding:0 1em;overflow-wrap:anywhere">\n{body}\n</body>\n</html>\n'
-    )
-    return Parts(title, text, page)
-
-
-def _as_text(block: Block) -> str:
-    match block:
-        case Bullets(items):
-            return "\n".join(f"  - {item}" for item in items)
-        case Link(label, url):
-            return f"{label}: {url}"
-        case _:
-            return block
-
-
-def _as_html(block: Block) -> str:
-    match block:
-        case Bullets(items):
-            return "<ul>" + "".join(f"<li>{html.escape(item)}</li>" for item in items) + "</ul>"
-        case Link(label, url):
-            return f'<p><a style="color:inherit" href="{html.escape(url)}">{html.escape(label)}</a></p>'
-        case _:
-            return f"<p>{html.escape(block)}</p>"
