@@ -1,0 +1,1 @@
+"""What is remembered, against a real PostgreSQL."""

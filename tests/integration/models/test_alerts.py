@@ -1,0 +1,198 @@
+"""The life of alerts: opened by facts and time, told once each step, closed by facts only."""
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import text
+
+from models.failures import app_poll_failed
+from models.leases import claim_app
+from tests.integration.models.world import A, B, C, World
+from uptake.errors import Fault, TransientError
+from uptake.facts import Status
+from uptake.lag import LagClass
+from uptake.policy import DEFAULT, severity
+
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+ALERTS = "SELECT kind, state, severity, resolve_reason FROM alert ORDER BY id"
+
+
+def lagging(world: World) -> None:
+    """Tenant 1 is connected at version 1; version 2 wants B too; its settle window is over."""
+    world.put("1", 1)
+    world.poll()
+    world.release(A, B)
+    world.poll()
+    world.now += 2 * HOUR
+
+
+def test_new_lag_is_pending_then_fires_then_escalates(world: World) -> None:
+    """Grace first, then the severity ladder by age, each step logged and told as an event once."""
+    lagging(world)
+    assert world.evaluate().pending == 1
+    assert world.evaluate(after=14 * DAY).raised == 1
+    assert world.evaluate(after=7 * DAY).escalated == 1
+    assert world.evaluate(after=14 * DAY).escalated == 1
+    assert world.rows(ALERTS) == [("tenant_lagging", "firing", "critical", None)]
+    assert world.rows("SELECT step, severity FROM alert_step ORDER BY id") == [
+        ("pending", None), ("firing", "info"), ("escalated", "warning"), ("escalated", "critical")
+    ]  # fmt: skip
+    assert world.events()[-3:] == ["alert.raised", "alert.escalated", "alert.escalated"]
+
+
+def test_nothing_opens_before_the_newest_version_settled(world: World) -> None:
+    """A version released within the settle window raises nothing yet; its end is the next time to look."""
+    world.put("1", 1)
+    world.poll()
+    released_at = world.now
+    world.release(A, B)
+    world.poll()
+    evaluated = world.evaluate()
+    assert world.rows(ALERTS) == []
+    assert evaluated.next_at == released_at + DEFAULT.settle
+
+
+def test_evaluating_twice_changes_nothing(world: World) -> None:
+    """A second evaluation at the same instant writes no row."""
+    lagging(world)
+    world.evaluate(after=20 * DAY)
+    before = world.snapshot()
+    world.evaluate()
+    assert world.snapshot() == before
+
+
+def test_upgrade_resolves(world: World) -> None:
+    """A tenant that upgraded has no open alert, and the reason says so."""
+    lagging(world)
+    world.evaluate(after=20 * DAY)
+    world.put("1", 2)
+    world.poll()
+    assert world.evaluate().resolved == 1
+    assert world.rows(ALERTS) == [("tenant_lagging", "resolved", "info", "upgraded")]
+
+
+def test_newer_release_neither_restarts_nor_reopens(world: World) -> None:
+    """No amnesty: the alert keeps its identity and its clock when another version comes."""
+    lagging(world)
+    world.evaluate(after=20 * DAY)
+    since = world.rows("SELECT id, since FROM alert")
+    world.release(A, B, C)
+    world.poll()
+    world.evaluate()
+    assert world.rows("SELECT id, since FROM alert") == since
+    assert world.rows("SELECT data ->> 'latest', data -> 'missing' FROM alert") == [("3", [B, C])]
+
+
+def test_upgrade_that_is_not_enough_starts_a_later_clock(world: World) -> None:
+    """A tenant that took one version of two lags on the second only: back to pending, told as such."""
+    lagging(world)
+    world.now += 20 * DAY
+    world.release(A, B, C)
+    world.poll()
+    world.evaluate(after=2 * HOUR)
+    world.put("1", 2)
+    world.poll()
+    world.evaluate()
+    assert world.rows("SELECT state, reason, severity FROM alert") == [("pending", "upgraded_partly", None)]
+
+
+def test_only_withdrawn_scopes_are_overgranted(world: World) -> None:
+    """A version that only withdraws scopes blocks nobody: its alert is another one, later and mild."""
+    world.release(A, B)
+    world.put("1", 2)
+    world.poll()
+    world.release(A)
+    world.poll()
+    world.evaluate(after=61 * DAY)
+    assert world.rows(ALERTS) == [("tenant_overgranted", "firing", "info", None)]
+
+
+def test_equal_scopes_raise_nothing(world: World) -> None:
+    """A version bump with an empty diff never raises anything."""
+    world.put("1", 1)
+    world.poll()
+    world.release(A)
+    world.poll()
+    world.evaluate(after=300 * DAY)
+    assert world.rows(ALERTS) == []
+
+
+@pytest.mark.parametrize("end", ["disabled", "disconnected", "app_deleted"])
+def test_ends_close_with_their_reason(world: World, end: str) -> None:
+    """Disabled, gone or deleted: the alert closes and says which."""
+    lagging(world)
+    world.put("2", 2)
+    world.poll()
+    world.evaluate(after=20 * DAY)
+    if end == "disabled":
+        world.put("1", 1, status=Status(end))
+        world.poll()
+    elif end == "disconnected":
+        world.drop("1")
+        world.poll()
+        world.poll()
+    else:
+        world.list_apps(deleted=True)
+    world.evaluate()
+    assert world.rows("SELECT resolve_reason FROM alert") == [(end,)]
+
+
+def test_other_environments_are_not_watched(world: World) -> None:
+    """By default only production alerts."""
+    world.put("1", 1, environment="integration")
+    world.poll()
+    world.release(A, B)
+    world.poll()
+    world.evaluate(after=30 * DAY)
+    assert world.rows(ALERTS) == []
+
+
+def test_reconnect_starts_a_new_clock(world: World) -> None:
+    """A new epoch's lag counts from its own start, never from a release long before it."""
+    lagging(world)
+    world.now += 100 * DAY
+    world.put("1", 1, client_id="cid.new")
+    world.poll()
+    began = world.now
+    world.evaluate()
+    assert world.rows("SELECT since FROM alert") == [(began,)]
+
+
+def test_failing_polls_alert_and_recover(world: World) -> None:
+    """Three failed polls in a row are an alert; lag alerts stay as they are; a good poll ends it."""
+    lagging(world)
+    world.evaluate(after=20 * DAY)
+    for _ in range(3):
+        world.now += HOUR
+        lease = claim_app(world.session, world.app_id, now=world.now, every=world.step, forced=True)
+        assert lease
+        error = TransientError("portal answered 500", fault=Fault.SERVER)
+        app_poll_failed(world.session, lease, error, now=world.now, duration_seconds=0.1)
+    world.evaluate()
+    assert world.rows(ALERTS) == [
+        ("tenant_lagging", "firing", "info", None),
+        ("poll_failing", "firing", "warning", None),
+    ]
+    world.poll()
+    world.evaluate()
+    assert world.rows(ALERTS)[1] == ("poll_failing", "resolved", "warning", "recovered")
+
+
+@pytest.mark.parametrize("days", [0, 13, 14, 20, 21, 34, 35, 400])
+def test_sql_and_core_agree_on_severity(world: World, days: int) -> None:
+    """What the set-based statement writes is what the pure core would say."""
+    lagging(world)
+    since = world.versions[-1].released_at
+    world.now = since + days * DAY + 2 * HOUR
+    world.evaluate()
+    said = severity(DEFAULT, LagClass.BLOCKING, world.now - since)
+    assert world.rows("SELECT severity FROM alert") == [(said.value if said else None,)]
+
+
+def test_time_alone_wakes_the_evaluation(world: World) -> None:
+    """The app is due for evaluation exactly when the next threshold is crossed."""
+    lagging(world)
+    evaluated = world.evaluate()
+    since = world.versions[-1].released_at
+    assert evaluated.next_at == since + DEFAULT.grace_blocking
+    assert world.session.scalar(text("SELECT evaluate_at FROM app")) == evaluated.next_at

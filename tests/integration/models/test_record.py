@@ -1,0 +1,189 @@
+"""Recording: who runs what, with history, wherever the portal's listing wanders."""
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import text
+
+from models.leases import LeaseLostError, claim_app
+from models.record import record
+from models.stage import Fresh
+from tests.integration.models.world import A, B, World
+from uptake.facts import Status
+
+TENURES = """SELECT version, status, valid_to IS NULL FROM tenure ORDER BY connection_id, valid_from"""
+
+
+def test_first_poll_records_connections_history_and_adoption(world: World) -> None:
+    """A first poll leaves one open stretch per connection and counts who runs what."""
+    world.put("1", 1)
+    world.put("2", 1)
+    world.put("3", None)
+    recorded = world.poll()
+    assert (recorded.outcome, recorded.changed, recorded.released) == ("complete", 3, (1,))
+    assert world.rows(TENURES) == [(1, "connected", True), (1, "connected", True), (None, "not_connected", True)]
+    assert world.rows("SELECT version, tenants FROM adoption") == [(1, 2)]
+    assert world.events() == [
+        "app.listed",
+        "version.released",
+        "tenant.connected",
+        "tenant.connected",
+        "tenant.invited",
+    ]
+
+
+def test_unchanged_poll_writes_only_its_own_row(world: World) -> None:
+    """A poll that finds nothing new adds one poll row and touches nothing else."""
+    world.put("1", 1)
+    world.poll()
+    before = world.snapshot()
+    assert world.poll().changed == 0
+    assert world.snapshot() == before
+    assert world.rows("SELECT outcome, rows, changed FROM poll WHERE app_id IS NOT NULL ORDER BY id DESC LIMIT 1") == [
+        ("complete", 1, 0)
+    ]
+
+
+def test_changed_hash_with_equal_facts_is_no_news(world: World) -> None:
+    """The hash is a filter, never the truth: equal facts make no event and no stretch."""
+    world.put("1", 1)
+    world.poll()
+    before = world.events(), world.rows(TENURES)
+    world.put("1", 1, accepted_by="somebody")
+    assert world.poll().changed == 0
+    assert (world.events(), world.rows(TENURES)) == before
+    assert world.poll().changed == 0
+
+
+def test_upgrade_closes_one_stretch_and_opens_the_next(world: World) -> None:
+    """An upgrade is one transition, bounded by the walks before and after it."""
+    world.put("1", 1)
+    world.poll()
+    seen_old = world.now
+    world.release(A, B)
+    world.put("1", 2)
+    world.poll()
+    assert world.rows(TENURES) == [(1, "connected", False), (2, "connected", True)]
+    assert world.rows("SELECT not_before, valid_from FROM tenure WHERE version = 2") == [(seen_old, world.now)]
+    assert world.events()[-2:] == ["version.released", "tenant.upgraded"]
+    assert world.rows("SELECT version, tenants FROM adoption ORDER BY version") == [(1, 0), (2, 1)]
+
+
+def test_version_going_down_is_recorded_as_such(world: World) -> None:
+    """A version that falls in the same epoch is an event of its own, never rewritten."""
+    world.release(A, B)
+    world.put("1", 2)
+    world.poll()
+    world.put("1", 1)
+    world.poll()
+    assert world.events()[-1] == "version.regressed"
+
+
+def test_other_client_id_begins_a_new_epoch(world: World) -> None:
+    """A reconnect between two polls shows by its client id: a new life, not a regression."""
+    world.release(A, B)
+    world.put("1", 2)
+    world.poll()
+    world.put("1", 1, client_id="cid.other")
+    world.poll()
+    assert world.events()[-1] == "tenant.connected"
+    assert world.rows("SELECT epoch FROM connection") == [(2,)]
+
+
+def test_gone_only_after_two_complete_walks(world: World) -> None:
+    """One walk without a tenant proves nothing; the second one does, and a reappearance between resets the count."""
+    world.put("1", 1)
+    world.put("2", 1)
+    world.poll()
+    gone = world.listed[("2", "production")]
+    world.drop("2")
+    assert world.poll().vanished == 0
+    world.listed["2", "production"] = gone
+    assert world.poll().vanished == 0
+    world.drop("2")
+    assert world.poll().vanished == 0
+    assert world.poll().vanished == 1
+    assert world.events()[-1] == "tenant.disconnected"
+    assert world.rows("SELECT version, tenants FROM adoption") == [(1, 1)]
+    world.listed["2", "production"] = gone
+    world.poll()
+    assert world.rows("SELECT status, epoch FROM connection ORDER BY id") == [("connected", 1), ("connected", 2)]
+
+
+def test_most_gone_at_once_is_held(world: World) -> None:
+    """A listing from which more than half vanish records no disappearance, until a human says it is true."""
+    for number in range(10):
+        world.put(str(number), 1)
+    world.poll()
+    world.drop(*map(str, range(6)))
+    for _ in range(3):
+        assert world.poll().outcome == "held"
+    assert world.rows("SELECT count(*) FROM connection WHERE status = 'connected'") == [(10,)]
+    assert world.poll(believe=True).vanished == 6
+
+
+def test_tenant_of_a_rejected_row_is_not_gone(world: World) -> None:
+    """A tenant whose row could not be trusted stays as it was, however often."""
+    world.put("1", 1)
+    world.put("2", 1)
+    world.poll()
+    world.drop("2")
+    for _ in range(3):
+        recorded = world.poll(exempt=frozenset({"2"}), rejected=1)
+        assert (recorded.outcome, recorded.vanished) == ("complete", 0)
+
+
+def test_walk_with_a_nameless_row_proves_no_absence(world: World) -> None:
+    """A row that could be anybody's makes the run partial: it updates, and nobody is gone by it."""
+    world.put("1", 1)
+    world.put("2", 1)
+    world.poll()
+    world.drop("2")
+    for _ in range(3):
+        recorded = world.poll(rejected=1, is_partial=True)
+        assert (recorded.outcome, recorded.vanished) == ("partial", 0)
+
+
+def test_row_listed_twice_with_other_facts_is_left_alone(world: World) -> None:
+    """A page that shifted during the walk proves nothing about the connection it shows twice."""
+    world.release(A, B)
+    world.put("1", 1)
+    world.poll()
+    other = world.listed["1", "production"]._replace(version=2)
+    walk = world.walk()
+    assert world.poll(fresh=[Fresh(12345, other)], stale=walk.stale).changed == 0
+    assert world.rows("SELECT version FROM connection") == [(1,)]
+
+
+def test_late_run_is_thrown_away(world: World) -> None:
+    """A run whose lease another one took over records nothing."""
+    world.put("1", 1)
+    late = claim_app(world.session, world.app_id, now=world.now, every=world.step, forced=True)
+    assert late
+    world.session.execute(text("UPDATE app SET lease_until = clock_timestamp() - interval '1 s'"))
+    world.poll()
+    before = world.snapshot()
+    world.put("1", 1, status=Status.DISABLED)
+    with pytest.raises(LeaseLostError):
+        record(world.session, late, world.walk(), world.versions, now=world.now + timedelta(hours=1))
+    assert world.snapshot() == before
+
+
+def test_scopes_follow_the_version_where_the_portal_does_not_say(world: World) -> None:
+    """In faithful mode the scopes in play are those of the version."""
+    world.put("1", 1, grants=None)
+    world.poll()
+    assert world.rows("SELECT s.grants FROM connection c JOIN scope_set s ON s.id = c.scope_set_id") == [([A],)]
+
+
+def test_deleted_app_ends_everything(world: World) -> None:
+    """A deleted app ends its connections' stretches, once, and is never claimed again."""
+    world.put("1", 1)
+    world.poll()
+    for _ in range(2):
+        world.now += world.step
+        world.list_apps(deleted=True)
+    assert world.rows(TENURES) == [(1, "connected", False), (None, "disconnected", True)]
+    assert world.events()[-1] == "app.deleted"
+    assert world.rows("SELECT tenants FROM adoption") == [(0,)]
+    assert claim_app(world.session, world.app_id, now=world.now, every=world.step, forced=True) is None
