@@ -1,0 +1,250 @@
+"""Outbound HTTP: bounded in time and size, never redirected, its errors told in our own words."""
+
+import logging
+import re
+import ssl
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from urllib.parse import urlsplit
+
+import httpcore
+import httpx
+
+from uptake.errors import EdgeError, Fault, PermanentError, TransientError
+from uptake.wire import WIRE, TimedBackend, Wire
+
+# Both print whole addresses, in which some receivers carry their secret.
+for _name in ("httpx", "httpcore"):
+    logging.getLogger(_name).setLevel(logging.WARNING)
+
+_JSON = re.compile(r"application/(?:[\w.+-]+\+)?json", re.ASCII)
+_LEAST_WAIT, _MOST_WAIT = timedelta(seconds=1), timedelta(hours=1)
+_ALWAYS_RETRIED = frozenset({408, 425})
+_ENOUGH_OF_AN_ERROR = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Seconds for a connection, for each wait for bytes and for all of a request; bytes for a body."""
+
+    connect: float = 5.0
+    read: float = 10.0
+    deadline: float = 30.0
+    body: int = 20 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole answer that was no redirect; *host* is all of the address that a message may show."""
+
+    host: str
+    status: int
+    media_type: str
+    body: bytes
+    retry_after: timedelta | None
+
+    def json(self) -> bytes:
+        """The body, if it is called JSON; whether it is JSON is for the decoder to say."""
+        if not _JSON.fullmatch(self.media_type):
+            raise TransientError(f"{self.host} answered something else than JSON", fault=Fault.PROTOCOL)
+        return self.body
+
+    def refusal(self, *, retried: Iterable[int] = ()) -> EdgeError | None:
+        """What a status other than 2xx means, None for 2xx; statuses in *retried* are worth another try."""
+        if 200 <= self.status < 300:
+            return None
+        text = f"{self.host} answered {_phrase(self.status)}"
+        fault = _fault(self.status)
+        if fault in {Fault.SERVER, Fault.RATE_LIMITED, Fault.PROTOCOL} or self.status in _ALWAYS_RETRIED | {*retried}:
+            return TransientError(text, fault=fault, retry_after=self.retry_after)
+        return PermanentError(text, fault=fault)
+
+
+class Client:
+    """Requests within *limits*. Every method raises TransientError or PermanentError and nothing else."""
+
+    def __init__(self, limits: Limits | None = None, *, trust: ssl.SSLContext | None = None) -> None:
+        self._limits = limits or Limits()
+        self._http = httpx.Client(
+            transport=_TimedTransport(trust or httpx.create_ssl_context(trust_env=False)),
+            timeout=httpx.Timeout(self._limits.read, connect=self._limits.connect),
+            follow_redirects=False,
+            trust_env=False,
+            # Compressed bodies can be cut without an error, or unfold without an end.
+            headers={"Accept-Encoding": "identity", "User-Agent": "uptake"},
+        )
+
+    def get(self, url: str, *, params: Mapping[str, str] | None = None, headers: Mapping[str, str]) -> Answer:
+        """Read *url*; tried a second time at once when a kept connection turns out to be closed."""
+        return self._exchange("GET", url, params=params, headers=headers)
+
+    def post(self, url: str, *, body: bytes, headers: Mapping[str, str]) -> Answer:
+        """Send *body* to *url*, once."""
+        return self._exchange("POST", url, body=body, headers=headers)
+
+    def close(self) -> None:
+        """Let go of sockets."""
+        self._http.close()
+
+    def _exchange(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        params: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+    ) -> Answer:
+        try:
+            _ = urlsplit(url).port  # raises ValueError for ports and brackets that httpx lets pass
+            request = self._http.build_request(method, url, params=params, headers=headers, content=body)
+        except (httpx.InvalidURL, ValueError, TypeError):
+            # The message of the cause would show what was not to be sent.
+            raise PermanentError("the address or a header cannot be sent by HTTP", fault=Fault.REQUEST) from None
+        deadline = time.monotonic() + self._limits.deadline
+        wire = Wire(deadline)
+        try:
+            return self._tried(request, wire)
+        except httpx.TransportError as error:
+            if method != "GET" or not wire.is_stale or isinstance(error, httpx.TimeoutException):
+                raise _translated(error, wire, _host(request.url)) from None
+            wire = Wire(deadline)
+        try:
+            return self._tried(request, wire)
+        except httpx.TransportError as error:
+            raise _translated(error, wire, _host(request.url)) from None
+
+    def _tried(self, request: httpx.Request, wire: Wire) -> Answer:
+        token = WIRE.set(wire)
+        try:
+            response = self._http.send(request, stream=True)
+            try:
+                return self._read(response, _host(request.url))
+            finally:
+                response.close()
+        finally:
+            WIRE.reset(token)
+
+    def _read(self, response: httpx.Response, host: str) -> Answer:
+        if 300 <= response.status_code < 400:
+            raise PermanentError(_moved(host, response), fault=Fault.REDIRECT)
+        if response.headers.get("content-encoding", "identity").strip().lower() not in {"", "identity"}:
+            raise TransientError(f"{host} compressed its answer unasked", fault=Fault.PROTOCOL)
+        return Answer(
+            host=host,
+            status=response.status_code,
+            media_type=response.headers.get("content-type", "").split(";")[0].strip().lower(),
+            body=self._body(response, host),
+            retry_after=retry_after(response.headers.get_list("retry-after"), response.headers.get("date")),
+        )
+
+    def _body(self, response: httpx.Response, host: str) -> bytes:
+        is_error = response.status_code >= 400
+        most = _ENOUGH_OF_AN_ERROR if is_error else self._limits.body
+        body = bytearray()
+        for chunk in response.iter_raw():
+            body += chunk
+            if len(body) > most:
+                if is_error:
+                    break
+                raise PermanentError(f"{host} answered more than {most} bytes", fault=Fault.TOO_LARGE)
+        return bytes(body)
+
+
+def retry_after(values: list[str], date: str | None) -> timedelta | None:
+    """The wait that Retry-After asks for, within 1 s to 1 h; None when it asks for none that can be read.
+
+    A date counts from the answer's own *date*: our clock may differ from the other side's.
+    """
+    if len(values) != 1:
+        return None
+    value = values[0].strip()
+    if re.fullmatch(r"[0-9]+", value):
+        # Twenty digits are no number of seconds that a timedelta could hold.
+        return _clamped(timedelta(seconds=int(value))) if len(value) < 8 else _MOST_WAIT
+    until, since = _http_date(value), _http_date(date or "")
+    return None if until is None or since is None else _clamped(until - since)
+
+
+def _clamped(wait: timedelta) -> timedelta:
+    return max(_LEAST_WAIT, min(wait, _MOST_WAIT))
+
+
+def _http_date(text: str) -> datetime | None:
+    try:
+        read = parsedate_to_datetime(text)
+    except (ValueError, OverflowError):
+        return None
+    # The zone -0000 is read as no zone at all.
+    return read if read.tzinfo else read.replace(tzinfo=UTC)
+
+
+class _TimedTransport(httpx.HTTPTransport):
+    def __init__(self, trust: ssl.SSLContext) -> None:
+        super().__init__(verify=trust, trust_env=False)
+        self._pool = httpcore.ConnectionPool(ssl_context=trust, keepalive_expiry=30.0, network_backend=TimedBackend())
+
+
+def _translated(error: httpx.TransportError, wire: Wire, host: str) -> EdgeError:
+    """Our words for *error*; its own text is left out where it could repeat what was sent."""
+    if isinstance(error, httpx.UnsupportedProtocol | httpx.LocalProtocolError):
+        return PermanentError("the address or a header cannot be sent by HTTP", fault=Fault.REQUEST)
+    if isinstance(error, httpx.TimeoutException):
+        return _too_late(wire, host)
+    cause = _cause(error)
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return PermanentError(f"the certificate of {host} is refused: {cause.verify_message}", fault=Fault.TLS)
+    if isinstance(cause, ssl.SSLError) or wire.step == "tls":
+        return TransientError(f"no TLS connection with {host}", fault=Fault.TLS)
+    if isinstance(error, httpx.RemoteProtocolError) and wire.is_answered:
+        return TransientError(f"{host} broke off its answer or the rules of HTTP", fault=Fault.PROTOCOL)
+    reason = cause.strerror if isinstance(cause, OSError) and cause.strerror else "connection closed"
+    return TransientError(f"no answer from {host}: {reason}", fault=Fault.TRANSPORT)
+
+
+def _too_late(wire: Wire, host: str) -> TransientError:
+    if wire.is_last:
+        return TransientError(f"{host} did not answer in full within the deadline", fault=Fault.DEADLINE)
+    if wire.step == "tls":
+        return TransientError(f"{host} did not finish the TLS handshake in time", fault=Fault.TLS)
+    return TransientError(f"{host} was silent for too long ({wire.step})", fault=Fault.TRANSPORT)
+
+
+def _cause(error: BaseException) -> BaseException:
+    while (inner := error.__cause__ or error.__context__) is not None:
+        error = inner
+    return error
+
+
+def _host(url: httpx.URL) -> str:
+    return url.host if url.port is None else f"{url.host}:{url.port}"
+
+
+def _moved(host: str, response: httpx.Response) -> str:
+    try:
+        target = urlsplit(response.headers.get("location", "")).hostname or host
+    except ValueError:
+        target = "an address that cannot be read"
+    return (
+        f"{host} answered {_phrase(response.status_code)}, to {ascii(target[:100])[1:-1]}; redirects are not followed"
+    )
+
+
+def _phrase(status: int) -> str:
+    try:
+        return f"{status} {HTTPStatus(status).phrase}"
+    except ValueError:
+        return str(status)
+
+
+def _fault(status: int) -> Fault:
+    if status < 200:
+        return Fault.PROTOCOL
+    if status >= 500:
+        return Fault.SERVER
+    named = {401: Fault.AUTH, 403: Fault.AUTH, 404: Fault.GONE, 410: Fault.GONE, 429: Fault.RATE_LIMITED}
+    return named.get(status, Fault.REQUEST)
