@@ -42,7 +42,7 @@ WHERE a.source_id = :source AND a.app_id IS NOT DISTINCT FROM cast(:app AS int8)
   AND (a.state = 'firing' OR t.state = 'firing')
 """)
 _MEMBERS = text("""
-SELECT a.id, a.state, a.severity, a.since, a.environment, a.reason, a.resolve_reason, a.data,
+SELECT a.id AS alert_id, a.state, a.severity, a.since, a.environment, a.reason, a.resolve_reason, a.data,
     tenant.external_id AS tenant, tenant.name AS tenant_name, t.state IS DISTINCT FROM a.state AS is_new
 FROM alert a LEFT JOIN told t ON t.alert_id = a.id AND t.receiver = :receiver
 LEFT JOIN tenant ON tenant.id = a.tenant_id
@@ -113,17 +113,17 @@ def arouse(session: Session, policy: Policy, receivers: Sequence[str], *, now: d
 
 def due_groups(session: Session, *, now: datetime, most: int) -> list[DueGroup]:
     """The groups to look at now; another worker gets others."""
-    return [DueGroup(*row) for row in session.execute(_DUE, {"now": now, "most": most}).tuples()]
+    return [DueGroup(**row) for row in session.execute(_DUE, {"now": now, "most": most}).mappings()]
 
 
 def counts(session: Session, group: DueGroup) -> GroupCounts:
     """How the group stands against what its receiver has heard."""
-    return GroupCounts(*session.execute(_COUNTS, _bound(group)).one())
+    return GroupCounts(**session.execute(_COUNTS, _bound(group)).mappings().one())
 
 
 def members(session: Session, group: DueGroup, *, most: int) -> list[Member]:
     """The first alerts of the group: firing before resolved, new before old."""
-    return [Member(*row) for row in session.execute(_MEMBERS, _bound(group) | {"most": most}).tuples()]
+    return [Member(**row) for row in session.execute(_MEMBERS, _bound(group) | {"most": most}).mappings()]
 
 
 def told(session: Session, group: DueGroup, *, now: datetime) -> None:

@@ -1,33 +1,40 @@
-"""Real servers for the tests: our own embedded PostgreSQL and Valkey, started when the first test asks."""
+"""One rolled-back transaction per test, savepoints inside, and a small world to record."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import Engine, text
+from sqlalchemy.orm import Session as OrmSession
 
-from models.migrations import upgrade
-from worker.embedded import Postgres, Valkey
+from models import Session
+from models.base import engine_for
+from tests.integration.models.world import World
 
-
-@pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
-    """A PostgreSQL of this test process; what it holds is thrown away."""
-    server = Postgres(tmp_path_factory.mktemp("postgres"), disposable=True)
-    server.start()
-    yield server
-    server.stop()
+MONDAY = datetime(2026, 3, 2, 9, tzinfo=UTC)
 
 
 @pytest.fixture(scope="session")
-def database_url(postgres: Postgres) -> str:
-    """The address of a database with our schema in it."""
-    upgrade(postgres.dsn)
-    return postgres.dsn
+def engine(database_url: str) -> Iterator[Engine]:
+    """The engine of this run's migrated database."""
+    engine = engine_for(database_url)
+    yield engine
+    engine.dispose()
 
 
-@pytest.fixture(scope="session")
-def broker_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a Valkey of this test process, as Celery writes it."""
-    server = Valkey(tmp_path_factory.mktemp("valkey"))
-    server.start()
-    yield server.broker_url
-    server.stop()
+@pytest.fixture
+def session(engine: Engine) -> Iterator[OrmSession]:
+    """A session whose commits are savepoints inside a transaction that is rolled back."""
+    with engine.connect() as connection:
+        outer = connection.begin()
+        Session.configure(bind=connection, join_transaction_mode="create_savepoint")
+        with Session() as session:
+            yield session
+        outer.rollback()
+
+
+@pytest.fixture
+def world(session: OrmSession) -> World:
+    """A source `acme` with one app `4711`, never polled."""
+    session.execute(text("SET LOCAL timezone = 'UTC'"))
+    return World.founded(session, MONDAY, step=timedelta(minutes=15))

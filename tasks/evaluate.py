@@ -1,0 +1,52 @@
+"""Evaluation: judge an app's connections and bring its alerts and reminder threads in line."""
+
+from datetime import datetime
+
+import structlog
+from celery import shared_task
+
+from models import Session, db_now
+from models.alerts import Evaluated, evaluate
+from models.groups import arouse
+from models.reminders import thread
+from models.verdicts import history_of
+from tasks.rules import rules
+from uptake.cadence import reminder_due
+from uptake.policy import settled
+
+log = structlog.get_logger()
+
+
+@shared_task(name="uptake.evaluate_app")
+def evaluate_app(app_id: int) -> None:
+    """Evaluate one app; a second run changes nothing."""
+    evaluate_now(app_id)
+
+
+def evaluate_now(app_id: int, *, now: datetime | None = None) -> Evaluated | None:
+    """Alerts, reminder threads and what receivers have to be told, in one transaction; None without such an app."""
+    policy = rules().policy
+    with Session.begin() as session:
+        at = now or db_now(session)
+        evaluated = evaluate(session, app_id, policy, now=at)
+        if evaluated is None:
+            return None
+        opened, stopped = thread(
+            session,
+            app_id,
+            policy,
+            now=at,
+            settled=settled(history_of(session, app_id), policy, at),
+            first_due_at=reminder_due(policy, at, 0, None),
+        )
+        arouse(session, policy, policy.receivers, now=at)
+    log.info(
+        "app.evaluated",
+        app=app_id,
+        raised=evaluated.raised,
+        escalated=evaluated.escalated,
+        resolved=evaluated.resolved,
+        reminders_opened=opened,
+        reminders_stopped=stopped,
+    )
+    return evaluated

@@ -1,0 +1,142 @@
+"""Telling operators: groups of alerts whose turn it is become one notice each, or none, with a reason."""
+
+from datetime import datetime
+
+import structlog
+from celery import shared_task
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session as OrmSession
+
+from config.policy_file import EmailReceiver
+from models import Notice, Session, db_now
+from models.groups import DueGroup, GroupCounts, arouse, counts, due_groups, members, rest, told
+from models.groups import Member as Alerted
+from tasks.rules import rules
+from uptake.cadence import NoticeReason, is_sent, notice_reason
+from uptake.letter import Parts
+from uptake.policy import Policy
+from uptake.wording import Digest, Member, digest
+
+log = structlog.get_logger()
+
+GROUPS = 100  # a tick's worth; the rest has the next one
+NAMED = 20  # alerts named in one message
+
+
+@shared_task(name="uptake.flush")
+def flush() -> None:
+    """Queue the notices that operators are due."""
+    flush_now()
+
+
+def flush_now(*, now: datetime | None = None) -> int:
+    """Decide and queue, in one transaction; how many notices were queued. A second run queues none."""
+    policy = rules().policy
+    queued = 0
+    with Session.begin() as session:
+        at = now or db_now(session)
+        arouse(session, policy, policy.receivers, now=at)
+        for group in due_groups(session, now=at, most=GROUPS):
+            queued += _flush(session, group, policy, now=at)
+    if queued:
+        log.info("notices.queued", notices=queued)
+    return queued
+
+
+def _flush(session: OrmSession, group: DueGroup, policy: Policy, *, now: datetime) -> int:
+    count = counts(session, group)
+    receiver = rules().receivers.get(group.receiver)
+    wants_resolved = receiver is None or receiver.send_resolved
+    reason = notice_reason(
+        firing=count.firing,
+        new_firing=count.new_firing,
+        escalated=count.escalated,
+        new_resolved=count.new_resolved,
+        told_before=group.last_told_at is not None,
+        told_firing=count.told_firing,
+        last_at=group.last_told_at,
+        now=now,
+        group_wait=policy.group_wait,
+        group_interval=policy.group_interval,
+        repeat_interval=policy.repeat_interval,
+        opened_at=group.opened_at if count.new_firing else None,
+        send_resolved=wants_resolved,
+    )
+    queued = 0
+    if reason is not None and is_sent(reason, send_resolved=wants_resolved):
+        queued = _queue(session, group, count, reason, now=now)
+    if reason is not None:
+        told(session, group, now=now)
+    idle = not count.firing and (reason is not None or not count.told_firing)
+    rest(
+        session,
+        group,
+        flush_at=None if idle else now + policy.group_interval,
+        told_at=now if reason is not None else None,
+    )
+    return queued
+
+
+def _queue(session: OrmSession, group: DueGroup, count: GroupCounts, reason: NoticeReason, *, now: datetime) -> int:
+    text = _text(session, group, count, reason)
+    for to in _addresses(group.receiver):
+        session.execute(
+            insert(Notice)
+            .values(
+                key=f"ops:{group.id}:{group.notices + 1}:{to}",
+                receiver=group.receiver,
+                to=to,
+                reason=reason.value,
+                source_id=group.source_id,
+                app_id=group.app_id,
+                group_id=group.id,
+                subject=text.subject,
+                body=text.text,
+                html=text.html,
+                payload={"type": f"alerts.{reason.value}", "app": group.app_key, "kind": group.kind}
+                | {"firing": count.firing, "new": count.new_firing, "resolved": count.new_resolved},
+                state="due",
+                created_at=now,
+                due_at=now,
+            )
+            .on_conflict_do_nothing()
+        )
+    return 1
+
+
+def _addresses(receiver: str) -> tuple[str, ...]:
+    table = rules().receivers.get(receiver)
+    return table.to if isinstance(table, EmailReceiver) else ("",)
+
+
+def _text(session: OrmSession, group: DueGroup, count: GroupCounts, reason: NoticeReason) -> Parts:
+    listed = [
+        Member(
+            tenant=f"{member.tenant_name or member.tenant} ({member.tenant})" if member.tenant else group.source,
+            environment=member.environment or "",
+            severity=member.severity or "",
+            since=member.since,
+            detail=_detail(member),
+            is_resolved=member.state != "firing",
+        )
+        for member in members(session, group, most=NAMED)
+    ]
+    return digest(
+        Digest(
+            reason=reason.value,
+            app=group.app or group.source,
+            kind=group.kind,
+            firing=count.firing,
+            resolved=count.new_resolved,
+            members=tuple(listed),
+        )
+    )
+
+
+def _detail(member: Alerted) -> str:
+    if member.state != "firing":
+        return (member.resolve_reason or "over").replace("_", " ")
+    missing: list[str] = member.data.get("missing") or []
+    if missing:
+        return f"lacks {', '.join(missing[:5])}" + (f" and {len(missing) - 5} more" if len(missing) > 5 else "")
+    return str(member.data.get("error") or member.reason)

@@ -1,0 +1,99 @@
+"""Reminding tenants' admins: threads that are due become notices, in the tenant's own working hours."""
+
+from datetime import datetime, timedelta
+
+import structlog
+from celery import shared_task
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session as OrmSession
+
+from models import Notice, Session, db_now
+from models.contacts import DueReminder, defer, due_reminders, stepped
+from tasks.rules import rules
+from uptake.cadence import next_open, reminder_due
+from uptake.policy import Policy
+from uptake.wording import Reminder, reminder
+
+log = structlog.get_logger()
+
+THREADS = 200  # in one transaction; a tick takes as many as are due
+NO_CONTACT_WAIT = timedelta(days=1)
+
+
+@shared_task(name="uptake.remind")
+def remind() -> None:
+    """Queue the reminders that are due."""
+    remind_now()
+
+
+def remind_now(*, now: datetime | None = None) -> int:
+    """Queue what is due; how many notices. A second run queues none: each thread has moved to its next step."""
+    policy = rules().policy
+    queued = 0
+    while True:
+        with Session.begin() as session:
+            at = now or db_now(session)
+            due = due_reminders(session, now=at, most=THREADS)
+            for thread in due:
+                queued += _step(session, thread, policy, now=at)
+        if len(due) < THREADS:
+            break
+    if queued:
+        log.info("reminders.queued", notices=queued)
+    return queued
+
+
+def _step(session: OrmSession, thread: DueReminder, policy: Policy, *, now: datetime) -> int:
+    if not policy.reminders:
+        defer(session, thread.id, due_at=None, reason="reminders_off")
+        return 0
+    if thread.email is None:
+        defer(session, thread.id, due_at=now + NO_CONTACT_WAIT, reason="no_contact")
+        return 0
+    opens_at = next_open(now, thread.time_zone, policy.working_hours)
+    if opens_at > now:
+        defer(session, thread.id, due_at=opens_at, reason="outside_working_hours")
+        return 0
+    _queue(session, thread, policy.reminders, now=now)
+    stepped(session, thread.id, due_at=reminder_due(policy, thread.opened_at, thread.sent + 1, now), now=now)
+    return 1
+
+
+def _queue(session: OrmSession, thread: DueReminder, receiver: str, *, now: datetime) -> None:
+    step = thread.sent + 1
+    said = reminder(
+        Reminder(
+            app=thread.app,
+            organization=thread.source,
+            tenant=thread.tenant_name or thread.tenant,
+            environment=thread.environment,
+            from_version=thread.version,
+            to_version=thread.target_version,
+            missing=tuple(thread.missing),
+            superfluous=tuple(thread.superfluous),
+            blocked_since=thread.since,
+            days=max(0, (now - thread.since).days),
+            step=step,
+        )
+    )
+    session.execute(
+        insert(Notice)
+        .values(
+            key=f"reminder:{thread.id}:v{thread.target_version}:{step}",
+            receiver=receiver,
+            to=thread.email,
+            reason="first" if step == 1 else "ladder",
+            source_id=thread.source_id,
+            app_id=thread.app_id,
+            tenant_id=thread.tenant_id,
+            reminder_id=thread.id,
+            subject=said.subject,
+            body=said.text,
+            html=said.html,
+            payload={"type": "reminder", "tenant": thread.tenant, "missing": list(thread.missing), "step": step},
+            state="due",
+            created_at=now,
+            due_at=now,
+        )
+        .on_conflict_do_nothing()
+    )

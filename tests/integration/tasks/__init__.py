@@ -1,0 +1,1 @@
+"""What happens: each task against a real PostgreSQL, every one of them run twice."""

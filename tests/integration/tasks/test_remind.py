@@ -1,0 +1,113 @@
+"""Reminding tenants' admins: paced, in their working hours, stopped the moment they upgraded."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import text
+
+from models.outbox import Settlement, claim_notices, settle
+from tasks.evaluate import evaluate_now
+from tasks.remind import remind_now
+from tests.integration.models.world import A, B, C, World
+
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+
+
+@pytest.fixture
+def lagging(world: World) -> World:
+    """Tenant 1 lags; it has a contact in Berlin; the settle window is over on a Monday at noon there."""
+    world.put("1", 1)
+    world.poll()
+    world.session.execute(text("UPDATE tenant SET time_zone = 'Europe/Berlin'"))
+    world.session.execute(text("INSERT INTO contact (tenant_id, email) SELECT id, 'a@b.example' FROM tenant"))
+    world.release(A, B)
+    world.poll()
+    world.now = datetime(2026, 3, 2, 11, tzinfo=UTC)
+    evaluate_now(world.app_id, now=world.now)
+    return world
+
+
+def reminded(world: World, after: timedelta = timedelta()) -> int:
+    """Remind twice, *after* some time; the second run must do nothing."""
+    world.now += after
+    queued = remind_now(now=world.now)
+    before = world.snapshot()
+    assert remind_now(now=world.now) == 0
+    assert world.snapshot() == before
+    return queued
+
+
+def test_ladder(lagging: World) -> None:
+    """Days 0, 3, 7 and 14, then every 30: one notice each, to the contact."""
+    sent = [day for day in range(50) if reminded(lagging, DAY if day else timedelta())]
+    assert sent == [0, 3, 7, 14, 44]
+    assert lagging.rows('SELECT DISTINCT "to", receiver FROM notice') == [("a@b.example", "tenants")]
+
+
+def test_outside_working_hours_it_waits(lagging: World) -> None:
+    """At night it is deferred to the next morning there, with the reason, and not dropped."""
+    lagging.now = datetime(2026, 3, 2, 20, tzinfo=UTC)
+    assert reminded(lagging) == 0
+    opens = datetime(2026, 3, 3, 7, tzinfo=UTC)
+    assert lagging.rows("SELECT due_at, held_reason FROM reminder") == [(opens, "outside_working_hours")]
+    lagging.now = opens
+    assert reminded(lagging) == 1
+
+
+def test_without_a_contact_it_says_so(lagging: World) -> None:
+    """Nobody to write to: held, with the reason."""
+    lagging.session.execute(text("UPDATE contact SET opted_out_at = now()"))
+    assert reminded(lagging) == 0
+    assert lagging.rows("SELECT held_reason FROM reminder") == [("no_contact",)]
+
+
+def test_upgrade_stops_the_thread_and_what_was_queued(lagging: World) -> None:
+    """After the upgrade nothing goes out, not even what was queued before."""
+    reminded(lagging)
+    lagging.put("1", 2)
+    lagging.poll()
+    evaluate_now(lagging.app_id, now=lagging.now)
+    assert lagging.rows("SELECT stop_reason FROM reminder") == [("upgraded",)]
+    assert lagging.rows("SELECT state, settle_reason FROM notice") == [("cancelled", "upgraded")]
+    assert reminded(lagging, 100 * DAY) == 0
+
+
+def test_upgrade_seen_right_before_sending_cancels(lagging: World) -> None:
+    """Even before the evaluation has run, the claim looks once more and sends nothing."""
+    reminded(lagging)
+    lagging.put("1", 2)
+    lagging.poll()
+    assert claim_notices(lagging.session, now=lagging.now, most=10) == []
+    assert lagging.rows("SELECT state FROM notice") == [("cancelled",)]
+
+
+def test_newer_version_supersedes_what_is_queued(lagging: World) -> None:
+    """One thread, now about the newer version; the older message is not sent."""
+    reminded(lagging)
+    lagging.release(A, B, C)
+    lagging.poll()
+    evaluate_now(lagging.app_id, now=lagging.now)
+    assert lagging.rows("SELECT target_version, stopped_at FROM reminder") == [(3, None)]
+    assert lagging.rows("SELECT state, settle_reason FROM notice") == [("cancelled", "superseded")]
+
+
+def test_deleted_app_cancels(lagging: World) -> None:
+    """A deleted app's reminders stop and what was queued is cancelled, with the reason."""
+    reminded(lagging)
+    lagging.list_apps(deleted=True)
+    evaluate_now(lagging.app_id, now=lagging.now)
+    assert lagging.rows("SELECT state, settle_reason FROM notice") == [("cancelled", "app_deleted")]
+
+
+def test_claim_and_settle_once(lagging: World) -> None:
+    """One worker has a notice at a time; a late settlement by another changes nothing."""
+    reminded(lagging)
+    (first,) = claim_notices(lagging.session, now=lagging.now, most=10)
+    assert claim_notices(lagging.session, now=lagging.now, most=10) == []
+    lagging.session.execute(text("UPDATE notice SET lease_until = clock_timestamp() - interval '1 s'"))
+    (second,) = claim_notices(lagging.session, now=lagging.now, most=10)
+    assert (second.key, second.attempts) == (first.key, 2)
+    assert settle(lagging.session, second, Settlement("sent", "250 ok"), now=lagging.now)
+    assert not settle(lagging.session, first, Settlement("permanent", "late"), now=lagging.now)
+    assert lagging.rows("SELECT state FROM notice") == [("sent",)]
+    assert lagging.rows("SELECT number, outcome FROM attempt ORDER BY number") == [(1, "permanent"), (2, "sent")]
