@@ -1,0 +1,129 @@
+"""The developer portal of the seed as a source: its apps, their versions, who is connected at which."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import TypeVar
+from urllib.parse import quote
+
+import msgspec
+
+from uptake.errors import Fault, PermanentError
+from uptake.facts import Rejected, SeenApp, SeenConnection, SeenVersion
+from uptake.http import Answer, Client
+from uptake.sources import Capability, Kind, Page
+from uptake.sources import portal_rows as rows
+from uptake.sources.portal_pages import walk
+from uptake.sources.portal_token import Token
+
+# Conflicts and locks pass; the portal's own words for "later".
+_RETRIED = frozenset({409, 423})
+T = TypeVar("T")
+
+
+class PortalSource:
+    """One organization's listings, read with one credential. Not to be shared between threads."""
+
+    kind = Kind.VERSIONED
+    capabilities = frozenset(
+        {Capability.LISTS_NEVER_CONNECTED, Capability.GIVES_GRANTED_SCOPES, Capability.GIVES_ACCEPTANCE_TIME}
+    )
+
+    def __init__(  # noqa: PLR0913 - one argument per line of the [[source]] table
+        self,
+        *,
+        name: str,
+        url: str,
+        token_url: str,
+        organization: str,
+        client_id: str,
+        client_secret: str,
+        app_key: str,
+        page_size: int = 500,
+        clock: Callable[[], float] = time.monotonic,
+        client: Client | None = None,
+    ) -> None:
+        self._name = name
+        self._base = f"{url.rstrip('/')}/organization/{quote(organization, safe='')}"
+        self._app_key = app_key
+        self._page_size = page_size
+        self._clock = clock
+        self._client = client or Client()
+        self._token = Token(self._client, token_url, client_id=client_id, client_secret=client_secret, clock=clock)
+
+    def apps(self) -> list[SeenApp]:
+        """Every app of the organization, each once, deleted ones included; one unreadable app fails the list."""
+        found = [
+            self._trusted(rows.app, item)
+            for page in self._walk("/apps", "the list of apps", {"includeDeleted": "true", "sort": "Id"})
+            for item in page.items
+        ]
+        return list({app.external_id: app for app in found}.values())
+
+    def versions(self, app: str) -> list[SeenVersion]:
+        """The whole version history of *app*, oldest first, numbers without gaps."""
+        path, what = f"/apps/{quote(app, safe='')}/versions", f"the list of versions of app {app}"
+        known: dict[int, SeenVersion] = {}
+        for page in self._walk(path, what, {"sort": "Version"}):
+            self._of_app(app, page, what)
+            for item in page.items:
+                version = self._trusted(rows.version, item)
+                if known.setdefault(version.number, version) != version:
+                    raise self._broken(f"{what} gives version {version.number} twice, differently")
+        if not known or sorted(known) != list(range(1, len(known) + 1)):
+            raise self._broken(f"{what} has gaps")
+        return [known[number] for number in sorted(known)]
+
+    def pages(self, app: str) -> Iterator[Page]:
+        """The connections of *app*, page by page; it ends without an error only after a complete walk."""
+        what = f"the list of connections of app {app}"
+        for page in self._walk(f"/apps/{quote(app, safe='')}/connections", what, {"sort": "Id"}):
+            self._of_app(app, page, what)
+            yield page
+
+    def decode(self, item: msgspec.Raw) -> SeenConnection:
+        """The facts of one raw item; raises Rejected when it cannot be trusted."""
+        return rows.connection(item)
+
+    def close(self) -> None:
+        """Let go of sockets."""
+        self._client.close()
+
+    def _walk(self, path: str, what: str, query: Mapping[str, str]) -> Iterator[Page]:
+        query = {**query, "pageSize": str(self._page_size), "includeTotal": "true"}
+        return walk(lambda number: self._read(path, query | {"page": str(number)}), what=what, clock=self._clock)
+
+    def _read(self, path: str, query: Mapping[str, str]) -> bytes:
+        answer = self._ask(path, query)
+        if answer.status == 401:
+            # The token may have been withdrawn before its time; once is enough to know.
+            self._token.forget()
+            answer = self._ask(path, query)
+        if refusal := answer.refusal(retried=_RETRIED):
+            raise refusal
+        if answer.status != 200:
+            raise self._broken(f"{answer.host} answered {answer.status} where a page was asked for")
+        return answer.json()
+
+    def _ask(self, path: str, query: Mapping[str, str]) -> Answer:
+        headers = {
+            "Authorization": f"Bearer {self._token.value()}",
+            "ST-App-Key": self._app_key,
+            "Accept": "application/json",
+        }
+        return self._client.get(self._base + path, params=query, headers=headers)
+
+    def _of_app(self, app: str, page: Page, what: str) -> None:
+        """Refuse a page with a row of another app: one tenant's facts must never land on another's."""
+        for item in page.items:
+            owner = rows.app_of(item)
+            if owner not in {None, app}:
+                raise self._broken(f"{what} holds rows of app {owner}")
+
+    def _trusted(self, decode: Callable[[msgspec.Raw], T], item: msgspec.Raw) -> T:
+        try:
+            return decode(item)
+        except Rejected as rejected:
+            raise self._broken(f"an app or a version cannot be read: {rejected.reason}") from None
+
+    def _broken(self, how: str) -> PermanentError:
+        return PermanentError(f"source {self._name}: {how}", fault=Fault.SCHEMA)
