@@ -1,4 +1,4 @@
-"""The servers of a test run: one PostgreSQL and one Valkey, started by the first test that asks, shared by all workers."""
+"""The servers of a test run: one PostgreSQL and one Valkey, started by the first test that asks, shared by all."""
 
 import json
 import shutil
