@@ -77,9 +77,10 @@ class Keeper:
         admin = self._database_url or started.enter_context(postgres)
         started.enter_context(valkey)
         prefix = f"uptake_test_{token_hex(4)}"
+        template = create(admin, f"{prefix}_template")
         if self._database_url:
             started.callback(drop_all, admin, prefix)
-        upgrade(create(admin, f"{prefix}_template"))
+        upgrade(template)
         return Servers(admin, f"{prefix}_template", prefix, valkey.url, valkey.broker_url)
 
 
