@@ -71,7 +71,8 @@ def links(label: str, url: str | None) -> list[Block]:
 
 def _visible(character: str) -> str:
     category = unicodedata.category(character)
-    if category in {"Cc", "Zl", "Zp"}:
+    if category == "Cc":
+        # Not nothing: a line end parts two words. The line ends of Unicode are white space to `split` already.
         return " "
     return "" if category in {"Cf", "Cs"} and character not in JOINERS else character
 

@@ -119,6 +119,13 @@ def at(text: str) -> datetime:
             id="midnight_does_not_exist",
         ),
         pytest.param(
+            "2021-09-21T19:40+00:00",
+            "Asia/Tehran",
+            (time(23, 30), time(23, 59)),
+            "2021-09-21T20:00+00:00",
+            id="the_hour_that_comes_twice_opens_twice",
+        ),
+        pytest.param(
             "2026-03-07T12:00+00:00",
             "UTC",
             (time(22), time(6)),

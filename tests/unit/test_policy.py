@@ -121,6 +121,12 @@ def test_fires_at_is_the_first_severity(policy: Policy, lag: LagClass, lag_age: 
     assert (severity(policy, lag, lag_age) is not None) == (at is not None and at <= T0 + lag_age)
 
 
+def test_the_ladder_may_be_written_in_any_order() -> None:
+    """The most severe rung that was reached counts, not the last one written."""
+    falling = replace(EAGER, severity=((Severity.CRITICAL, DAY), (Severity.INFO, 2 * DAY)))
+    assert severity(falling, LagClass.BLOCKING, 3 * DAY) is Severity.CRITICAL
+
+
 def test_a_policy_without_severities_is_refused() -> None:
     """A ladder without rungs would silence every alert."""
     with pytest.raises(ValueError, match="at least one severity"):

@@ -104,6 +104,7 @@ def test_a_reminder_links_where_it_is_told() -> None:
     """Both addresses are in the text and, unharmed by escaping, in the html."""
     message = reminder(PLEA)
     assert Page(message.html).links == [PLEA.accept_url, PLEA.opt_out_url]
+    assert 'href="https://go.example/?a=1&amp;b=2"' in message.html
     assert f": {PLEA.accept_url}\n" in message.text
     assert f": {PLEA.opt_out_url}\n" in message.text
 
