@@ -10,7 +10,7 @@ import socket
 import stat
 import tempfile
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -103,17 +103,22 @@ class Directory:
         return Lock(self.path / f"{name}.lock", what)
 
     def run(self, uid: int | None = None, *, elsewhere: bool = False) -> Path:
-        """A private directory for sockets, the same at each start, with a path short enough for them."""
-        inside = self.path / "run"
-        plain = len(os.fsencode(inside)) <= SOCKET_PATH_LIMIT and PLAIN_PATH.fullmatch(str(inside))
-        chosen = inside if plain and not elsewhere and self._takes_sockets() else self._short()
+        """A private directory for sockets, the same at each start, with a path short enough for them.
+
+        Given a *uid* it is lent to that user, and then it is another one than our own.
+        """
+        name = "run" if uid is None else f"run-{uid}"
+        inside = self.path / name
+        fits = len(os.fsencode(inside)) <= SOCKET_PATH_LIMIT and PLAIN_PATH.fullmatch(str(inside))
+        chosen = inside if fits and not elsewhere and self._takes_sockets() else self._short(name)
         _private(chosen, os.geteuid() if uid is None else uid)
         return chosen
 
-    def _short(self) -> Path:
-        name = f"uptake-{os.geteuid()}-{hashlib.sha256(os.fsencode(self.path)).hexdigest()[:12]}"
+    def _short(self, name: str) -> Path:
+        mark = hashlib.sha256(os.fsencode(self.path / name)).hexdigest()[:12]
+        short = f"uptake-{os.geteuid()}-{mark}"
         places = [tempfile.gettempdir(), "/tmp"]  # noqa: S108 - _private() refuses one that another user made
-        return next(Path(p, name) for p in places if len(os.fsencode(p)) <= SOCKET_PATH_LIMIT - len(name))
+        return next(Path(p, short) for p in places if len(os.fsencode(p)) + len(short) < SOCKET_PATH_LIMIT)
 
     def _takes_sockets(self) -> bool:
         # Shared folders of virtual machines often do not.
@@ -158,6 +163,10 @@ class Directory:
         me = identify(os.getpid())
         self.remember(owner=me._asdict() if me else None)
 
+    def disown(self) -> None:
+        """Forget this process and everything it kept."""
+        self.state_file.unlink(missing_ok=True)
+
     def process(self, name: str) -> Identity | None:
         """The remembered process of one server, if it still runs."""
         found = identity(self.state().get(name))
@@ -194,6 +203,3 @@ def running(data_dir: Path) -> Servers | None:
     if owner is None or not owner.is_alive:
         return None
     return Servers(owner.pid, state.get("database_url"), state.get("redis_url"), state.get("broker_url"))
-
-
-__all__ = ["Directory", "Lock", "Servers", "asdict", "explained", "running"]

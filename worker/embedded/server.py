@@ -36,6 +36,7 @@ class Server(ABC):
     name: ClassVar[str]
     title: ClassVar[str]
     stops: ClassVar[tuple[tuple[signal.Signals, float], ...]]
+    forgets: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, data_dir: Path) -> None:
         self.directory = Directory(data_dir)
@@ -119,9 +120,9 @@ class Server(ABC):
         """Forget the server and leave its place to others."""
         if self.directory.path.exists():
             self.directory.remember(**dict.fromkeys((self.name, *self.forgets)))
+            if self.directory.state().keys() <= {"owner"}:
+                self.directory.disown()
         self._held.close()
-
-    forgets: ClassVar[tuple[str, ...]] = ()
 
     def start(self, progress: Progress = silent, limit: float = START_LIMIT) -> str:
         """Start the server and wait until it answers; return its address for clients."""
