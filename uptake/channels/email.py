@@ -1,0 +1,166 @@
+"""Notices by e-mail, over SMTP, one connection for each."""
+
+import hashlib
+import re
+import smtplib
+import socket
+import ssl
+from contextlib import suppress
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import formatdate
+from ipaddress import ip_address
+from urllib.parse import SplitResult, unquote, urlsplit
+
+from uptake.channels import Message, Receipt
+from uptake.errors import EdgeError, Fault, PermanentError, TransientError
+
+_TIMEOUT = 10.0  # seconds, for each answer of the server
+_PORTS = {"smtp": 25, "smtps": 465}
+_LONGEST_SUBJECT = 250
+_HEADER_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,60}")
+# Everything beyond ASCII is encoded, so that no server on the way has to be able to do more.
+_POLICY = SMTP.clone(cte_type="7bit")
+
+
+class EmailChannel:
+    """Sends from *sender* through the server at *url*; smtp:// turns to TLS where the server offers it."""
+
+    def __init__(
+        self, *, url: str, sender: str, password: str | None = None, trust: ssl.SSLContext | None = None
+    ) -> None:
+        self._server = urlsplit(url)
+        self._sender = sender
+        self._password = password
+        self._trust = trust or ssl.create_default_context()
+
+    def send(self, message: Message) -> Receipt:
+        """Hand *message* to the server; a repetition has the same Message-ID."""
+        letter, sender, recipient = _letter(message, self._sender)
+        host = self._server.hostname or ""
+        try:
+            server = self._connected(host)
+            try:
+                server.send_message(letter, sender, [recipient])
+                # It is theirs now: whatever goes wrong in parting must not send it again.
+                with suppress(OSError):
+                    server.quit()
+            finally:
+                server.close()
+        except (OSError, ValueError) as error:
+            raise _translated(error, host) from None
+        return Receipt("accepted")
+
+    def _connected(self, host: str) -> smtplib.SMTP:
+        port = self._server.port or _PORTS[self._server.scheme]
+        # The default asks the resolver for our full name, which can take long.
+        name = socket.gethostname()
+        if self._server.scheme == "smtps":
+            server: smtplib.SMTP = smtplib.SMTP_SSL(host, port, name, timeout=_TIMEOUT, context=self._trust)
+        else:
+            server = smtplib.SMTP(host, port, name, timeout=_TIMEOUT)
+        try:
+            self._introduced(server, host)
+        except BaseException:
+            server.close()
+            raise
+        return server
+
+    def _introduced(self, server: smtplib.SMTP, host: str) -> None:
+        server.ehlo_or_helo_if_needed()
+        is_private = self._server.scheme == "smtps" or _is_loopback(host)
+        if self._server.scheme == "smtp" and server.has_extn("starttls"):
+            server.starttls(context=self._trust)
+            server.ehlo()
+            is_private = True
+        if self._server.username and self._password:
+            if not is_private:
+                raise PermanentError(f"{host} offers no TLS: the password is not sent in the clear", fault=Fault.TLS)
+            server.login(_user(self._server), self._password)
+
+
+def _letter(message: Message, sender: str) -> tuple[EmailMessage, str, str]:
+    """The letter, and the bare addresses it goes from and to; no value can add a header or an addressee."""
+    letter = EmailMessage(_POLICY)
+    try:
+        letter["From"], letter["To"] = sender, message.to
+        letter["Subject"] = _one_line(message.subject)
+        writer, reader = _only(letter["From"].addresses), _only(letter["To"].addresses)
+        letter["Message-ID"] = f"<{hashlib.sha256(message.key.encode()).hexdigest()[:40]}@{writer.domain}>"
+        letter["Date"] = formatdate()
+        letter["Auto-Submitted"] = "auto-generated"
+        for name, value in message.headers.items():
+            letter[_header(name)] = value
+    except (ValueError, IndexError):
+        raise PermanentError("an address or a header of this notice cannot be sent", fault=Fault.RECIPIENT) from None
+    letter.set_content(message.text)
+    if message.html is not None:
+        letter.add_alternative(message.html, subtype="html")
+    return letter, writer.addr_spec, reader.addr_spec
+
+
+def _only(addresses: tuple[Address, ...]) -> Address:
+    if len(addresses) != 1 or not addresses[0].username or not addresses[0].domain:
+        raise ValueError
+    return addresses[0]
+
+
+def _header(name: str) -> str:
+    if not _HEADER_NAME.fullmatch(name):
+        raise ValueError
+    return name
+
+
+def _one_line(text: str) -> str:
+    printable = "".join(letter if letter.isprintable() else " " for letter in text)
+    return " ".join(printable.split())[:_LONGEST_SUBJECT]
+
+
+def _user(server: SplitResult) -> str:
+    return unquote(server.username or "")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _translated(error: OSError | ValueError, host: str) -> EdgeError:
+    """Our words for *error*. smtplib's own errors are OSErrors too, so they are asked for first."""
+    if isinstance(error, smtplib.SMTPException):
+        return _refused(error, host)
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return PermanentError(f"the certificate of {host} is refused: {error.verify_message}", fault=Fault.TLS)
+    if isinstance(error, ssl.SSLError):
+        return TransientError(f"no TLS connection with {host}", fault=Fault.TLS)
+    if isinstance(error, OSError):
+        reason = error.strerror or "connection closed"
+        return TransientError(f"no answer from {host}: {reason}", fault=Fault.TRANSPORT)
+    return PermanentError("an address of this notice cannot be sent", fault=Fault.RECIPIENT)
+
+
+def _refused(error: smtplib.SMTPException, host: str) -> EdgeError:
+    match error:
+        case smtplib.SMTPRecipientsRefused(recipients=refused):
+            code, said = next(iter(refused.values()))
+            return _by_code(code, said, host, Fault.RECIPIENT)
+        case smtplib.SMTPAuthenticationError(smtp_code=code):
+            # What it says could hold what we sent.
+            return _by_code(code, b"user or password refused", host, Fault.AUTH)
+        case smtplib.SMTPResponseException(smtp_code=code, smtp_error=said):
+            return _by_code(code, said, host, Fault.REQUEST)
+        case smtplib.SMTPNotSupportedError():
+            return PermanentError(f"{host} cannot log us in, or not take such an address", fault=Fault.REQUEST)
+        case _:
+            return TransientError(f"no answer from {host}: connection closed", fault=Fault.TRANSPORT)
+
+
+def _by_code(code: int, said: bytes | str, host: str, fault: Fault) -> EdgeError:
+    text = said.decode("ascii", "replace") if isinstance(said, bytes) else said
+    shown = f"{host} answered {code} {_one_line(text)[:150]}"
+    if 500 <= code < 600:
+        return PermanentError(shown, fault=fault)
+    return TransientError(shown, fault=Fault.SERVER)
