@@ -243,3 +243,12 @@ def test_retry_after(values: list[str], seconds: int | None) -> None:
 def test_retry_after_date_without_a_date() -> None:
     """A date says nothing without the clock it was read from."""
     assert retry_after(["Wed, 25 Nov 2026 10:02:00 GMT"], None) is None
+
+
+def test_deadline_cuts_a_wait_short() -> None:
+    """A server that is silent for less than one wait may take, but longer than all may, is given up in time."""
+    hasty = Client(Limits(read=30.0, deadline=0.2))
+    with serving(saying(HEAD, pause=0.6)) as url:
+        error = told(hasty, url)
+    hasty.close()
+    assert error.fault is Fault.DEADLINE
