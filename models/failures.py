@@ -20,6 +20,8 @@ def app_poll_failed(
     session: Session, lease: AppLease, error: EdgeError, *, now: datetime, duration_seconds: float
 ) -> None:
     """Record the failed run; the app stays as it was and is due again after a growing wait."""
+    # Source before app, as the listing locks them: the other order is a deadlock with an app's deletion.
+    session.execute(text("SELECT id FROM source WHERE id = :source FOR NO KEY UPDATE"), {"source": lease.source_id})
     keep_app(session, lease)
     failures: int = session.execute(
         text("""UPDATE app SET failures = failures + 1,

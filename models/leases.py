@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-LEASE = timedelta(minutes=15)  # longer than the longest walk may take
+LEASE = timedelta(minutes=5)  # longer than a task may take (worker.celery's hard limit)
 RING = timedelta(seconds=30)  # a doorbell that nobody answered in this time is rung again
 
 # The claim skips what another tick holds; a ring is only a promise to look, so it is short.

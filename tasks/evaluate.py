@@ -4,6 +4,7 @@ from datetime import datetime
 
 import structlog
 from celery import shared_task
+from sqlalchemy import text
 
 from models import Session, db_now
 from models.alerts import Evaluated, evaluate
@@ -16,11 +17,19 @@ from uptake.policy import settled
 
 log = structlog.get_logger()
 
+_DUE = text("SELECT id FROM app WHERE evaluate_at <= :now ORDER BY evaluate_at LIMIT :most")
+
 
 @shared_task(name="uptake.evaluate_app")
 def evaluate_app(app_id: int) -> None:
     """Evaluate one app; a second run changes nothing."""
     evaluate_now(app_id)
+
+
+def due_apps(*, now: datetime | None = None, most: int = 500) -> list[int]:
+    """The apps whose alerts may have changed by now, the longest overdue first."""
+    with Session.begin() as session:
+        return list(session.scalars(_DUE, {"now": now or db_now(session), "most": most}))
 
 
 def evaluate_now(app_id: int, *, now: datetime | None = None) -> Evaluated | None:

@@ -1,0 +1,141 @@
+"""Polling: read the portal with no transaction open, then record it in one short one."""
+
+import time
+from datetime import datetime, timedelta
+
+import structlog
+from celery import shared_task
+from sqlalchemy import text
+from sqlalchemy.orm import Session as OrmSession
+
+from models import Session, db_now
+from models.alerts import source_failing
+from models.failures import app_poll_failed, portal_answered, source_poll_failed
+from models.leases import AppLease, LeaseLostError, SourceLease, claim_app, claim_source
+from models.listing import record_listing
+from models.record import Recorded, record
+from models.stage import stored_hashes
+from tasks.doorbell import ring
+from tasks.edges import source_named
+from tasks.evaluate import evaluate_app
+from tasks.rules import rules
+from tasks.walk import read
+from uptake.cadence import next_poll
+from uptake.errors import EdgeError
+
+log = structlog.get_logger()
+
+_PACE = text("""
+SELECT s.name, a.changed_at, (SELECT max(v.released_at) FROM app_version v WHERE v.app_id = a.id) AS released_at
+FROM app a JOIN source s ON s.id = a.source_id WHERE a.id = :app
+""")
+
+
+@shared_task(name="uptake.poll_app")
+def poll_app(app_id: int) -> None:
+    """Poll one app if it is due, and ring for its evaluation."""
+    if poll(app_id) is not None:
+        ring(evaluate_app, app_id)
+
+
+@shared_task(name="uptake.poll_source")
+def poll_source(source_id: int) -> None:
+    """Read the list of apps of one source if it is due."""
+    list_apps(source_id)
+
+
+def poll(
+    app_id: int, *, now: datetime | None = None, forced: bool = False, believe_absence: bool = False
+) -> Recorded | None:
+    """Poll the app now; None when it is not due, is being polled, cannot be read, or was taken over meanwhile.
+
+    *now* is Postgres's clock unless told otherwise; a failed read changes nothing but the poll's own row.
+    """
+    with Session.begin() as session:
+        at = now or db_now(session)
+        lease = claim_app(session, app_id, now=at, every=_cadence(session, app_id, at), forced=forced)
+        stored = stored_hashes(session, app_id) if lease else set()
+    if lease is None:
+        return None
+    started = time.monotonic()
+    try:
+        walk, versions = read(source_named(lease.source), lease.external_id, stored)
+    except EdgeError as error:
+        _failed(lease, error, now=now, seconds=time.monotonic() - started)
+        return None
+    try:
+        with Session.begin() as session:
+            # The source's row before the app's, as everywhere.
+            portal_answered(session, lease.source_id)
+            recorded = record(
+                session, lease, walk, versions, now=now or db_now(session), believe_absence=believe_absence
+            )
+    except LeaseLostError:
+        log.warning("poll.discarded", app=app_id, seq=lease.seq)
+        return None
+    log.info(
+        "app.polled",
+        app=f"{lease.source}:{lease.external_id}",
+        outcome=recorded.outcome,
+        pages=walk.pages,
+        rows=walk.rows,
+        changed=recorded.changed,
+        vanished=recorded.vanished,
+        rejected=walk.rejected,
+    )
+    return recorded
+
+
+def list_apps(source_id: int, *, now: datetime | None = None, forced: bool = False) -> int | None:
+    """Read the source's list of apps; how many came or went, None when it was not read."""
+    with Session.begin() as session:
+        at = now or db_now(session)
+        lease = claim_source(session, source_id, now=at, every=rules().file.polling.poll_every, forced=forced)
+    if lease is None:
+        return None
+    started = time.monotonic()
+    try:
+        apps = source_named(lease.source).apps()
+        with Session.begin() as session:
+            changed = record_listing(
+                session, lease, apps, now=now or db_now(session), duration_seconds=time.monotonic() - started
+            )
+            portal_answered(session, lease.source_id)
+            source_failing(session, lease.source_id, now=at)
+    except EdgeError as error:
+        _failed(lease, error, now=now, seconds=time.monotonic() - started)
+        return None
+    except LeaseLostError:
+        log.warning("listing.discarded", source=lease.source, seq=lease.seq)
+        return None
+    log.info("source.listed", source=lease.source, apps=len(apps), changed=changed)
+    return changed
+
+
+def _failed(lease: AppLease | SourceLease, error: EdgeError, *, now: datetime | None, seconds: float) -> None:
+    log.warning("poll.failed", source=lease.source, fault=error.fault.value, error=str(error))
+    try:
+        with Session.begin() as session:
+            at = now or db_now(session)
+            if isinstance(lease, AppLease):
+                app_poll_failed(session, lease, error, now=at, duration_seconds=seconds)
+            else:
+                source_poll_failed(session, lease, error, now=at, duration_seconds=seconds)
+                source_failing(session, lease.source_id, now=at)
+    except LeaseLostError:
+        log.warning("poll.discarded", source=lease.source, seq=lease.seq)
+
+
+def _cadence(session: OrmSession, app_id: int, now: datetime) -> timedelta:
+    row = session.execute(_PACE, {"app": app_id}).one_or_none()
+    polling = rules().file.polling
+    if row is None:
+        return polling.poll_every
+    return next_poll(
+        polling.min,
+        polling.max,
+        rules().poll_every(row.name),
+        newest_release_at=row.released_at,
+        last_change_at=row.changed_at,
+        now=now,
+    )

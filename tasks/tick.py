@@ -1,0 +1,78 @@
+"""The clock: every schedule fires once per due time, whoever ticks, and rings for what is due."""
+
+from datetime import UTC, datetime, timedelta
+
+import structlog
+from celery import Task, shared_task
+from sqlalchemy import text
+from sqlalchemy.orm import Session as OrmSession
+
+from models import Session, db_now
+from models.leases import ring_apps, ring_sources
+from models.outbox import waiting
+from tasks.deliver import BATCH, deliver
+from tasks.doorbell import ring
+from tasks.evaluate import due_apps, evaluate_app
+from tasks.flush import flush
+from tasks.poll import poll_app, poll_source
+from tasks.remind import remind
+
+log = structlog.get_logger()
+
+# How often each thing is looked for; a tick in between does nothing.
+SCHEDULES = {
+    "poll": timedelta(seconds=5),
+    "evaluate": timedelta(seconds=5),
+    "flush": timedelta(seconds=10),
+    "remind": timedelta(seconds=30),
+    "deliver": timedelta(seconds=5),
+    "tidy": timedelta(minutes=5),
+}
+MOST = 500  # rings per schedule and tick; the rest waits for the next one
+_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+
+_FIRE = text("INSERT INTO fire (schedule, due_at) VALUES (:schedule, :due_at) ON CONFLICT DO NOTHING RETURNING due_at")
+_TIDY = text("DELETE FROM fire WHERE due_at < cast(:now AS timestamptz) - interval '1 day'")
+_ALIVE = text("""
+INSERT INTO heartbeat (process, at) VALUES ('tick', :now)
+ON CONFLICT (process) DO UPDATE SET at = greatest(heartbeat.at, excluded.at)
+""")
+
+
+@shared_task(name="uptake.tick")
+def tick() -> None:
+    """Ring for what is due; two ticks at once, or a hundred late ones, do it once."""
+    for task, ids in due_work():
+        ring(task, *ids)
+
+
+def due_work(*, now: datetime | None = None) -> list[tuple[Task[..., None], tuple[int, ...]]]:
+    """Fire the schedules whose time has come, and say what to ring for, with which ids."""
+    work: list[tuple[Task[..., None], tuple[int, ...]]] = []
+    with Session.begin() as session:
+        at = now or db_now(session)
+        session.execute(_ALIVE, {"now": at})
+        if fires(session, "poll", now=at):
+            work += [(poll_source, (row,)) for row in ring_sources(session, now=at, most=MOST)]
+            work += [(poll_app, (row,)) for row in ring_apps(session, now=at, most=MOST)]
+        if fires(session, "evaluate", now=at):
+            work += [(evaluate_app, (row,)) for row in due_apps(now=at, most=MOST)]
+        work += [(task, ()) for name, task in (("flush", flush), ("remind", remind)) if fires(session, name, now=at)]
+        if fires(session, "deliver", now=at) and (due_ids := waiting(session, now=at, most=MOST)):
+            work += [
+                (deliver, tuple(batch)) for batch in (due_ids[i : i + BATCH] for i in range(0, len(due_ids), BATCH))
+            ]
+        if fires(session, "tidy", now=at):
+            session.execute(
+                text("DELETE FROM fire WHERE due_at < cast(:now AS timestamptz) - interval '1 day'"), {"now": at}
+            )
+    if work:
+        log.info("tick.rang", rings=len(work))
+    return work
+
+
+def fires(session: OrmSession, schedule: str, *, now: datetime) -> bool:
+    """Whether this caller is the one to do the schedule's work for the slot that *now* is in."""
+    every = SCHEDULES[schedule]
+    due_at = now - (now - _EPOCH) % every
+    return session.execute(_FIRE, {"schedule": schedule, "due_at": due_at}).one_or_none() is not None

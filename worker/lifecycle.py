@@ -1,0 +1,59 @@
+"""What a worker process does when it starts, before each task, and when it ends."""
+
+from typing import Any
+
+import structlog
+from celery import signals
+from structlog.contextvars import bind_contextvars, clear_contextvars
+
+from config.settings import settings
+from models import Session, db_now
+from models.base import engine_for
+from models.listing import sync_sources
+from tasks.rules import rules
+from worker.addresses import database_url
+
+log = structlog.get_logger()
+
+
+def open_database() -> None:
+    """Bind this process's sessions; after a fork, for a connection must never cross one."""
+    Session.configure(bind=engine_for(database_url()))
+
+
+def adopt_sources() -> None:
+    """Make the source table say what uptake.toml says."""
+    with Session.begin() as session:
+        sources = [(source.name, source.kind) for source in rules().file.sources]
+        sync_sources(session, sources, now=db_now(session))
+
+
+@signals.worker_init.connect
+def _main_process(**_: object) -> None:
+    open_database()
+    adopt_sources()
+    # The children bind their own.
+    Session.kw["bind"].dispose()
+
+
+@signals.worker_process_init.connect
+def _child_process(**_: object) -> None:
+    open_database()
+
+
+@signals.task_prerun.connect
+def _bind_context(task_id: str, task: Any, **_: object) -> None:
+    clear_contextvars()
+    bind_contextvars(task=task.name, task_id=task_id)
+
+
+@signals.task_postrun.connect
+def _clear_context(**_: object) -> None:
+    clear_contextvars()
+
+
+def configure_logs(**_: object) -> None:
+    """Celery's own records take the same road as ours."""
+    from config.logs import configure_logging  # noqa: PLC0415 - only a process that logs needs it
+
+    configure_logging(settings().log_level, settings().log_format)
