@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-LEASE = timedelta(minutes=5)  # longer than a task may take (worker.celery's hard limit)
+LEASE = timedelta(seconds=60)  # a walk extends it page by page; what a killed worker held is free after this
 RING = timedelta(seconds=30)  # a doorbell that nobody answered in this time is rung again
 
 # The claim skips what another tick holds; a ring is only a promise to look, so it is short.
@@ -138,6 +138,17 @@ def keep_app(session: Session, lease: AppLease) -> None:
         {"app": lease.app_id, "token": lease.token},
     ).one_or_none()
     if kept is None:
+        raise LeaseLostError
+
+
+def extend_app(session: Session, lease: AppLease) -> None:
+    """Hold the app for another lease's length, in the middle of a walk; raises LeaseLostError."""
+    held = session.execute(
+        text("""UPDATE app SET lease_until = clock_timestamp() + :lease
+                WHERE id = :app AND lease_token = :token RETURNING id"""),
+        {"app": lease.app_id, "token": lease.token, "lease": LEASE},
+    ).one_or_none()
+    if held is None:
         raise LeaseLostError
 
 

@@ -1,6 +1,7 @@
 """Polling: read the portal with no transaction open, then record it in one short one."""
 
 import time
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import structlog
@@ -11,7 +12,7 @@ from sqlalchemy.orm import Session as OrmSession
 from models import Session, db_now
 from models.alerts import source_failing
 from models.failures import app_poll_failed, portal_answered, source_poll_failed
-from models.leases import AppLease, LeaseLostError, SourceLease, claim_app, claim_source
+from models.leases import LEASE, AppLease, LeaseLostError, SourceLease, claim_app, claim_source, extend_app
 from models.listing import record_listing
 from models.record import Recorded, record
 from models.stage import stored_hashes
@@ -59,17 +60,16 @@ def poll(
         return None
     started = time.monotonic()
     try:
-        walk, versions = read(source_named(lease.source), lease.external_id, stored)
-    except EdgeError as error:
-        _failed(lease, error, now=now, seconds=time.monotonic() - started)
-        return None
-    try:
+        walk, versions = read(source_named(lease.source), lease.external_id, stored, _kept(lease))
         with Session.begin() as session:
             # The source's row before the app's, as everywhere.
             portal_answered(session, lease.source_id)
             recorded = record(
                 session, lease, walk, versions, now=now or db_now(session), believe_absence=believe_absence
             )
+    except EdgeError as error:
+        _failed(lease, error, now=now, seconds=time.monotonic() - started)
+        return None
     except LeaseLostError:
         log.warning("poll.discarded", app=app_id, seq=lease.seq)
         return None
@@ -110,6 +110,20 @@ def list_apps(source_id: int, *, now: datetime | None = None, forced: bool = Fal
         return None
     log.info("source.listed", source=lease.source, apps=len(apps), changed=changed)
     return changed
+
+
+def _kept(lease: AppLease) -> Callable[[], None]:
+    """What a long walk calls between pages: it extends the lease now and then."""
+    extended_at = time.monotonic()
+
+    def extend() -> None:
+        nonlocal extended_at
+        if time.monotonic() - extended_at > LEASE.total_seconds() / 4:
+            with Session.begin() as session:
+                extend_app(session, lease)
+            extended_at = time.monotonic()
+
+    return extend
 
 
 def _failed(lease: AppLease | SourceLease, error: EdgeError, *, now: datetime | None, seconds: float) -> None:

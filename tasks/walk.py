@@ -1,7 +1,7 @@
 """Reading one app from its source, before any transaction: versions, connections, versions again."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import xxhash
@@ -24,11 +24,14 @@ class _Finds:
     nameless: int = 0  # rejected rows that did not even tell whose they are
 
 
-def read(source: Source, app: str, stored: set[int]) -> tuple[Walk, list[SeenVersion]]:
+def read(
+    source: Source, app: str, stored: set[int], between: Callable[[], None] = lambda: None
+) -> tuple[Walk, list[SeenVersion]]:
     """One complete walk of *app* against the *stored* hashes, and its versions; raises an EdgeError.
 
-    Only rows whose bytes are not known are decoded. The versions are those after the walk, so that a
-    version published meanwhile is known before anybody is judged by it.
+    *between* is called after each page, for who has to show that the walk is alive. Only rows whose bytes are
+    not known are decoded. The versions are those after the walk, so that one published meanwhile is known
+    before anybody is judged by it.
     """
     started = time.monotonic()
     versions = source.versions(app)
@@ -42,6 +45,7 @@ def read(source: Source, app: str, stored: set[int]) -> tuple[Walk, list[SeenVer
                 finds.seen.add(number)
             else:
                 _decode(source, item, number, finds)
+        between()
     versions = _newer(versions, source.versions(app))
     walk = Walk(
         fresh=finds.fresh,

@@ -129,3 +129,21 @@ def test_from_release_to_resolved(daemon: Daemon) -> None:
 
     assert daemon.stop("beat") == 0
     assert daemon.stop("worker") == 0
+
+
+def test_killed_workers_lose_no_upgrade(daemon: Daemon) -> None:
+    """Workers killed -9 again and again, upgrades meanwhile: each upgrade is recorded once, and work resumes."""
+    app = lagging_app(daemon.portal)
+    for number in range(4, 8):
+        daemon.start("worker", "worker", "-B", "-c", "2", "-s", str(daemon.directory / "beat"))
+        daemon.until(lambda: daemon.cli("status"))
+        daemon.portal.tenant(number, "upgrade", app, {"version": 2})
+        time.sleep(number / 4)
+        daemon.stop("worker", signal.SIGKILL)
+    daemon.start("worker", "worker", "-B", "-c", "2", "-s", str(daemon.directory / "beat"))
+    daemon.until(lambda: daemon.cli("status")[0]["current"] == 8, seconds=100)
+    for number in range(4, 8):
+        types = [entry["type"] for entry in daemon.cli("timeline", str(1000 + number))]
+        first = [entry for entry in daemon.cli("timeline", str(1000 + number)) if entry["type"] == "tenant.connected"]
+        seen_new = first[0]["data"]["to_version"] == 2
+        assert types.count("tenant.upgraded") == (0 if seen_new else 1)

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import text
 
-from models.leases import LeaseLostError, claim_app
+from models.leases import LeaseLostError, claim_app, extend_app
 from models.record import record
 from models.stage import Fresh
 from tests.integration.models.world import A, B, World
@@ -187,3 +187,16 @@ def test_deleted_app_ends_everything(world: World) -> None:
     assert world.events()[-1] == "app.deleted"
     assert world.rows("SELECT tenants FROM adoption") == [(0,)]
     assert claim_app(world.session, world.app_id, now=world.now, every=world.step, forced=True) is None
+
+
+def test_lease_is_extended_by_its_holder_only(world: World) -> None:
+    """A walk that takes long keeps the app to itself; one that lost it hears so at once."""
+    late = claim_app(world.session, world.app_id, now=world.now, every=world.step, forced=True)
+    assert late
+    world.session.execute(text("UPDATE app SET lease_until = clock_timestamp() + interval '1 s'"))
+    extend_app(world.session, late)
+    assert world.rows("SELECT lease_until > clock_timestamp() + interval '30 s' FROM app") == [(True,)]
+    world.session.execute(text("UPDATE app SET lease_until = clock_timestamp() - interval '1 s'"))
+    world.poll()
+    with pytest.raises(LeaseLostError):
+        extend_app(world.session, late)
