@@ -132,15 +132,15 @@ def test_from_release_to_resolved(daemon: Daemon) -> None:
 
 
 def test_killed_workers_lose_no_upgrade(daemon: Daemon) -> None:
-    """Workers killed -9 again and again, upgrades meanwhile: each upgrade is recorded once, and work resumes."""
+    """Killed -9 again and again, and with no beat at all, workers record each upgrade once, and work resumes."""
     app = lagging_app(daemon.portal)
     for number in range(4, 8):
-        daemon.start("worker", "worker", "-B", "-c", "2", "-s", str(daemon.directory / "beat"))
+        daemon.start("worker", "worker", "-c", "2")
         daemon.until(lambda: daemon.cli("status"))
         daemon.portal.tenant(number, "upgrade", app, {"version": 2})
         time.sleep(number / 4)
         daemon.stop("worker", signal.SIGKILL)
-    daemon.start("worker", "worker", "-B", "-c", "2", "-s", str(daemon.directory / "beat"))
+    daemon.start("worker", "worker", "-c", "2")
     daemon.until(lambda: daemon.cli("status")[0]["current"] == 8, seconds=100)
     for number in range(4, 8):
         types = [entry["type"] for entry in daemon.cli("timeline", str(1000 + number))]

@@ -1,0 +1,130 @@
+"""The dashboard's application: the JSON API, the health checks and a read-only page, over models.queries."""
+
+import importlib.resources
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Annotated
+
+from fastapi import Depends, FastAPI, Request
+from fastapi.responses import HTMLResponse, JSONResponse, Response
+from jinja2 import Environment, PackageLoader, select_autoescape
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session as OrmSession
+from starlette.middleware.base import RequestResponseEndpoint
+
+from models import Session, db_now
+from models.base import engine_for
+from models.migrations import pending
+from models.queries.apps import AppOverview, laggards, overview
+
+# A tick later than this means that nobody looks for due work any more.
+TICK_IS_LATE = timedelta(seconds=60)
+_HEADERS = {
+    "Content-Security-Policy": "default-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+}
+_pages = Environment(loader=PackageLoader("dashboard"), autoescape=select_autoescape(default=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Apps:
+    """One page of apps; *next* is the cursor of the next one."""
+
+    data: list[AppOverview]
+    next: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """Whether requests can be answered from fresh data, and what stands in the way."""
+
+    ready: bool
+    problems: list[str]
+
+
+def application(database_url: str) -> FastAPI:
+    """The application over the database at *database_url*."""
+
+    @asynccontextmanager
+    async def life(_: FastAPI) -> AsyncIterator[None]:
+        engine = engine_for(database_url)
+        Session.configure(bind=engine)
+        yield
+        engine.dispose()
+
+    app = FastAPI(title="Uptake", openapi_url="/api/v1/openapi.json", docs_url=None, redoc_url=None, lifespan=life)
+    app.middleware("http")(_headers)
+    app.add_exception_handler(SQLAlchemyError, _database_is_gone)
+    app.get("/api/v1/apps")(apps)
+    app.get("/", response_class=HTMLResponse)(page)
+    app.get("/style.css", include_in_schema=False)(style)
+    app.get("/healthz")(healthz)
+    app.state.database_url = database_url
+    app.get("/readyz")(readyz)
+    return app
+
+
+def reading() -> Iterator[OrmSession]:
+    """A session for one request."""
+    with Session() as session:
+        yield session
+
+
+Reading = Annotated[OrmSession, Depends(reading)]
+
+
+def apps(session: Reading, environment: str = "production") -> Apps:
+    """Every app with its counts, adoption and last poll."""
+    return Apps(overview(session, environment=environment))
+
+
+def page(session: Reading) -> str:
+    """All apps, and who lags the longest."""
+    template = _pages.get_template("overview.html")
+    return template.render(apps=overview(session), laggards=laggards(session, most=100), now=db_now(session))
+
+
+def style() -> Response:
+    """The page's style sheet."""
+    sheet = importlib.resources.files("dashboard").joinpath("templates/style.css").read_bytes()
+    return Response(sheet, media_type="text/css", headers={"Cache-Control": "max-age=300"})
+
+
+def healthz() -> dict[str, str]:
+    """The process is alive."""
+    return {"status": "ok"}
+
+
+def readyz(request: Request, response: Response) -> Readiness:
+    """Whether the database answers, its schema is ours, and somebody ticks; 503 when not."""
+    problems = list(_problems(request.app.state.database_url))
+    response.status_code = 503 if problems else 200
+    return Readiness(not problems, problems)
+
+
+def _problems(database_url: str) -> Iterator[str]:
+    try:
+        if pending(database_url):
+            yield "the schema is behind this code: run `uptake migrate`"
+            return
+        with Session() as session:
+            at: datetime | None = session.scalar(text("SELECT at FROM heartbeat WHERE process = 'tick'"))
+            if at is None or db_now(session) - at > TICK_IS_LATE:
+                yield "nobody has ticked for a minute: is a worker running, and the broker?"
+    except SQLAlchemyError:
+        yield "the database does not answer"
+
+
+async def _headers(request: Request, call_next: RequestResponseEndpoint) -> Response:
+    response = await call_next(request)
+    response.headers.update(_HEADERS)
+    return response
+
+
+async def _database_is_gone(_: Request, __: Exception) -> JSONResponse:
+    problem = {"type": "about:blank", "title": "The database does not answer.", "status": 503}
+    return JSONResponse(problem, status_code=503, media_type="application/problem+json")
