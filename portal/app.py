@@ -45,6 +45,7 @@ def create_app(database: URL, *, demo_clock: bool = False) -> FastAPI:
         openapi_url=f"{BASE}/openapi.json",
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,
         lifespan=lifespan,
     )
     app.state.clock = Clock()

@@ -53,7 +53,8 @@ CALLER = (
 class Call:
     """A call whose caller is known and may make it."""
 
-    engine: AsyncEngine
+    writer: AsyncEngine
+    reader: AsyncEngine
     now: datetime
     client: int
     name: str
@@ -64,11 +65,11 @@ class Call:
 
     def reading(self) -> AbstractAsyncContextManager[AsyncConnection]:
         """A connection on which every statement is a transaction of its own."""
-        return self.engine.execution_options(isolation_level="AUTOCOMMIT").connect()
+        return self.reader.connect()
 
     def writing(self) -> AbstractAsyncContextManager[AsyncConnection]:
         """One transaction, committed at the end of the block."""
-        return self.engine.begin()
+        return self.writer.begin()
 
 
 def _unauthorized(code: str, title: str) -> Problem:
@@ -104,7 +105,8 @@ def _call(request: Request, row: Record, *, organization: int = 0, tenant: str =
     state = request.app.state
     clock: Clock = state.clock
     return Call(
-        engine=state.engine,
+        writer=state.engine,
+        reader=state.reader,
         now=clock.now(),
         client=row.id,
         name=row.name,

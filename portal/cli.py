@@ -1,13 +1,16 @@
 """The portal's commands: serve it, migrate it, and make what must exist before the first call."""
 
 import json
+import logging
 import os
+import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
+import structlog
 import typer
 import uvicorn
 from pydantic import ValidationError
@@ -18,6 +21,7 @@ from portal.app import create_app
 from portal.bootstrap import Bootstrap, NewClient, NewOrganization, NewTenant, install
 from portal.clock import Clock
 from portal.database import SetupError, address, connected, require_schema
+from portal.problems import Problem
 
 commands = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 organizations = typer.Typer(no_args_is_help=True, help="Developers' companies.")
@@ -32,7 +36,7 @@ def main() -> None:
     """Run a command; what must be set up first is said in one line, with exit code 2."""
     try:
         commands()
-    except SetupError as wrong:
+    except (SetupError, Problem) as wrong:
         typer.echo(f"portal: {wrong}", err=True)
         sys.exit(2)
 
@@ -47,8 +51,41 @@ def serve(
     database = address()
     require_schema(database)
     app = create_app(database, demo_clock=demo_clock)
-    level = os.environ.get("UPTAKE_LOG_LEVEL", "warning").lower()
-    uvicorn.run(app, host=host, port=port, log_level=level, access_log=False, timeout_graceful_shutdown=10)
+    level = _logging()
+    config = uvicorn.Config(app, log_level=level, access_log=False, timeout_graceful_shutdown=10)
+    with _bound(host, port) as listening:
+        uvicorn.Server(config).run(sockets=[listening])
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    """A socket on the address, taken before anything is started, so that a taken port is said in one line."""
+    try:
+        return socket.create_server((host, port), backlog=1024, family=_family(host))
+    except OSError as taken:
+        reason = os.strerror(taken.errno) if taken.errno is not None and taken.errno > 0 else taken.strerror
+        raise SetupError(f"cannot listen on {host}:{port} ({reason}): choose another with --port") from taken
+
+
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
+
+
+def _logging() -> int:
+    """Our own events go where uvicorn's go, to stderr; returns the level that UPTAKE_LOG_LEVEL names."""
+    name = os.environ.get("UPTAKE_LOG_LEVEL", "info").upper()
+    level = logging.getLevelNamesMapping().get(name, logging.INFO)
+    as_json = os.environ.get("UPTAKE_LOG_FORMAT") == "json"
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer(colors=False),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+    return max(level, logging.WARNING)
 
 
 @commands.command()

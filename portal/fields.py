@@ -1,5 +1,6 @@
 """The kinds of values that callers send, each with the limits the portal sets for it."""
 
+import re
 from typing import Annotated, Literal
 
 from fastapi import Path
@@ -7,6 +8,7 @@ from pydantic import (
     AfterValidator,
     AwareDatetime,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     HttpUrl,
@@ -19,12 +21,19 @@ from portal.catalogue import GRANTS
 
 _web_address = TypeAdapter(HttpUrl)
 # Control characters, NUL among them, have no place in a name and none in PostgreSQL's text.
+_DATED = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d")
 _PRINTABLE = r"^[^\x00-\x1f\x7f]*$"
 
 
 def _checked_address(text: str) -> str:
     _web_address.validate_python(text)
     return text
+
+
+def _dated(value: object) -> object:
+    if not isinstance(value, str) or not _DATED.match(value):
+        raise ValueError("write it as 2026-01-31T12:00:00Z")
+    return value
 
 
 def _known_grants(grants: list[str]) -> list[str]:
@@ -46,7 +55,8 @@ Environment = Literal["production", "integration"]
 Distribution = Literal["private", "public"]
 ApprovalStatus = Literal["notRequired", "pending", "approved", "rejected"]
 CredentialManagement = Literal["resourceOwner", "developer"]
-Instant = AwareDatetime
+# RFC 3339 with its zone; pydantic alone would take numbers too, as seconds of some epoch.
+Instant = Annotated[AwareDatetime, BeforeValidator(_dated)]
 
 OrganizationPath = Annotated[int, Path(ge=1, lt=2**63)]
 AppPath = Annotated[int, Path(ge=1, lt=2**63)]

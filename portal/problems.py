@@ -10,7 +10,7 @@ import msgspec
 import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 
@@ -92,6 +92,8 @@ async def _on_invalid(request: Request, raised: Exception) -> Response:
 
 async def _on_http(request: Request, raised: Exception) -> Response:
     assert isinstance(raised, HTTPException)  # noqa: S101 - as above
+    if raised.status_code == HTTPStatus.BAD_REQUEST:
+        return _answer(request, invalid({"body": [str(raised.detail)]}))
     phrase = HTTPStatus(raised.status_code).phrase
     code = phrase.lower().replace(" ", "_")
     return _answer(request, Problem(raised.status_code, code, f"{phrase}.", headers=raised.headers))
@@ -113,6 +115,6 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Problem, _on_problem)
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(HTTPException, _on_http)
-    app.add_exception_handler(DBAPIError, _on_database)
-    app.add_exception_handler(PoolTimeoutError, _on_database)
+    for unavailable in (OperationalError, InterfaceError, PoolTimeoutError):
+        app.add_exception_handler(unavailable, _on_database)
     app.add_exception_handler(Exception, _on_anything)

@@ -1,0 +1,1 @@
+"""The portal, asked over real HTTP on a real PostgreSQL."""

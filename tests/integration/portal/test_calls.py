@@ -1,0 +1,217 @@
+"""Who may call: tokens, keys, scopes, and what does not exist for whom."""
+
+import httpx
+import pytest
+from sqlalchemy import Engine, text
+
+from tests.integration.portal.world import VIEW, Caller, World, app_body, code, connected
+
+
+def test_token_answer(developer: Caller) -> None:
+    """Good credentials give a bearer token for 900 seconds with the client's scopes, never to be cached."""
+    answer = developer.token()
+
+    assert answer.status_code == 200
+    assert answer.headers["cache-control"] == "no-store"
+    body = answer.json()
+    assert body["expires_in"] == 900
+    assert body["token_type"] == "Bearer"
+    assert "dp.app.apps:r" in body["scope"].split()
+
+
+@pytest.mark.parametrize(
+    ("form", "error"),
+    [
+        ({"client_secret": "cs1.wrong"}, "invalid_client"),
+        ({"client_id": "cid.nobody"}, "invalid_client"),
+        ({"client_id": "cid.\0"}, "invalid_client"),
+        ({"grant_type": "password"}, "unsupported_grant_type"),
+        ({"grant_type": ""}, "invalid_request"),
+        ({"scope": "dp.app.apps:r tn.int.appaccess:w"}, "invalid_scope"),
+    ],
+)
+def test_token_refused(developer: Caller, form: dict[str, str], error: str) -> None:
+    """Wrong credentials, grants and scopes answer 400 in OAuth's own shape."""
+    answer = developer.token(**form)
+
+    assert answer.status_code == 400
+    assert answer.json() == {"error": error}
+
+
+def test_token_that_is_not_a_form(portal_url: str) -> None:
+    """Bytes that are no form answer 400, not 500."""
+    answer = httpx.post(f"{portal_url}/connect/token", content=b"\xff\xfe=\x00")
+
+    assert answer.json() == {"error": "invalid_request"}
+
+
+def test_asked_scopes_only(world: World) -> None:
+    """A token holds the scopes asked for and no other; a call beyond them answers 403 and names the scope."""
+    developer = world.developer()
+    token = developer.token(scope="dp.app.apps:r").json()
+    assert token["scope"] == "dp.app.apps:r"
+
+    answer = developer("POST", "/apps", json=app_body(), headers={"Authorization": f"Bearer {token['access_token']}"})
+
+    assert code(answer) == (403, "scope_missing")
+    assert answer.json()["data"]["requiredScopes"] == ["dp.app.apps:w"]
+
+
+def test_no_app_key(developer: Caller) -> None:
+    """Without a key the answer is 401 with the platform's own title."""
+    answer = developer("GET", "/apps", headers={"ST-App-Key": ""})
+
+    assert code(answer) == (401, "app_key_missing")
+    assert answer.json()["title"] == "Application key not present, check ST-App-Key header value."
+
+
+@pytest.mark.parametrize("key", ["ak1.unknown", "\xff\xfe"])
+def test_unknown_app_key(developer: Caller, key: str) -> None:
+    """A key that nobody has answers 401."""
+    answer = developer("GET", "/apps", headers={"ST-App-Key": key.encode("latin-1")})
+
+    assert code(answer) == (401, "app_key_invalid")
+
+
+def test_foreign_app_key(world: World, developer: Caller) -> None:
+    """Another organization's key does not open the door, though it is a good one."""
+    other = world.developer()
+
+    assert code(developer("GET", "/apps", headers={"ST-App-Key": other.credentials["appKey"]})) == (
+        401,
+        "app_key_invalid",
+    )
+
+
+def test_own_apps_key_until_it_is_deleted(developer: Caller) -> None:
+    """The key of a living app of one's own is good; with the app it dies at once."""
+    app = developer.ok("POST", "/apps", app_body())
+    key = {"ST-App-Key": app["appKey"]}
+    assert developer("GET", "/apps", headers=key).status_code == 200
+
+    developer.ok("DELETE", f"/apps/{app['id']}")
+
+    assert code(developer("GET", "/apps", headers=key)) == (401, "app_key_invalid")
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [("", "token_missing"), ("Basic abc", "token_missing"), ("Bearer at1.unknown", "token_invalid")],
+)
+def test_no_token(developer: Caller, header: str, expected: str) -> None:
+    """Without a known bearer token the answer is 401 with a challenge."""
+    answer = developer("GET", "/apps", headers={"Authorization": header})
+
+    assert code(answer) == (401, expected)
+    assert answer.headers["www-authenticate"] == "Bearer"
+
+
+def test_expired_token(developer: Caller, portal_engine: Engine) -> None:
+    """A token is dead once its time is over."""
+    fresh = developer.token().json()["access_token"]
+    header = {"Authorization": f"Bearer {fresh}"}
+    assert developer("GET", "", headers=header).status_code == 200
+
+    with portal_engine.begin() as connection:
+        connection.execute(
+            text(
+                "UPDATE portal.token SET expires_at = now() FROM portal.client c"
+                " WHERE c.id = token.client_id AND c.client_id = :client"
+            ),
+            {"client": developer.credentials["clientId"]},
+        )
+
+    assert code(developer("GET", "", headers=header)) == (401, "token_invalid")
+
+
+def test_secrets_are_stored_hashed(developer: Caller, portal_engine: Engine) -> None:
+    """Neither secrets nor tokens can be read from the database."""
+    token = developer.token().json()["access_token"]
+
+    with portal_engine.connect() as connection:
+        dump = connection.scalar(
+            text(
+                "SELECT string_agg(row_to_json(c)::text, '') || (SELECT string_agg(row_to_json(t)::text, '')"
+                " FROM portal.token t) FROM portal.client c"
+            )
+        )
+
+    assert developer.credentials["clientId"] in dump
+    assert developer.credentials["clientSecret"] not in dump
+    assert token not in dump
+
+
+def paths(organization: str, app: int, connection: int, tenant: str) -> list[tuple[str, str]]:
+    """Every path with an id in it."""
+    own = f"/portal/v2/organization/{organization}"
+    one = f"{own}/apps/{app}"
+    access = f"/portal/v2/tenant/{tenant}/app-access"
+    return [
+        *(("GET", f"{own}{path}") for path in ("", "/scope-groups", "/apps", "/connections")),
+        *(("GET", f"{one}{path}") for path in ("", "/versions", "/versions/1", "/versions/1/diff", "/connections")),
+        *(
+            ("GET", f"{one}{path}")
+            for path in ("/availability", f"/availability/{tenant}", f"/connections/{connection}")
+        ),
+        *(("GET", f"{access}{path}") for path in ("", f"/{app}", f"/{app}/pending")),
+        *(("POST", f"{access}/{app}/{step}") for step in ("allow", "decline", "disable", "enable")),
+        ("DELETE", f"{access}/{app}"),
+        ("DELETE", one),
+        ("DELETE", f"{one}/availability/{tenant}"),
+        ("PUT", f"{one}/availability/{tenant}"),
+    ]
+
+
+def test_ids_of_others_do_not_exist(world: World, developer: Caller, admin: Caller) -> None:
+    """Another organization's or tenant's ids answer 404, whether they are asked for on its path or on one's own."""
+    app = connected(developer, admin)
+    connection = developer.listed("/connections")[0]["id"]
+    tenant, organization = admin.credentials["id"], developer.credentials["id"]
+    stranger, outsider = world.developer(), world.admin()
+
+    for method, path in paths(organization, app, connection, tenant):
+        side = stranger if "/organization/" in path else outsider
+        assert side(method, f"{side.base}{path}").status_code == 404, path
+    for method, path in paths(stranger.credentials["id"], app, connection, outsider.credentials["id"]):
+        side = stranger if "/organization/" in path else outsider
+        if str(app) in path:
+            assert side(method, f"{side.base}{path}").status_code == 404, path
+
+    assert developer.listed("/connections")[0]["status"] == "connected"
+    assert stranger.listed("/apps") == stranger.listed("/connections") == outsider.listed("/app-access") == []
+
+
+def test_sides_do_not_mix(developer: Caller, admin: Caller) -> None:
+    """A tenant's token cannot read an organization, nor an organization's token a tenant."""
+    assert code(admin("GET", developer.home)) == (403, "scope_missing")
+    assert code(developer("GET", f"{admin.home}/app-access")) == (403, "scope_missing")
+    assert code(developer("POST", f"{developer.base}/portal/v2/operator/apps/1/approve")) == (403, "scope_missing")
+
+
+@pytest.mark.parametrize("path", ["/nowhere", "/apps/x", "/apps/0", "/apps/99999999999999999999", "/apps/1/versions/0"])
+def test_unknown_paths(developer: Caller, path: str) -> None:
+    """Whatever is not there answers 404 as a problem."""
+    assert code(developer("GET", path)) == (404, "not_found")
+
+
+def test_wrong_method(developer: Caller) -> None:
+    """A method that a path does not know answers 405 as a problem."""
+    assert code(developer("PUT", "/apps")) == (405, "method_not_allowed")
+
+
+def test_trace_id_is_the_callers(developer: Caller) -> None:
+    """A call that names its request finds the name in the problem."""
+    assert developer("GET", "/apps/1", headers={"X-Request-Id": "r-17"}).json()["traceId"] == "r-17"
+
+
+def test_organization_and_catalogue(developer: Caller) -> None:
+    """The organization reads itself, and at least 40 scopes in groups, some of one level only."""
+    assert developer.ok("GET", "")["environments"] == ["production", "integration"]
+    groups = developer.listed("/scope-groups")
+
+    scopes = [scope for group in groups for scope in group["scopes"]]
+    assert len(scopes) >= 40
+    assert len({scope["name"] for scope in scopes}) == len(scopes)
+    levels = {(scope["hasRead"], scope["hasWrite"]) for scope in scopes}
+    assert levels == {(True, True), (True, False), (False, True)}
+    assert VIEW.rpartition(":")[0] in {scope["name"] for scope in scopes}

@@ -1,0 +1,64 @@
+"""The demo's clock: every business time obeys it, tokens do not."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.integration.portal.world import JOBS, Caller, app_body, code, connected, served
+
+Clock = Callable[[object], httpx.Response]
+
+
+@pytest.fixture
+def clock(portal_url: str) -> Iterator[Clock]:
+    """Sets the portal's business time; afterwards it is real again."""
+
+    def put(now: object) -> httpx.Response:
+        return httpx.put(f"{portal_url}/portal/v2/demo/clock", json={"now": now})
+
+    yield put
+    assert put(None).status_code == 200
+
+
+def test_business_time_is_what_was_set(developer: Caller, admin: Caller, clock: Clock) -> None:
+    """Apps, versions and acceptances carry the time that was set, in UTC with seven digits; tokens live on."""
+    clock("2026-01-01T02:00:00.1234567+02:00")
+    app = connected(developer, admin)
+    clock("2026-01-08T00:00:00Z")
+    developer.ok("POST", f"/apps/{app}/versions", {"scopes": [JOBS]})
+    clock("2026-02-01T00:00:00Z")
+    admin.ok("POST", f"/app-access/{app}/upgrade", {"version": 2})
+
+    assert developer.ok("GET", f"/apps/{app}")["createdOn"] == "2026-01-01T00:00:00.1234560Z"
+    assert developer.ok("GET", f"/apps/{app}/versions/2")["createdOn"] == "2026-01-08T00:00:00.0000000Z"
+    (row,) = developer.listed("/connections")
+    assert row["allowedOn"] == "2026-01-01T00:00:00.1234560Z"
+    assert row["versionAcceptedOn"] == row["modifiedOn"] == "2026-02-01T00:00:00.0000000Z"
+    assert developer.listed("/connections", modifiedOnOrAfter="2026-02-01T00:00:00.0000001Z") == [row]
+
+
+def test_real_time_again(developer: Caller, clock: Clock) -> None:
+    """Null goes back to real time."""
+    clock("2020-01-01T00:00:00Z")
+
+    assert not clock(None).json()["now"].startswith("2020")
+    assert not developer.ok("POST", "/apps", app_body())["createdOn"].startswith("2020")
+
+
+@pytest.mark.parametrize("body", ["2026-01-01T00:00:00", "tomorrow", 7.5, "7", {}])
+def test_clock_refused(clock: Clock, body: dict[str, Any]) -> None:
+    """A time without a zone, or none at all, is refused."""
+    answer = clock(body)
+
+    assert answer.status_code == 400
+    assert list(answer.json()["errors"]) == ["now"]
+
+
+def test_no_clock_without_the_switch(portal_database: str, developer: Caller) -> None:
+    """A portal that was not started with the switch has no such path."""
+    with served(portal_database, demo_clock=False) as base:
+        answer = httpx.put(f"{base}/portal/v2/demo/clock", json={"now": None})
+
+    assert code(answer) == (404, "not_found")

@@ -1,0 +1,159 @@
+"""A served portal, and the people who call it."""
+
+import itertools
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import uvicorn
+from sqlalchemy import Engine
+from sqlalchemy.engine import make_url
+
+from portal.app import create_app
+from portal.bootstrap import Bootstrap, NewClient, NewOrganization, NewTenant, install
+from portal.clock import Clock
+
+_numbers = itertools.count(1)
+VIEW, MODIFY, JOBS = "tn.crm.customers:r", "tn.crm.customers:w", "tn.jpm.jobs:r"
+
+
+@contextmanager
+def served(database_url: str, *, demo_clock: bool = True) -> Iterator[str]:
+    """The address of a portal that is served from a thread until the block ends."""
+    app = create_app(make_url(database_url), demo_clock=demo_clock)
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", access_log=False))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        assert thread.is_alive(), "the portal did not start"
+        time.sleep(0.01)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    yield f"http://127.0.0.1:{port}"
+    server.should_exit = True
+    thread.join()
+
+
+class Caller:
+    """A client with its token and key, whose paths begin at *prefix*."""
+
+    def __init__(self, base: str, prefix: str, credentials: dict[str, Any]) -> None:
+        self.credentials = credentials
+        self.base = base
+        self.home = f"{base}/portal/v2{prefix}"
+        self._http = httpx.Client(timeout=30)
+        self._http.headers["ST-App-Key"] = credentials["appKey"]
+        self._http.headers["Authorization"] = f"Bearer {self.token().json()['access_token']}"
+
+    def token(self, **other: str) -> httpx.Response:
+        """What the token endpoint answers to these credentials, with *other* form fields."""
+        form = {
+            "grant_type": "client_credentials",
+            "client_id": self.credentials["clientId"],
+            "client_secret": self.credentials["clientSecret"],
+        }
+        return httpx.post(f"{self.base}/connect/token", data=form | other)
+
+    def __call__(self, method: str, path: str, **more: Any) -> httpx.Response:
+        """Make a call and return whatever comes; *path* may be a whole address."""
+        return self._http.request(method, path if path.startswith("http") else self.home + path, **more)
+
+    def ok(self, method: str, path: str, body: Any = None, **more: Any) -> Any:
+        """Make a call that must succeed, and return its body."""
+        answer = self(method, path, **({"json": body} if body is not None else {}), **more)
+        assert answer.is_success, answer.text
+        return answer.json() if answer.content else None
+
+    def listed(self, path: str, **query: Any) -> list[Any]:
+        """The rows of a list's page."""
+        rows: list[Any] = self.ok("GET", path, params=query)["data"]
+        return rows
+
+    def close(self) -> None:
+        """Hang up."""
+        self._http.close()
+
+
+@dataclass
+class World:
+    """Makes organizations and tenants that no other test knows."""
+
+    engine: Engine
+    base: str
+    callers: list[Caller]
+
+    def developer(self, *, faithful: bool = False, scopes: tuple[str, ...] = ()) -> Caller:
+        """A client of a new organization."""
+        name = f"Organization {next(_numbers)}"
+        clients = (NewClient(name="j.doe", scopes=scopes),)
+        made = self._made(Bootstrap(organizations=(NewOrganization(name=name, faithful=faithful, clients=clients),)))
+        entry = made["organizations"][0]
+        return self._caller(f"/organization/{entry['id']}", entry["clients"][0] | {"id": entry["id"]})
+
+    def admin(self, customer: str | None = None) -> Caller:
+        """A tenant admin's client of a new tenant, whose id is in its credentials."""
+        return self.admins(1, customer)[0]
+
+    def admins(self, count: int, customer: str | None = None) -> list[Caller]:
+        """Tenant admins of *count* new tenants."""
+        entries = tuple(self._tenant(customer) for _ in range(count))
+        made = self._made(Bootstrap(tenants=entries))
+        return [
+            self._caller(f"/tenant/{entry['id']}", entry["clients"][0] | {"id": entry["id"]})
+            for entry in made["tenants"]
+        ]
+
+    def tenants(self, count: int, customer: str | None = None) -> list[str]:
+        """The ids of *count* new tenants of whom nobody calls."""
+        entries = tuple(self._tenant(customer, clients=()) for _ in range(count))
+        self._made(Bootstrap(tenants=entries))
+        return [entry.id for entry in entries]
+
+    def operator(self) -> Caller:
+        """A client of the platform's operator."""
+        made = self._made(Bootstrap(operators=(NewClient(name=f"operator {next(_numbers)}"),)))
+        return self._caller("/operator", made["operators"][0])
+
+    def _tenant(self, customer: str | None, **more: Any) -> NewTenant:
+        number = next(_numbers)
+        return NewTenant(id=f"15{number:06}", name=f"Tenant {number}", customer=customer, **more)
+
+    def _made(self, wanted: Bootstrap) -> dict[str, Any]:
+        with self.engine.begin() as connection:
+            return install(connection, wanted, Clock())
+
+    def _caller(self, prefix: str, credentials: dict[str, Any]) -> Caller:
+        caller = Caller(self.base, prefix, credentials)
+        self.callers.append(caller)
+        return caller
+
+
+def app_body(**other: Any) -> dict[str, Any]:
+    """A private app as it is asked for, with *other* fields."""
+    return {
+        "name": "Dispatch Helper",
+        "organizationName": "Acme Apps",
+        "homePageUrl": "https://acme.example",
+        "distribution": "private",
+        "scopes": [VIEW],
+    } | other
+
+
+def connected(developer: Caller, admin: Caller, **other: Any) -> int:
+    """A new app that the admin's tenant has allowed at version 1."""
+    number: int = developer.ok("POST", "/apps", app_body(tenantIds=[admin.credentials["id"]], **other))["id"]
+    admin.ok("POST", f"/app-access/{number}/allow")
+    return number
+
+
+def code(answer: httpx.Response) -> tuple[int, str]:
+    """The status and the code of a problem, whose shape is checked on the way."""
+    body = answer.json()
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert set(body) == {"type", "title", "status", "traceId", "errors", "data"}
+    assert body["status"] == answer.status_code
+    assert body["traceId"]
+    return answer.status_code, body["data"]["code"]
