@@ -4,11 +4,10 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Response
 from pydantic import Field
-from sqlalchemy import bindparam, select, update
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from portal.access_views import ONE, VISIBLE, VISIBLE_STILL, pending_view, rows_of, view
+from portal.access_writes import ALLOW, SWITCH, UPGRADE
 from portal.answers import json_answer
 from portal.callers import Call, tenant_admin
 from portal.credentials import new_client_id
@@ -16,38 +15,13 @@ from portal.endings import HAD_ACCESS, ended
 from portal.fields import AppPath, Body, Environment
 from portal.listing import Paging, paged, total, window
 from portal.problems import Problem, missing
-from portal.tables import Record, availability
+from portal.tables import Record
 from portal.tables import connection as table
 
 router = APIRouter(prefix="/app-access", tags=["app access"])
 Reader = Annotated[Call, Depends(tenant_admin("tn.int.appaccess:r"))]
 Writer = Annotated[Call, Depends(tenant_admin("tn.int.appaccess:w"))]
 Shown = Annotated[int, Field(ge=1, lt=2**31)]
-
-MINE = (
-    table.c.app_id == bindparam("of_app"),
-    table.c.tenant_id == bindparam("owner"),
-    table.c.environment == bindparam("place"),
-    table.c.removed_at.is_(None),
-)
-CHANGED = {"modified_at": bindparam("now"), "revision": table.c.revision + 1}
-ACCEPTED: dict[str, Any] = {
-    "version": bindparam("shown"),
-    "version_accepted_at": bindparam("now"),
-    "version_accepted_by": bindparam("who"),
-}
-UPGRADE = (
-    update(table)
-    .where(*MINE, HAD_ACCESS, table.c.version < bindparam("shown"))
-    .values(**ACCEPTED, **CHANGED)
-    .returning(table)
-)
-SWITCH = (
-    update(table)
-    .where(*MINE, table.c.state == bindparam("before"))
-    .values(state=bindparam("after"), **CHANGED)
-    .returning(table)
-)
 
 
 class Place(Body):
@@ -113,7 +87,7 @@ async def allow(call: Writer, app: AppPath, body: Allowance | None = None) -> Re
         seen = await _visible(connection, call, app, still=True)
         if asked.version not in (None, seen.latest_version):
             raise _newer(seen)
-        row = (await connection.execute(_allowed(call, seen, asked.environment))).first()
+        row = (await connection.execute(ALLOW, _allowed(call, seen, asked.environment))).first()
         if row is None:
             await _visible(connection, call, app)
             raise Problem(409, "already_connected", "The app is connected; upgrade it instead.")
@@ -171,8 +145,7 @@ async def revoke(call: Writer, app: AppPath, environment: Environment = "product
     return Response(status_code=204)
 
 
-def _allowed(call: Call, seen: Record, place: Environment) -> Any:
-    """Insert or revive the connection unless it has access; nothing when the tenant id is withdrawn."""
+def _allowed(call: Call, seen: Record, place: Environment) -> dict[str, Any]:
     life = {
         "state": "connected",
         "client_id": new_client_id(),
@@ -183,21 +156,8 @@ def _allowed(call: Call, seen: Record, place: Environment) -> Any:
         "modified_at": call.now,
     }
     first = {"organization_id": seen.organization_id, "environment": place, "created_at": call.now, "epoch": 1}
-    values = {**life, **first}
-    listed_still = select(availability.c.app_id, availability.c.tenant_id, *map(_literal, values.items())).where(
-        availability.c.app_id == seen.app_id, availability.c.tenant_id == call.tenant
-    )
-    statement = insert(table).from_select(["app_id", "tenant_id", *values], listed_still)
-    return statement.on_conflict_do_update(
-        index_elements=["app_id", "tenant_id", "environment"],
-        set_={**life, "epoch": table.c.epoch + 1, "revision": table.c.revision + 1, "removed_at": None},
-        where=~HAD_ACCESS,
-    ).returning(table)
-
-
-def _literal(item: tuple[str, Any]) -> Any:
-    name, value = item
-    return bindparam(f"new_{name}", value, type_=table.c[name].type).label(name)
+    named = {"of_app": seen.app_id, "owner": call.tenant}
+    return named | {f"new_{name}": value for name, value in {**life, **first}.items()}
 
 
 async def _visible(connection: AsyncConnection, call: Call, app: int, *, still: bool = False) -> Record:
