@@ -91,6 +91,11 @@ class Postgres(Server):
             return False
         return True
 
+    def answers(self) -> bool:
+        """Say whether the postmaster speaks; refusing for want of slots or while replaying is speaking too."""
+        conninfo = f"{self.conninfo('postgres')} connect_timeout=5"
+        return psycopg.pq.PGconn.ping(conninfo.encode()) in {psycopg.pq.Ping.OK, psycopg.pq.Ping.REJECT}
+
     def settle(self) -> str:
         """Create the database on the first start; remember the address."""
         with psycopg.connect(self.conninfo("postgres"), autocommit=True) as connection:

@@ -57,6 +57,10 @@ class Server(ABC):
     def is_ready(self) -> bool:
         """Say whether the server answers a real question."""
 
+    def answers(self) -> bool:
+        """Say whether the server is alive, though it may have no time for us now."""
+        return self.is_ready()
+
     @abstractmethod
     def settle(self) -> str:
         """Finish the start of a server that is ready, remember its addresses, and return the one for clients."""
