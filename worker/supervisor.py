@@ -83,8 +83,8 @@ class Supervisor:
     def _obey_signals(self) -> None:
         loop = asyncio.get_running_loop()
         for number in STOPS:
-            # nohup has it ignored: then it must stay so.
-            if signal.getsignal(number) is not signal.SIG_IGN:
+            # Under nohup the end of the terminal means nothing.
+            if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
                 loop.add_signal_handler(number, self._told_to_stop)
 
     def _told_to_stop(self) -> None:
@@ -92,7 +92,7 @@ class Supervisor:
             self._say("killing what still runs")
             self._hurry.set()
         else:
-            self._say("stopping; once more kills")
+            self._say("stopping; Ctrl-C again kills")
             self._stopping.set()
 
     async def _start(self) -> None:
