@@ -83,6 +83,7 @@ def test_withdrawing_ends_access(developer: Caller, admin: Caller) -> None:
     assert admin.listed("/app-access") == []
     assert code(admin("POST", f"/app-access/{app}/disable")) == (404, "not_found")
     developer.ok("PUT", path)
+    # The integration connection is back only once it is allowed there again.
     (again,) = developer.listed("/connections")
     assert (again["id"], again["status"], again["version"], again["clientId"]) == (
         row["id"],
@@ -91,6 +92,8 @@ def test_withdrawing_ends_access(developer: Caller, admin: Caller) -> None:
         None,
     )
     assert admin.ok("POST", f"/app-access/{app}/allow")["clientId"] != row["clientId"]
+    admin.ok("POST", f"/app-access/{app}/allow", {"environment": "integration"})
+    assert {row["environment"] for row in developer.listed("/connections")} == {"production", "integration"}
 
 
 def test_never_connected_comes_and_goes(developer: Caller, admin: Caller, app: str) -> None:

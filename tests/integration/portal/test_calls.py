@@ -4,7 +4,7 @@ import httpx
 import pytest
 from sqlalchemy import Engine, text
 
-from tests.integration.portal.world import VIEW, Caller, World, app_body, code, connected
+from tests.integration.portal.world import VIEW, Caller, World, app_body, code, connected, served
 
 
 def test_token_answer(developer: Caller) -> None:
@@ -74,13 +74,13 @@ def test_unknown_app_key(developer: Caller, key: str) -> None:
 
 
 def test_foreign_app_key(world: World, developer: Caller) -> None:
-    """Another organization's key does not open the door, though it is a good one."""
+    """Another organization's key does not open the door, neither its client's nor its app's, though they are good."""
     other = world.developer()
+    keys = other.credentials["appKey"], other.ok("POST", "/apps", app_body())["appKey"]
 
-    assert code(developer("GET", "/apps", headers={"ST-App-Key": other.credentials["appKey"]})) == (
-        401,
-        "app_key_invalid",
-    )
+    for key in keys:
+        assert other("GET", "/apps", headers={"ST-App-Key": key}).status_code == 200
+        assert code(developer("GET", "/apps", headers={"ST-App-Key": key})) == (401, "app_key_invalid")
 
 
 def test_own_apps_key_until_it_is_deleted(developer: Caller) -> None:
@@ -137,8 +137,10 @@ def test_secrets_are_stored_hashed(developer: Caller, portal_engine: Engine) -> 
         )
 
     assert developer.credentials["clientId"] in dump
-    assert developer.credentials["clientSecret"] not in dump
-    assert token not in dump
+    for secret in (developer.credentials["clientSecret"], token):
+        # Bytes are printed in hexadecimal.
+        assert secret not in dump
+        assert secret.encode().hex() not in dump
 
 
 def paths(organization: str, app: int, connection: int, tenant: str) -> list[tuple[str, str]]:
@@ -215,3 +217,14 @@ def test_organization_and_catalogue(developer: Caller) -> None:
     levels = {(scope["hasRead"], scope["hasWrite"]) for scope in scopes}
     assert levels == {(True, True), (True, False), (False, True)}
     assert VIEW.rpartition(":")[0] in {scope["name"] for scope in scopes}
+
+
+def test_without_its_database() -> None:
+    """When PostgreSQL does not answer, the portal says so with 503 and when to come back; it does not fail."""
+    headers = {"ST-App-Key": "ak1.x", "Authorization": "Bearer at1.x"}
+
+    with served("postgresql+psycopg://nobody@127.0.0.1:1/none") as base:
+        answer = httpx.get(f"{base}/portal/v2/organization/1/apps", headers=headers)
+
+    assert code(answer) == (503, "unavailable")
+    assert int(answer.headers["retry-after"]) > 0

@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+from sqlalchemy import Engine, text
 
 from tests.integration.portal.world import JOBS, MODIFY, VIEW, Caller, World, app_body, code, connected
 
@@ -162,3 +163,26 @@ def test_only_the_version_shown_is_accepted(developer: Caller, admin: Caller) ->
     assert code(answer) == (409, "version_conflict")
     assert answer.json()["data"]["latestVersion"] == 3
     assert developer.listed("/connections")[0]["version"] == 1
+
+
+def test_an_upgrade_waits_for_a_release(developer: Caller, admin: Caller, portal_engine: Engine) -> None:
+    """While a version is being released nobody accepts the one before it: the upgrade waits, and is told."""
+    app = connected(developer, admin)
+    developer.ok("POST", f"/apps/{app}/versions", {"scopes": [JOBS]})
+    third = text(
+        "WITH released AS (UPDATE portal.app SET latest_version = 3 WHERE id = :app)"
+        " INSERT INTO portal.version SELECT app_id, 3, ARRAY['x'], created_at, created_by_id, created_by"
+        " FROM portal.version WHERE app_id = :app AND number = 2"
+    )
+    waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+
+    with ThreadPoolExecutor(1) as pool, portal_engine.connect() as connection:
+        connection.execute(third, {"app": app})
+        upgrade = pool.submit(admin, "POST", f"/app-access/{app}/upgrade", json={"version": 2})
+        while not upgrade.done() and not connection.scalar(waiting):
+            pass
+        connection.commit()
+        answer = upgrade.result()
+
+    assert code(answer) == (409, "version_conflict")
+    assert answer.json()["data"]["latestVersion"] == 3
