@@ -5,7 +5,7 @@ import os
 import signal
 import time
 from abc import ABC, abstractmethod
-from asyncio.subprocess import DEVNULL, PIPE, STDOUT, Process
+from asyncio.subprocess import DEVNULL, STDOUT, Process
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -171,17 +171,18 @@ class KeptChild(Kept):
         self._output: asyncio.Task[None] | None = None
 
     async def _spawn(self) -> Process:
-        process = await asyncio.create_subprocess_exec(
-            *leashed(self.child.argv),
-            stdin=DEVNULL,
-            stdout=PIPE,
-            stderr=STDOUT,
-            env=self._env,
-            start_new_session=True,
-        )
-        if process.stdout:
-            self._output = asyncio.create_task(self._lines.follow(self.name, process.stdout))
-        return process
+        end, self._output = await self._lines.pipe(self.name)
+        try:
+            return await asyncio.create_subprocess_exec(
+                *leashed(self.child.argv),
+                stdin=DEVNULL,
+                stdout=end,
+                stderr=STDOUT,
+                env=self._env,
+                start_new_session=True,
+            )
+        finally:
+            os.close(end)
 
     async def _until_ready(self) -> None:
         ready, process = self.child.ready, self.process
@@ -207,6 +208,7 @@ class KeptChild(Kept):
     async def _last_words(self) -> None:
         if self._output:
             await asyncio.wait({self._output}, timeout=1.0)
+            self._output.cancel()
 
     async def _end(self, ladder: Ladder, hurry: asyncio.Event | None = None) -> None:
         await super()._end(ladder, hurry)

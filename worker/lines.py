@@ -28,8 +28,22 @@ class Lines:
         except (BrokenPipeError, ValueError):
             return
 
+    async def pipe(self, name: str) -> tuple[int, asyncio.Task[None]]:
+        """An end for *name* to write to, and the task that passes it on until all holders of that end are gone.
+
+        A pipe of asyncio's own would not do: with one, a process counts as running while a grandchild holds it.
+        """
+        ours, theirs = os.pipe()
+        stream = asyncio.StreamReader()
+        transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(stream), os.fdopen(ours, "rb")
+        )
+        following = asyncio.create_task(self.follow(name, stream))
+        following.add_done_callback(lambda _task: transport.close())
+        return theirs, following
+
     async def follow(self, name: str, stream: asyncio.StreamReader) -> None:
-        """Pass on what *name* writes, until it closes its end."""
+        """Pass on what *name* writes, line by line, until the end."""
         rest = b""
         while chunk := await stream.read(CHUNK):
             *lines, rest = (rest + chunk).split(b"\n")
