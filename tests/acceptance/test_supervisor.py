@@ -268,7 +268,11 @@ def test_later_children_wait_for_earlier_ones(up: Callable[..., Up]) -> None:
     """One of a higher order starts when those of a lower one are ready."""
     early = BEGIN + "time.sleep(0.3)\nnote('early', 1)\ntime.sleep(600)"
     late = BEGIN + "note('late', (here / 'early').exists())\ntime.sleep(600)"
-    one = up({"late": {"code": late, "order": 1, "ready": "late"}, "early": {"code": early, "ready": "early"}}).ready()
+    children = {
+        "a_late": {"code": late, "order": 1, "ready": "late"},
+        "b_early": {"code": early, "ready": "early"},
+    }
+    one = up(children).ready()
     assert (one.directory / "late").read_text() == "True"
     one.stop()
 
