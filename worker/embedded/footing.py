@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import pwd
 import secrets
 import shutil
 import subprocess
@@ -37,13 +38,27 @@ class Footing:
 
 def footing(programs: Path, data: Path) -> Footing:
     """Choose how PostgreSQL is run on *data*: directly, else in a user namespace, else as nobody from a copy."""
-    if os.geteuid() != 0:
+    if os.geteuid() != 0 and _has_name(os.geteuid()):
         return Footing(programs)
     spaced = Footing(programs, prefix=NAMESPACE)
     if _works(spaced) and reaches(spaced, data):
         return spaced
+    if os.geteuid() != 0:
+        raise SetupError(
+            f"User {os.geteuid()} has no name on this machine, and PostgreSQL insists on one: run as a user of "
+            "/etc/passwd, or set DATABASE_URL to a running server."
+        )
     lowered = Footing(programs, uid=NOBODY)
     return lowered if _works(lowered) else Footing(_copied(programs), uid=NOBODY)
+
+
+def _has_name(uid: int) -> bool:
+    # In a container that is run as just any number there is none.
+    try:
+        pwd.getpwuid(uid)
+    except KeyError:
+        return False
+    return True
 
 
 def reaches(chosen: Footing, directory: Path) -> bool:
