@@ -39,6 +39,7 @@ def test_orphan_is_stopped_first(server: Serving, kind: type[Server]) -> None:
     first = server(kind)
     first.start()
     first.stop()
+    first.prepare()
     with first.open_log() as log:
         orphan = subprocess.Popen(first.argv()[LEASH:], stdout=log, stderr=log, start_new_session=True)
     eventually(first.is_ready, "the orphan does not start")
@@ -104,8 +105,9 @@ def _kept_in(directory: Path, *prefix: str, shell: str = "") -> subprocess.Compl
 
 
 def _may(*prefix: str) -> bool:
-    tool = shutil.which("unshare")
-    return bool(tool) and subprocess.run([tool, *prefix, "true"], capture_output=True, check=False).returncode == 0
+    if not shutil.which("unshare"):
+        return False
+    return subprocess.run(["unshare", *prefix, "true"], capture_output=True, check=False).returncode == 0
 
 
 def test_full_disk(tmp_path: Path) -> None:
@@ -128,3 +130,13 @@ def test_user_without_a_name(tmp_path: Path) -> None:
     ended = _kept_in(tmp_path, *prefix)
     assert (ended.returncode, ended.stderr) == (0, "")
     assert "/uptake?host=" in ended.stdout
+
+
+def test_sockets_leave_no_litter(tmp_path: Path) -> None:
+    """A socket directory that had to be made elsewhere is gone when the last server has stopped."""
+    directory = tmp_path / ("deep" * 30)
+    postgres, valkey = Postgres(directory), Valkey(directory)
+    with postgres, valkey:
+        assert postgres.sockets == valkey.sockets
+        assert not postgres.sockets.is_relative_to(tmp_path)
+    assert not postgres.sockets.exists()

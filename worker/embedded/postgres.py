@@ -34,7 +34,6 @@ class Postgres(Server):
         super().__init__(data_dir)
         self.disposable = disposable
         self.cluster = self.directory.path / "pg"
-        self.sockets = self.directory.path / "run"
         self._footing: Footing | None = None
 
     @property

@@ -6,7 +6,7 @@ import subprocess
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO, ClassVar
@@ -41,6 +41,7 @@ class Server(ABC):
     def __init__(self, data_dir: Path) -> None:
         self.directory = Directory(data_dir)
         self.log = self.directory.path / "logs" / f"{self.name}.log"
+        self.sockets = self.directory.path / "run"
         self._log_start = 0
         self._held = ExitStack()
         self._process: subprocess.Popen[bytes] | None = None
@@ -126,6 +127,9 @@ class Server(ABC):
             self.directory.remember(**dict.fromkeys((self.name, *self.forgets)))
             if self.directory.state().keys() <= {"owner"}:
                 self.directory.disown()
+        # Only when it is empty: it may be shared, and outside of the data directory it would be litter.
+        with suppress(OSError):
+            self.sockets.rmdir()
         self._held.close()
 
     def start(self, progress: Progress = silent, limit: float = START_LIMIT) -> str:

@@ -28,8 +28,12 @@ class Valkey(Server):
     def __init__(self, data_dir: Path) -> None:
         super().__init__(data_dir)
         self.files = self.directory.path / "valkey"
-        self.socket = self.directory.path / "run" / "valkey.sock"
         self.pid_file = self.files / "valkey.pid"
+
+    @property
+    def socket(self) -> Path:
+        """Where it listens."""
+        return self.sockets / "valkey.sock"
 
     @property
     def url(self) -> str:
@@ -45,7 +49,7 @@ class Valkey(Server):
         """Stop an orphan before it and its successor write one log together."""
         self.files.mkdir(mode=0o700, exist_ok=True)
         # Another private directory than PostgreSQL's when that one had to be given away.
-        self.socket = self.directory.run() / "valkey.sock"
+        self.sockets = self.directory.run()
         self.clear_orphan()
         self._clear_pid_file()
 
