@@ -11,7 +11,8 @@ from sqlalchemy.orm import Session
 LEASE = timedelta(seconds=60)  # a walk extends it page by page; what a killed worker held is free after this
 RING = timedelta(seconds=30)  # a doorbell that nobody answered in this time is rung again
 
-# The claim skips what another tick holds; a ring is only a promise to look, so it is short.
+# The claim skips what another tick holds; a ring is only a promise to look, so it is short. Both keep still while the
+# source's circuit is open: a portal that asked us to wait hears nothing, whichever app or list is due meanwhile.
 _RING_APPS = text("""
 WITH due AS (
     SELECT a.id FROM app a JOIN source s ON s.id = a.source_id
@@ -27,6 +28,7 @@ _RING_SOURCES = text("""
 WITH due AS (
     SELECT id FROM source
     WHERE enabled AND next_poll_at <= :now
+      AND (circuit_open_until IS NULL OR circuit_open_until <= :now)
       AND (lease_until IS NULL OR lease_until < clock_timestamp())
       AND (rung_until IS NULL OR rung_until < clock_timestamp())
     ORDER BY next_poll_at LIMIT :most FOR UPDATE SKIP LOCKED
@@ -38,7 +40,7 @@ UPDATE app a SET lease_token = :token, lease_until = clock_timestamp() + :lease,
     next_poll_at = cast(:now AS timestamptz) + cast(:every AS interval) * (0.95 + random() * 0.1)
 FROM source s
 WHERE a.id = :app AND s.id = a.source_id AND a.deleted_at IS NULL AND s.enabled
-  AND (a.next_poll_at <= :now OR :forced)
+  AND (:forced OR a.next_poll_at <= :now AND (s.circuit_open_until IS NULL OR s.circuit_open_until <= :now))
   AND (a.lease_until IS NULL OR a.lease_until < clock_timestamp())
 RETURNING a.id AS app_id, a.source_id, s.name AS source, a.external_id, a.poll_seq AS seq, a.lease_token AS token,
     a.walked_at
@@ -46,7 +48,8 @@ RETURNING a.id AS app_id, a.source_id, s.name AS source, a.external_id, a.poll_s
 _CLAIM_SOURCE = text("""
 UPDATE source SET lease_token = :token, lease_until = clock_timestamp() + :lease, poll_seq = poll_seq + 1,
     next_poll_at = cast(:now AS timestamptz) + cast(:every AS interval) * (0.95 + random() * 0.1)
-WHERE id = :source AND enabled AND (next_poll_at <= :now OR :forced)
+WHERE id = :source AND enabled
+  AND (:forced OR next_poll_at <= :now AND (circuit_open_until IS NULL OR circuit_open_until <= :now))
   AND (lease_until IS NULL OR lease_until < clock_timestamp())
 RETURNING id AS source_id, name AS source, poll_seq AS seq, lease_token AS token
 """)

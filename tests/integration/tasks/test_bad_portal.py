@@ -1,0 +1,222 @@
+"""A portal that misbehaves, over real HTTP: nothing is believed, nothing is forgotten, and `status` says why."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select, text
+from werkzeug import Request, Response
+
+from config.settings import settings
+from models import Base, Session, db_now
+from models.base import engine_for
+from models.leases import ring_apps, ring_sources
+from models.listing import sync_sources
+from tasks.edges import source_named
+from tasks.poll import list_apps, poll
+from tasks.rules import rules
+from tests.integration.portal_double import said
+from tests.integration.small_portal import Fault, SmallPortal, hang_up, small_portal
+from tests.servers import Servers, create, drop
+
+# What a poll may write besides these is its own row, and when to come back.
+SCHEDULING = {"poll", "app", "source", "heartbeat", "fire"}
+WHOLE = b'{"page":2,"pageSize":2,"hasMore":false,"totalCount":5,"data":[]}'
+
+
+def on(path: str, page: int, answer: Callable[[], Response]) -> Fault:
+    """Say *answer* where a page of *path* is asked for, and the truth elsewhere."""
+
+    def fault(request: Request) -> Response | None:
+        asked = request.path.endswith(path) and request.args.get("page", "1") == str(page)
+        return answer() if asked else None
+
+    return fault
+
+
+def plain(body: bytes, status: int = 200, media: str = "application/json", **headers: str) -> Callable[[], Response]:
+    """An answer of these bytes."""
+    return lambda: Response(
+        body, status, content_type=media, headers={k.replace("_", "-"): headers[k] for k in headers}
+    )
+
+
+def truncated() -> Response:
+    """A body that is shorter than was announced."""
+    answer = Response(WHOLE[:40], content_type="application/json")
+    answer.automatically_set_content_length = False
+    answer.headers["Content-Length"] = str(len(WHOLE))
+    return answer
+
+
+def dies(request: Request) -> Response | None:
+    """Two pages of five rows are two of three; then the process is gone."""
+    return hang_up(request) if request.args.get("page") == "2" else None
+
+
+def well(_request: Request) -> Response | None:
+    """No fault at all."""
+
+
+def unknown(request: Request) -> Response | None:
+    """The token is withdrawn, and its client is not known any more."""
+    if request.path == "/connect/token":
+        return said({"error": "invalid_client"}, 401)
+    return said({}, 401) if request.path.endswith("/connections") else None
+
+
+FAULTS: dict[str, tuple[Fault, str]] = {
+    "500": (on("/connections", 1, plain(b"oops", 500, "text/plain")), "answered 500 Internal Server Error"),
+    "503_on_a_later_page": (on("/connections", 3, plain(WHOLE, 503)), "answered 503 Service Unavailable"),
+    "500_for_versions": (on("/versions", 1, plain(b"oops", 500, "text/plain")), "answered 500 Internal Server Error"),
+    "429": (on("/connections", 2, plain(b"", 429, Retry_After="600")), "answered 429 Too Many Requests"),
+    "truncated": (on("/connections", 2, truncated), "broke off its answer"),
+    "cut_json": (on("/connections", 2, plain(WHOLE[:40])), "is not readable as JSON"),
+    "no_rows_of_five": (on("/connections", 2, plain(WHOLE)), "counts 5 rows and lists 2"),
+    "html_with_200": (on("/connections", 1, plain(b"<html>Log in", 200, "text/html")), "something else than JSON"),
+    "html_called_json": (on("/connections", 1, plain(b"<html>Log in")), "is not readable as JSON"),
+    "nothing_with_200": (on("/connections", 1, plain(b"")), "is not readable as JSON"),
+    "dies_between_pages": (dies, "connection closed"),
+    "unknown_credential": (unknown, "refuses the client id or its secret"),
+    "forbidden": (on("/connections", 1, plain(b"{}", 403)), "answered 403 Forbidden"),
+    "moved": (on("/connections", 1, plain(b"", 302, Location="https://login.example/")), "redirects are not followed"),
+}
+
+
+@dataclass(frozen=True)
+class Ours:
+    """A database that has recorded five tenants on version 1, whose portal now has other news."""
+
+    url: str
+    portal: SmallPortal
+    app: int
+    source: int
+    now: datetime
+
+    def contents(self) -> dict[str, list[str]]:
+        """Every row of every table that only news may change."""
+        tables = [table for table in Base.metadata.sorted_tables if table.name not in SCHEDULING]
+        with Session() as session:
+            return {
+                table.name: sorted(map(repr, session.execute(select(*table.columns).select_from(table)).all()))
+                for table in tables
+            }
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        """The rows of *query*."""
+        with Session() as session:
+            return [tuple(row) for row in session.execute(text(query))]
+
+    def status(self, *arguments: str) -> str:
+        """What `uptake status` prints."""
+        environment = os.environ | {"DATABASE_URL": self.url, "NO_COLOR": "1"}
+        command = [sys.executable, "-m", "worker.cli", "status", *arguments]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+
+
+@pytest.fixture(scope="module")
+def portal() -> Iterator[SmallPortal]:
+    """One portal for all tests here: it takes long to end."""
+    with small_portal(apps=(4711, 4712)) as portal:
+        yield portal
+
+
+@pytest.fixture
+def ours(servers: Servers, worker_id: str, chosen: Path, portal: SmallPortal) -> Iterator[Ours]:
+    """Recorded once; then two tenants upgraded, one left, one came, and version 3 is out."""
+    name = f"{servers.prefix}_bad_portal_{worker_id}"
+    url = create(servers.admin, name, servers.template)
+    engine = engine_for(url)
+    Session.configure(bind=engine)
+    portal.apps, portal.latest, portal.tenants = (4711, 4712), 2, dict.fromkeys(range(1, 6), 1)
+    portal.fault = well
+    portal.toml(chosen)
+    for cache in (settings, rules, source_named):
+        cache.cache_clear()
+    with Session.begin() as session:
+        now = db_now(session)
+        sync_sources(session, [("acme", "portal")], now=now)
+    list_apps(1, now=now)
+    with Session() as session:
+        app, other = session.scalars(text("SELECT id FROM app ORDER BY external_id"))
+    for each in (app, other):
+        assert poll(each, now=now)
+    portal.latest, portal.tenants = 3, {1: 2, 3: 1, 4: 1, 5: 2, 6: 3}
+    yield Ours(url, portal, app, 1, now)
+    source_named.cache_clear()
+    engine.dispose()
+    drop(servers.admin, name)
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_nothing_is_believed(name: str, ours: Ours) -> None:
+    """No row but the poll's own differs, which says why; when the portal is well again, all the news are recorded."""
+    ours.portal.fault, reason = FAULTS[name]
+    before = ours.contents()
+    later = ours.now + timedelta(hours=7)
+    assert poll(ours.app, now=later) is None
+    assert ours.contents() == before
+    ((outcome, said_why, lease),) = ours.rows(
+        "SELECT p.outcome, p.reason, a.lease_token FROM poll p JOIN app a ON a.id = p.app_id ORDER BY p.id DESC LIMIT 1"
+    )
+    assert (outcome, lease) == ("failed", None)
+    assert reason in said_why
+
+    ours.portal.fault = well
+    recorded = poll(ours.app, now=later + timedelta(hours=1))
+    assert recorded
+    assert (recorded.changed, recorded.released) == (3, (3,))
+
+
+@pytest.mark.parametrize("name", ["500", "429", "truncated", "html_with_200", "dies_between_pages"])
+def test_list_of_apps_is_not_believed(name: str, ours: Ours) -> None:
+    """A list of apps that cannot be read in whole adds and deletes none."""
+    bad = {
+        "500": on("/apps", 1, plain(b"", 500)),
+        "429": on("/apps", 1, plain(b"", 429, Retry_After="600")),
+        "truncated": on("/apps", 1, truncated),
+        "html_with_200": on("/apps", 1, plain(b"<html>", 200, "text/html")),
+        "dies_between_pages": dies,
+    }
+    ours.portal.apps = (4711, 4713, 4714, 4715)
+    ours.portal.fault = bad[name]
+    before = ours.contents(), ours.rows("SELECT external_id, deleted_at, name FROM app ORDER BY id")
+    assert list_apps(ours.source, now=ours.now + timedelta(hours=7)) is None
+    assert (ours.contents(), ours.rows("SELECT external_id, deleted_at, name FROM app ORDER BY id")) == before
+
+
+def test_status_says_why(ours: Ours) -> None:
+    """`status` shows the last poll's failure in words, for people and for programs, and the data as they were."""
+    ours.portal.fault = FAULTS["500"][0]
+    poll(ours.app, now=ours.now + timedelta(hours=7))
+    assert "failed: localhost" in ours.status()
+    assert "500 Internal" in ours.status()
+    first, second = json.loads(ours.status("--json"))["data"]
+    assert first["last_poll"]["outcome"] == "failed"
+    assert first["last_poll"]["reason"].endswith("answered 500 Internal Server Error")
+    assert second["last_poll"]["outcome"] == "complete"
+    assert [(app["connected"], app["latest_version"]) for app in (first, second)] == [(5, 2), (5, 2)]
+
+
+def test_retry_after_is_kept(ours: Ours) -> None:
+    """After a 429 nobody asks that portal for anything before the time it named: not tick, nor late doorbells."""
+    ours.portal.fault = FAULTS["429"][0]
+    at = ours.now + timedelta(hours=7)
+    poll(ours.app, now=at)
+    ours.portal.fault, asked = well, len(ours.portal.asked)
+    early, late = at + timedelta(seconds=599), at + timedelta(seconds=601)
+    for app in ours.rows("SELECT id FROM app"):
+        assert poll(app[0], now=early) is None
+    assert list_apps(ours.source, now=early) is None
+    assert len(ours.portal.asked) == asked
+    with Session.begin() as session:
+        assert (ring_apps(session, now=early, most=9), ring_sources(session, now=early, most=9)) == ([], [])
+        assert (len(ring_apps(session, now=late, most=9)), len(ring_sources(session, now=late, most=9))) == (2, 1)
+    assert poll(ours.app, now=late)
