@@ -3,6 +3,7 @@
 import difflib
 import functools
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -26,11 +27,20 @@ def nearest(name: str, known: Iterable[str], *, prefix: str = "") -> str:
     return f'did you mean "{names[alike[0]]}"?' if alike else f"known are: {', '.join(names.values())}"
 
 
+def _check_authority(rest: str) -> None:
+    """Refuse what the drivers would misread: a piece of the password as the host, and then show it."""
+    authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    host = authority.rpartition("@")[2]
+    if authority.count("@") > 1 or not re.fullmatch(r"(?:\[[^]]*]|[^][:]*)(?::[0-9]*)?", host):
+        raise ValueError("cannot be read; in its password write @ as %40, : as %3A, / as %2F, and the port in digits")
+
+
 def _postgres_url(url: SecretStr) -> SecretStr:
     # The value is never repeated in a message: it usually holds a password.
     scheme, separator, rest = url.get_secret_value().partition("://")
     if not separator or not rest or scheme not in {"postgres", "postgresql", "postgresql+psycopg"}:
         raise ValueError("is not a PostgreSQL address; write postgresql://user:password@host:5432/database")
+    _check_authority(rest)
     return SecretStr(f"postgresql+psycopg://{rest}")
 
 
@@ -38,6 +48,8 @@ def _redis_url(url: SecretStr) -> SecretStr:
     scheme, separator, rest = url.get_secret_value().partition("://")
     if not separator or not rest or scheme not in {"redis", "rediss", "redis+socket"}:
         raise ValueError("is not a Redis or Valkey address; write redis://:password@host:6379/0")
+    if scheme != "redis+socket":
+        _check_authority(rest)
     return url
 
 

@@ -166,3 +166,15 @@ def keep_source(session: Session, lease: SourceLease) -> None:
     ).one_or_none()
     if kept is None:
         raise LeaseLostError
+
+
+def give_back(session: Session, lease: AppLease | SourceLease) -> None:
+    """Let another worker begin again, at once, what this one could not finish; without the lease nothing changes."""
+    table, row = ("app", lease.app_id) if isinstance(lease, AppLease) else ("source", lease.source_id)
+    session.execute(
+        text(
+            f"UPDATE {table} SET lease_token = NULL, lease_until = NULL, rung_until = NULL, next_poll_at = :due "  # noqa: S608 - one of two names of ours
+            "WHERE id = :row AND lease_token = :token"
+        ),
+        {"row": row, "token": lease.token, "due": lease.started_at},
+    )

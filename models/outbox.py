@@ -1,6 +1,7 @@
 """The outbox: notices are claimed under a lease, sent by nobody's transaction, and settled once."""
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -41,6 +42,15 @@ UPDATE notice SET state = :state, settled_at = CASE WHEN :state <> 'due' THEN ca
 WHERE id = :notice AND lease_token = :token AND state = 'sending'
 RETURNING app_id, tenant_id, reminder_id, receiver
 """)
+# No call was made, so there was no attempt.
+_GIVE_BACK = text("""
+WITH unsent AS (
+    UPDATE notice SET state = 'due', attempts = attempts - 1, lease_token = NULL, lease_until = NULL
+    WHERE id = ANY(cast(:ids AS int8[])) AND lease_token = :token AND state = 'sending'
+    RETURNING id, attempts + 1 AS number
+)
+DELETE FROM attempt a USING unsent WHERE a.notice_id = unsent.id AND a.number = unsent.number
+""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +80,12 @@ def claim_notices(session: Session, *, now: datetime, most: int, ids: list[int] 
     return [ClaimedNotice(**row, token=token) for row in session.execute(_CLAIM, bound).mappings()]
 
 
+def give_back(session: Session, notices: Sequence[ClaimedNotice]) -> None:
+    """Let another worker send, at once, what one claim leased and nobody tried to send."""
+    if notices:
+        session.execute(_GIVE_BACK, {"ids": [notice.id for notice in notices], "token": notices[0].token})
+
+
 @dataclass(frozen=True, slots=True)
 class Settlement:
     """What became of one attempt; *due_at* is set when there is to be another."""
@@ -91,7 +107,7 @@ def settle(session: Session, notice: ClaimedNotice, settlement: Settlement, *, n
     """Write down the outcome; False when another worker has taken the notice over meanwhile."""
     session.execute(
         text("""UPDATE attempt SET finished_at = :now, outcome = :outcome, fault = :fault, answer = :answer
-                WHERE notice_id = :notice AND number = :number"""),
+                WHERE notice_id = :notice AND number = :number AND finished_at IS NULL"""),
         {
             "now": now,
             "outcome": settlement.outcome,

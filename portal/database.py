@@ -25,8 +25,11 @@ def address(environment: Mapping[str, str] = os.environ) -> URL:
         raise SetupError("DATABASE_URL is not set: name the portal's PostgreSQL, such as postgresql://me@host/db")
     try:
         url = make_url(text)
-    except ArgumentError as broken:
+    except (ArgumentError, ValueError) as broken:
         raise SetupError("DATABASE_URL cannot be read: write it as postgresql://user@host:port/db") from broken
+    if "@" in (url.host or ""):
+        # The driver would take a piece of the password for the host, and show it.
+        raise SetupError("DATABASE_URL cannot be read: write @ in its password as %40")
     if url.drivername not in {"postgres", "postgresql", "postgresql+psycopg"}:
         raise SetupError(f"DATABASE_URL must name a PostgreSQL database, not {url.drivername}")
     return url.set(drivername="postgresql+psycopg")

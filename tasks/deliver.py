@@ -1,13 +1,17 @@
 """Delivery: claim, send with no transaction open, settle; at least once, by one worker at a time."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import structlog
 from celery import shared_task
+from celery.exceptions import SoftTimeLimitExceeded
 
 from models import Session, db_now
-from models.outbox import ClaimedNotice, Settlement, claim_notices, settle
+from models.outbox import ClaimedNotice, Settlement, claim_notices, give_back, settle
 from tasks.edges import channel_named
+from tasks.lasting import lasting
+from tasks.stopping import is_stopping
 from uptake.cadence import retry_after
 from uptake.channels import Message
 from uptake.errors import Fault, PermanentError, TransientError
@@ -29,19 +33,42 @@ def deliver_now(notice_ids: list[int] | None = None, *, now: datetime | None = N
     while True:
         with Session.begin() as session:
             claimed = claim_notices(session, now=now or db_now(session), most=BATCH, ids=notice_ids)
-        for notice in claimed:
-            _send(notice, now=now)
-        tried += len(claimed)
-        if len(claimed) < BATCH:
+        sent = _send_all(claimed, now=now)
+        tried += sent
+        if sent < BATCH:
             return tried
 
 
-def _send(notice: ClaimedNotice, *, now: datetime | None) -> None:
-    with Session.begin() as session:
-        at = now or db_now(session)
-    settlement = _attempt(notice, now=at)
-    with Session.begin() as session:
-        kept = settle(session, notice, settlement, now=now or db_now(session))
+def _send_all(claimed: Sequence[ClaimedNotice], *, now: datetime | None) -> int:
+    """Send one by one; how many were tried while there was time, the rest being free for others then."""
+    tried = 0
+    try:
+        for notice in claimed:
+            if is_stopping():
+                break
+            at = now or lasting(db_now)
+            tried += 1
+            _send(notice, at=at, now=now)
+    except SoftTimeLimitExceeded:
+        log.warning("delivery.broken_off", tried=tried, left=len(claimed) - tried)
+    finally:
+        lasting(lambda session: give_back(session, claimed[tried:]))
+    return tried
+
+
+def _send(notice: ClaimedNotice, *, at: datetime, now: datetime | None) -> None:
+    try:
+        _settle(notice, _attempt(notice, now=at), now=now)
+    except SoftTimeLimitExceeded:
+        # Whether it arrived is not known; its key tells the receiver a repetition.
+        error = TransientError("broken off: no time was left", fault=Fault.DEADLINE)
+        _settle(notice, _again(notice, error, now=at), now=now)
+        raise
+
+
+def _settle(notice: ClaimedNotice, settlement: Settlement, *, now: datetime | None) -> None:
+    # It may have been sent: to forget that is to send it twice.
+    kept = lasting(lambda session: settle(session, notice, settlement, now=now or db_now(session)))
     log.info(
         "notice.settled",
         notice=notice.id,
@@ -64,13 +91,19 @@ def _attempt(notice: ClaimedNotice, *, now: datetime) -> Settlement:
     try:
         receipt = channel_named(notice.receiver).send(message)
     except TransientError as error:
-        wait = retry_after(notice.attempts)
-        if wait is None:
-            return Settlement("permanent", f"given up: {error}", error.fault.value)
-        return Settlement("transient", str(error), error.fault.value, due_at=now + max(wait, error.retry_after or wait))
+        return _again(notice, error, now=now)
     except PermanentError as error:
         return Settlement("permanent", str(error), error.fault.value)
+    except SoftTimeLimitExceeded:
+        raise
     except Exception as error:
         log.exception("notice.broke", notice=notice.id, receiver=notice.receiver)
         return Settlement("permanent", f"{type(error).__name__} while sending", Fault.PROTOCOL.value)
     return Settlement("sent", receipt.answer)
+
+
+def _again(notice: ClaimedNotice, error: TransientError, *, now: datetime) -> Settlement:
+    wait = retry_after(notice.attempts)
+    if wait is None:
+        return Settlement("permanent", f"given up: {error}", error.fault.value)
+    return Settlement("transient", str(error), error.fault.value, due_at=now + max(wait, error.retry_after or wait))

@@ -1,28 +1,33 @@
 """Polling: read the portal with no transaction open, then record it in one short one."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 
 import structlog
 from celery import shared_task
+from celery.exceptions import SoftTimeLimitExceeded
 from sqlalchemy import text
 from sqlalchemy.orm import Session as OrmSession
 
 from models import Session, db_now
 from models.alerts import source_failing
 from models.failures import app_poll_failed, portal_answered, source_poll_failed
-from models.leases import LEASE, AppLease, LeaseLostError, SourceLease, claim_app, claim_source, extend_app
+from models.leases import LEASE, AppLease, LeaseLostError, SourceLease, claim_app, claim_source, extend_app, give_back
 from models.listing import record_listing
 from models.record import Recorded, record
-from models.stage import stored_hashes
+from models.stage import Walk, stored_hashes
 from tasks.doorbell import ring
 from tasks.edges import source_named
 from tasks.evaluate import evaluate_app
+from tasks.lasting import lasting
 from tasks.rules import rules
+from tasks.stopping import is_stopping
 from tasks.walk import read
 from uptake.cadence import next_poll
-from uptake.errors import EdgeError
+from uptake.errors import EdgeError, Fault, TransientError
+from uptake.facts import SeenApp, SeenVersion
 
 log = structlog.get_logger()
 
@@ -61,14 +66,12 @@ def poll(
     started = time.monotonic()
     try:
         walk, versions = read(source_named(lease.source), lease.external_id, stored, _kept(lease))
-        with Session.begin() as session:
-            # The source's row before the app's, as everywhere.
-            portal_answered(session, lease.source_id)
-            recorded = record(
-                session, lease, walk, versions, now=now or db_now(session), believe_absence=believe_absence
-            )
+        recorded = lasting(partial(_recorded, lease, walk, versions, now=now, believe_absence=believe_absence))
     except EdgeError as error:
         _failed(lease, error, now=now, seconds=time.monotonic() - started)
+        return None
+    except SoftTimeLimitExceeded:
+        _interrupted(lease, now=now, seconds=time.monotonic() - started)
         return None
     except LeaseLostError:
         log.warning("poll.discarded", app=app_id, seq=lease.seq)
@@ -96,19 +99,41 @@ def list_apps(source_id: int, *, now: datetime | None = None, forced: bool = Fal
     started = time.monotonic()
     try:
         apps = source_named(lease.source).apps()
-        with Session.begin() as session:
-            changed = record_listing(
-                session, lease, apps, now=now or db_now(session), duration_seconds=time.monotonic() - started
-            )
-            portal_answered(session, lease.source_id)
-            source_failing(session, lease.source_id, now=at)
+        changed = lasting(partial(_listed, lease, apps, now=now, seconds=time.monotonic() - started))
     except EdgeError as error:
         _failed(lease, error, now=now, seconds=time.monotonic() - started)
+        return None
+    except SoftTimeLimitExceeded:
+        _interrupted(lease, now=now, seconds=time.monotonic() - started)
         return None
     except LeaseLostError:
         log.warning("listing.discarded", source=lease.source, seq=lease.seq)
         return None
     log.info("source.listed", source=lease.source, apps=len(apps), changed=changed)
+    return changed
+
+
+def _recorded(
+    lease: AppLease,
+    walk: Walk,
+    versions: Sequence[SeenVersion],
+    session: OrmSession,
+    *,
+    now: datetime | None,
+    believe_absence: bool,
+) -> Recorded:
+    # The source's row before the app's, as everywhere.
+    portal_answered(session, lease.source_id)
+    return record(session, lease, walk, versions, now=now or db_now(session), believe_absence=believe_absence)
+
+
+def _listed(
+    lease: SourceLease, apps: Sequence[SeenApp], session: OrmSession, *, now: datetime | None, seconds: float
+) -> int:
+    at = now or db_now(session)
+    changed = record_listing(session, lease, apps, now=at, duration_seconds=seconds)
+    portal_answered(session, lease.source_id)
+    source_failing(session, lease.source_id, now=at)
     return changed
 
 
@@ -119,23 +144,34 @@ def _kept(lease: AppLease) -> Callable[[], None]:
     def extend() -> None:
         nonlocal extended_at
         if time.monotonic() - extended_at > LEASE.total_seconds() / 4:
-            with Session.begin() as session:
-                extend_app(session, lease)
+            lasting(lambda session: extend_app(session, lease))
             extended_at = time.monotonic()
 
     return extend
 
 
+def _interrupted(lease: AppLease | SourceLease, *, now: datetime | None, seconds: float) -> None:
+    """Leave the rest to the next worker if this one has to stop; else the portal is too slow, which is a failure."""
+    if is_stopping():
+        log.info("poll.given_back", source=lease.source, seq=lease.seq)
+        lasting(lambda session: give_back(session, lease))
+        return
+    _failed(lease, TransientError(f"no end after {seconds:.0f} s", fault=Fault.DEADLINE), now=now, seconds=seconds)
+
+
 def _failed(lease: AppLease | SourceLease, error: EdgeError, *, now: datetime | None, seconds: float) -> None:
     log.warning("poll.failed", source=lease.source, fault=error.fault.value, error=str(error))
+
+    def write(session: OrmSession) -> None:
+        at = now or db_now(session)
+        if isinstance(lease, AppLease):
+            app_poll_failed(session, lease, error, now=at, duration_seconds=seconds)
+        else:
+            source_poll_failed(session, lease, error, now=at, duration_seconds=seconds)
+            source_failing(session, lease.source_id, now=at)
+
     try:
-        with Session.begin() as session:
-            at = now or db_now(session)
-            if isinstance(lease, AppLease):
-                app_poll_failed(session, lease, error, now=at, duration_seconds=seconds)
-            else:
-                source_poll_failed(session, lease, error, now=at, duration_seconds=seconds)
-                source_failing(session, lease.source_id, now=at)
+        lasting(write)
     except LeaseLostError:
         log.warning("poll.discarded", source=lease.source, seq=lease.seq)
 

@@ -3,15 +3,26 @@
 from celery import Celery
 from celery.signals import setup_logging
 
+from config.settings import SettingsError
 from worker.addresses import broker_url
 from worker.lifecycle import configure_logs
+from worker.obstacles import refuse
+
+
+def _broker_url() -> str:
+    try:
+        return broker_url()
+    except SettingsError as error:
+        # Celery would show it as a fault of this module, with a traceback.
+        refuse(str(error))
+
 
 # Each setting answers a failure that was seen (docs/decisions/0002): rows are the queue, a message only wakes.
 app = Celery(
     "uptake", include=["tasks.tick", "tasks.poll", "tasks.evaluate", "tasks.flush", "tasks.remind", "tasks.deliver"]
 )
 app.conf.update(
-    broker_url=broker_url(),
+    broker_url=_broker_url(),
     task_ignore_result=True,
     task_acks_late=False,
     task_publish_retry=False,
@@ -26,6 +37,8 @@ app.conf.update(
     worker_hijack_root_logger=False,
     worker_redirect_stdouts=False,
     worker_enable_remote_control=False,
+    # What runs at SIGTERM has this long to end by itself (worker.lifecycle), well within the 30 s before a SIGKILL.
+    worker_soft_shutdown_timeout=20.0,
     broker_connection_retry_on_startup=True,
     broker_connection_max_retries=None,
     broker_transport_options={
@@ -38,6 +51,8 @@ app.conf.update(
         "global_keyprefix": "uptake:",
     },
     beat_schedule={"tick": {"task": "uptake.tick", "schedule": 5.0, "options": {"expires": 5}}},
+    # When things were due is in our own tables: beat needs no file of its own.
+    beat_scheduler="celery.beat:Scheduler",
     enable_utc=True,
 )
 setup_logging.connect(configure_logs)

@@ -1,10 +1,14 @@
 """What a worker process does when it starts, before each task, and when it ends."""
 
+import os
+import signal
 import threading
+import time
 from typing import Any
 
 import structlog
-from celery import signals
+from celery import current_app, signals
+from celery.worker import state
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
 from config.settings import settings
@@ -13,8 +17,10 @@ from models.base import engine_for
 from models.listing import sync_sources
 from tasks.doorbell import ring
 from tasks.rules import rules
+from tasks.stopping import stop
 from tasks.tick import tick
 from worker.addresses import database_url
+from worker.obstacles import obstacle, refuse
 
 log = structlog.get_logger()
 
@@ -36,8 +42,14 @@ def adopt_sources() -> None:
 
 @signals.worker_init.connect
 def _main_process(**_: object) -> None:
-    open_database()
-    adopt_sources()
+    # Celery logs what a receiver raises and starts all the same, to fail at every task.
+    try:
+        open_database()
+        adopt_sources()
+    except Exception as error:
+        if (sentence := obstacle(error)) is None:
+            raise
+        refuse(sentence)
     # The children bind their own.
     Session.kw["bind"].dispose()
 
@@ -54,13 +66,32 @@ def _tick_by_itself(**_: object) -> None:
 
 
 @signals.worker_shutting_down.connect
-def _tick_no_more(**_: object) -> None:
+def _end_in_time(**_: object) -> None:
+    stop()
     _stopping.set()
+    threading.Thread(target=_interrupt_late_tasks, name="end", daemon=True).start()
+
+
+def _interrupt_late_tasks() -> None:
+    """Break off what has not ended by itself in time, as at a time limit: its rows say how far it came.
+
+    Celery bounds only a cold shutdown by this setting; a warm one would wait for as long as a portal dribbles.
+    """
+    time.sleep(current_app.conf.worker_soft_shutdown_timeout)
+    for request in tuple(state.active_requests):
+        pid: int | None = request.worker_pid
+        if pid and pid != os.getpid():
+            log.warning("task.interrupted", task=request.name)
+            os.kill(pid, signal.SIGUSR1)
 
 
 def _ticking() -> None:
     while not _stopping.wait(TICK_SECONDS):
-        ring(tick)
+        try:
+            ring(tick)
+        except Exception:
+            # Whatever the broker does, the next tick finds it better or not; without ticks there would be no work.
+            log.exception("tick.unheard")
 
 
 @signals.task_prerun.connect

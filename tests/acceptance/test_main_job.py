@@ -1,81 +1,29 @@
 """The main job with real processes: a portal, a worker and beat, from a release to a resolved alert."""
 
-import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from models.migrations import upgrade
+from tests.acceptance.daemon import SHORT, Daemon
 from tests.acceptance.portal_world import A, B, PortalWorld
-
-POLICY = """
-[polling]
-poll_every = "2s"
-min = "1s"
-max = "2s"
-"""
 
 
 @dataclass
-class Daemon:
-    """Our processes against one database, broker and portal."""
+class Job:
+    """Our processes and the portal that they read."""
 
-    directory: Path
-    environment: dict[str, str]
+    daemon: Daemon
     portal: PortalWorld
-    processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
-
-    def start(self, name: str, *arguments: str) -> None:
-        """Start `celery -A worker ARGUMENTS` as a user would."""
-        with (self.directory / f"{name}.log").open("ab") as log:
-            self.processes[name] = subprocess.Popen(
-                [sys.executable, "-m", "celery", "-A", "worker", *arguments],
-                env=self.environment,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-
-    def stop(self, name: str, number: signal.Signals = signal.SIGTERM) -> int:
-        """End a process by a signal, and its children with it when it is killed; its exit code."""
-        process = self.processes.pop(name)
-        if number is signal.SIGKILL:
-            os.killpg(process.pid, number)
-        else:
-            process.send_signal(number)
-        return process.wait(40)
-
-    def cli(self, *arguments: str) -> Any:
-        """What `uptake ARGUMENTS --json` answers."""
-        done = subprocess.run(
-            [sys.executable, "-m", "worker.cli", *arguments, "--json"],
-            env=self.environment, capture_output=True, text=True, check=True,
-        )  # fmt: skip
-        return json.loads(done.stdout)["data"]
-
-    def until(self, asked: Callable[[], Any], *, seconds: float = 40) -> Any:
-        """Ask until the answer is true, within a bound; what the logs say when it never is."""
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            if answer := asked():
-                return answer
-            time.sleep(0.3)
-        logs = "\n".join(path.read_text()[-3000:] for path in sorted(self.directory.glob("*.log")))
-        raise AssertionError(f"it never came true; the logs end with\n{logs}")
 
 
 @pytest.fixture
-def daemon(
-    fresh_database: Callable[[], str], broker_url: str, tmp_path: Path, request: pytest.FixtureRequest
-) -> Iterator[Daemon]:
+def job(fresh_database: Callable[[], str], broker_url: str, tmp_path: Path) -> Iterator[Job]:
     """A portal with ten tenants, our schema, and no process of ours yet."""
     ours = fresh_database()
     upgrade(ours)
@@ -84,12 +32,11 @@ def daemon(
         **os.environ,
         "DATABASE_URL": ours,
         "REDIS_URL": broker_url,
-        "UPTAKE_CONFIG": str(portal.uptake_toml(tmp_path / "uptake.toml", POLICY)),
+        "UPTAKE_CONFIG": str(portal.uptake_toml(tmp_path / "uptake.toml", SHORT)),
     }
-    daemon = Daemon(tmp_path, environment, portal)
-    yield daemon
-    for name in list(daemon.processes):
-        daemon.stop(name, signal.SIGKILL)
+    daemon = Daemon(tmp_path, environment)
+    yield Job(daemon, portal)
+    daemon.kill_all()
     portal.stop()
 
 
@@ -107,23 +54,24 @@ def lagging_app(portal: PortalWorld) -> int:
     return app
 
 
-def test_from_release_to_resolved(daemon: Daemon) -> None:
+def test_from_release_to_resolved(job: Job) -> None:
     """Worker and beat as they stand find the laggards; an upgrade resolves within a poll; a deletion ends it all."""
-    app = lagging_app(daemon.portal)
+    daemon, portal = job.daemon, job.portal
+    app = lagging_app(portal)
     daemon.start("worker", "worker", "-c", "2")
-    daemon.start("beat", "beat", "-s", str(daemon.directory / "beat"))
+    daemon.start("beat", "beat")
 
     daemon.until(lambda: len(daemon.cli("alerts")) == 6)
     (status,) = daemon.cli("status")
     assert (status["connected"], status["current"], status["blocking"]) == (10, 4, 6)
     assert {tuple(lag["missing"]) for lag in daemon.cli("laggards")} == {(B,)}
 
-    daemon.portal.tenant(9, "upgrade", app, {"version": 2})
+    portal.tenant(9, "upgrade", app, {"version": 2})
     daemon.until(lambda: len(daemon.cli("alerts")) == 5)
     types = [entry["type"] for entry in daemon.cli("timeline", "1009")]
     assert types[-3:] == ["tenant.upgraded", "alert.resolved", "reminder.stopped"]
 
-    daemon.portal.delete(app)
+    portal.delete(app)
     daemon.until(lambda: not daemon.cli("alerts"), seconds=60)
     assert daemon.cli("status") == []
 
@@ -131,13 +79,14 @@ def test_from_release_to_resolved(daemon: Daemon) -> None:
     assert daemon.stop("worker") == 0
 
 
-def test_killed_workers_lose_no_upgrade(daemon: Daemon) -> None:
+def test_killed_workers_lose_no_upgrade(job: Job) -> None:
     """Killed -9 again and again, and with no beat at all, workers record each upgrade once, and work resumes."""
-    app = lagging_app(daemon.portal)
+    daemon, portal = job.daemon, job.portal
+    app = lagging_app(portal)
     for number in range(4, 8):
         daemon.start("worker", "worker", "-c", "2")
         daemon.until(lambda: daemon.cli("status"))
-        daemon.portal.tenant(number, "upgrade", app, {"version": 2})
+        portal.tenant(number, "upgrade", app, {"version": 2})
         time.sleep(number / 4)
         daemon.stop("worker", signal.SIGKILL)
     daemon.start("worker", "worker", "-c", "2")

@@ -140,3 +140,24 @@ def test_secrets_do_not_print(monkeypatch: pytest.MonkeyPatch) -> None:
     """Printing the settings shows no password."""
     monkeypatch.setenv("DATABASE_URL", "postgresql://u:hunter2@db/u")
     assert "hunter2" not in repr(load_settings()) + load_settings().model_dump_json()
+
+
+@pytest.mark.parametrize("name", ["DATABASE_URL", "REDIS_URL"])
+@pytest.mark.parametrize("rest", ["u:hunter@2@db:1/u", "u:hunter2@db:port/u", "u:hunt/er2@db/u", "u:h#hunter2@db/u"])
+def test_address_that_drivers_misread(monkeypatch: pytest.MonkeyPatch, name: str, rest: str) -> None:
+    """A password that is not escaped is refused at once: a driver would take its end for the host, and show it."""
+    monkeypatch.setenv(name, f"{'postgresql' if name == 'DATABASE_URL' else 'redis'}://{rest}")
+    with pytest.raises(SettingsError, match="write @ as %40") as caught:
+        load_settings()
+    assert "hunt" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "rest", ["u:p@[::1]:5432/u", "db/u?x=a@b:c", "/u?host=/run/pg", "db:/u", "u@db", ":p%40@db:1/0"]
+)
+def test_address_that_is_well(monkeypatch: pytest.MonkeyPatch, rest: str) -> None:
+    """Every other way to write an address is left to the drivers."""
+    monkeypatch.setenv("DATABASE_URL", f"postgresql://{rest}")
+    found = load_settings().database_url
+    assert found
+    assert found.get_secret_value() == f"postgresql+psycopg://{rest}"

@@ -1,0 +1,42 @@
+"""Writes that must not be lost because Postgres is restarted under them: what was read or sent already."""
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+import structlog
+from celery.exceptions import SoftTimeLimitExceeded
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.orm import Session as OrmSession
+
+from models import Session
+
+log = structlog.get_logger()
+
+# Well within a notice's lease and a task's time; an app's lease is shorter, but fenced by its token.
+PATIENCE_SECONDS = 120.0
+_PAUSE_SECONDS = 0.5
+T = TypeVar("T")
+
+
+def lasting(write: Callable[[OrmSession], T]) -> T:
+    """Commit *write* in a transaction, again while the database is away.
+
+    Whether a COMMIT without an answer took place cannot be known, so *write* must bear to run twice: it is fenced
+    by a lease token, and finds the lease given back. A task whose time is over has one more try.
+    """
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            with Session.begin() as session:
+                return write(session)
+        except SoftTimeLimitExceeded:
+            if time.monotonic() > deadline:
+                raise
+            deadline = time.monotonic()
+        except DBAPIError as error:
+            away = isinstance(error, OperationalError) or error.connection_invalidated
+            if not away or time.monotonic() > deadline:
+                raise
+            log.warning("write.delayed", error=str(error.orig).strip().partition("\n")[0])
+            time.sleep(_PAUSE_SECONDS)
