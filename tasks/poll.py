@@ -14,7 +14,17 @@ from sqlalchemy.orm import Session as OrmSession
 from models import Session, db_now
 from models.alerts import source_failing
 from models.failures import app_poll_failed, portal_answered, source_poll_failed
-from models.leases import LEASE, AppLease, LeaseLostError, SourceLease, claim_app, claim_source, extend_app, give_back
+from models.leases import (
+    LEASE,
+    AppLease,
+    LeaseLostError,
+    SourceLease,
+    claim_app,
+    claim_source,
+    extend_app,
+    give_back,
+    ring_apps,
+)
 from models.listing import record_listing
 from models.record import Recorded, record
 from models.stage import Walk, stored_hashes
@@ -31,6 +41,7 @@ from uptake.facts import SeenApp, SeenVersion
 
 log = structlog.get_logger()
 
+NEW_APPS = 500  # at once; a tick finds the others
 _PACE = text("""
 SELECT s.name, a.changed_at, (SELECT max(v.released_at) FROM app_version v WHERE v.app_id = a.id) AS released_at
 FROM app a JOIN source s ON s.id = a.source_id WHERE a.id = :app
@@ -46,8 +57,12 @@ def poll_app(app_id: int) -> None:
 
 @shared_task(name="uptake.poll_source")
 def poll_source(source_id: int) -> None:
-    """Read the list of apps of one source if it is due."""
-    list_apps(source_id)
+    """Read the list of apps of one source if it is due, and ring for those that are to be polled now, as new ones."""
+    if list_apps(source_id):
+        with Session.begin() as session:
+            due = ring_apps(session, now=db_now(session), most=NEW_APPS)
+        for app_id in due:
+            ring(poll_app, app_id)
 
 
 def poll(

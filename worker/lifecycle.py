@@ -86,12 +86,14 @@ def _interrupt_late_tasks() -> None:
 
 
 def _ticking() -> None:
-    while not _stopping.wait(TICK_SECONDS):
+    # The first one at once: whoever starts a worker wants to see it work.
+    while not _stopping.is_set():
         try:
             ring(tick)
         except Exception:
             # Whatever the broker does, the next tick finds it better or not; without ticks there would be no work.
             log.exception("tick.unheard")
+        _stopping.wait(TICK_SECONDS)
 
 
 @signals.task_prerun.connect

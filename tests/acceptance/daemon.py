@@ -29,11 +29,12 @@ class Daemon:
     environment: dict[str, str]
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
-    def start(self, name: str, *arguments: str) -> None:
+    def start(self, name: str, *arguments: str, cwd: Path | None = None) -> None:
         """Start `celery -A worker ARGUMENTS` as a user would."""
         with self.log(name).open("ab") as log:
             self.processes[name] = subprocess.Popen(
                 [sys.executable, "-m", "celery", "-A", "worker", *arguments],
+                cwd=cwd,
                 env=self.environment,
                 stdout=log,
                 stderr=log,
