@@ -23,8 +23,8 @@ BATCH = 50
 
 @shared_task(name="uptake.deliver")
 def deliver(*notice_ids: int) -> None:
-    """Send these notices, as far as they are still due and nobody else has them."""
-    deliver_now(list(notice_ids))
+    """Send these notices (all, if none is named), as far as they are still due and nobody else has them."""
+    deliver_now(list(notice_ids) or None)
 
 
 def deliver_now(notice_ids: list[int] | None = None, *, now: datetime | None = None) -> int:

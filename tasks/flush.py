@@ -11,6 +11,8 @@ from config.policy_file import EmailReceiver
 from models import Notice, Session, db_now
 from models.groups import DueGroup, GroupCounts, arouse, counts, due_groups, members, rest, told
 from models.groups import Member as Alerted
+from tasks.deliver import deliver
+from tasks.doorbell import ring
 from tasks.rules import rules
 from uptake.cadence import NoticeReason, is_sent, notice_reason
 from uptake.letter import Parts
@@ -26,7 +28,8 @@ NAMED = 20  # alerts named in one message
 @shared_task(name="uptake.flush")
 def flush() -> None:
     """Queue the notices that operators are due."""
-    flush_now()
+    if flush_now():
+        ring(deliver)
 
 
 def flush_now(*, now: datetime | None = None) -> int:

@@ -9,6 +9,8 @@ from sqlalchemy.orm import Session as OrmSession
 
 from models import Notice, Session, db_now
 from models.contacts import DueReminder, defer, due_reminders, stepped
+from tasks.deliver import deliver
+from tasks.doorbell import ring
 from tasks.rules import rules
 from uptake.cadence import next_open, reminder_due
 from uptake.policy import Policy
@@ -23,7 +25,8 @@ NO_CONTACT_WAIT = timedelta(days=1)
 @shared_task(name="uptake.remind")
 def remind() -> None:
     """Queue the reminders that are due."""
-    remind_now()
+    if remind_now():
+        ring(deliver)
 
 
 def remind_now(*, now: datetime | None = None) -> int:

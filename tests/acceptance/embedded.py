@@ -29,6 +29,14 @@ def eventually(claim: Callable[[], bool], what: str, limit: float = GONE_LIMIT) 
         time.sleep(0.02)
 
 
+def descendants(pid: int) -> list[int]:
+    """The processes that *pid* started, and those that they started."""
+    listed = subprocess.run(["ps", "-eo", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
+    pairs = [tuple(map(int, line.split())) for line in listed.splitlines()]
+    found = [child for child, parent in pairs if parent == pid]
+    return found + [deeper for child in found for deeper in descendants(child)]
+
+
 class Kept:
     """A process that keeps both servers in *directory*, running as *uid*."""
 

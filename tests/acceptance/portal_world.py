@@ -160,6 +160,20 @@ app_key = "file:app_key"
         return path
 
 
+def lagging_app(portal: PortalWorld, *, tenants: int, upgraded: int) -> int:
+    """So many tenants allowed version 1 long ago; two weeks and more ago version 2 came, and some took it."""
+    portal.clock("2026-06-01T09:00:00Z")
+    app = portal.make_app("Dispatch Helper", A)
+    for number in range(tenants):
+        portal.tenant(number, "allow", app)
+    portal.clock("2026-07-01T09:00:00Z")
+    portal.release(app, A, B)
+    portal.clock(None)
+    for number in range(upgraded):
+        portal.tenant(number, "upgrade", app, {"version": 2})
+    return app
+
+
 def _environment(database_url: str) -> dict[str, str]:
     return {**os.environ, "DATABASE_URL": database_url}
 

@@ -11,7 +11,7 @@ import pytest
 
 from models.migrations import upgrade
 from tests.acceptance.daemon import SHORT, Daemon
-from tests.acceptance.portal_world import A, B, PortalWorld
+from tests.acceptance.portal_world import B, PortalWorld, lagging_app
 
 
 @dataclass
@@ -40,24 +40,10 @@ def job(fresh_database: Callable[[], str], broker_url: str, tmp_path: Path) -> I
     portal.stop()
 
 
-def lagging_app(portal: PortalWorld) -> int:
-    """Ten tenants allowed version 1 long ago; two weeks and more ago version 2 came, and four took it."""
-    portal.clock("2026-06-01T09:00:00Z")
-    app = portal.make_app("Dispatch Helper", A)
-    for number in range(10):
-        portal.tenant(number, "allow", app)
-    portal.clock("2026-07-01T09:00:00Z")
-    portal.release(app, A, B)
-    portal.clock(None)
-    for number in range(4):
-        portal.tenant(number, "upgrade", app, {"version": 2})
-    return app
-
-
 def test_from_release_to_resolved(job: Job) -> None:
     """Worker and beat as they stand find the laggards; an upgrade resolves within a poll; a deletion ends it all."""
     daemon, portal = job.daemon, job.portal
-    app = lagging_app(portal)
+    app = lagging_app(portal, tenants=10, upgraded=4)
     daemon.start("worker", "worker", "-c", "2")
     daemon.start("beat", "beat")
 
@@ -82,7 +68,7 @@ def test_from_release_to_resolved(job: Job) -> None:
 def test_killed_workers_lose_no_upgrade(job: Job) -> None:
     """Killed -9 again and again, and with no beat at all, workers record each upgrade once, and work resumes."""
     daemon, portal = job.daemon, job.portal
-    app = lagging_app(portal)
+    app = lagging_app(portal, tenants=10, upgraded=4)
     for number in range(4, 8):
         daemon.start("worker", "worker", "-c", "2")
         daemon.until(lambda: daemon.cli("status"))

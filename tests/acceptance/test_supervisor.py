@@ -15,7 +15,7 @@ import psycopg
 import pytest
 import redis
 
-from tests.acceptance.embedded import ROOT, eventually
+from tests.acceptance.embedded import ROOT, descendants, eventually
 from worker.embedded import leash, running
 from worker.embedded.directory import Directory
 from worker.embedded.process import Identity, identify, started
@@ -308,15 +308,8 @@ sys.stdin.read()
 """
     assert leash.POLL < 1
     parent = subprocess.Popen([sys.executable, "-c", follow], stdin=subprocess.PIPE)
-    eventually(lambda: len(_descendants(parent.pid)) == 2, "the program is never started")
-    family = [found for pid in _descendants(parent.pid) if (found := identify(pid))]
+    eventually(lambda: len(descendants(parent.pid)) == 2, "the program is never started")
+    family = [found for pid in descendants(parent.pid) if (found := identify(pid))]
     parent.kill()
     parent.communicate()
     eventually(lambda: not any(one.is_alive for one in family), "the program outlives its parent")
-
-
-def _descendants(pid: int) -> list[int]:
-    listed = subprocess.run(["ps", "-eo", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
-    pairs = [tuple(map(int, line.split())) for line in listed.splitlines()]
-    found = [child for child, parent in pairs if parent == pid]
-    return found + [deeper for child in found for deeper in _descendants(child)]
