@@ -21,6 +21,8 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029\u202a-\u202e\u2066-\u2069
 _HIDDEN = "***"
 # Chatty, and fond of whole URLs.
 _QUIET = ("httpx", "httpcore", "asyncio", "urllib3")
+# A line for each message, each request and each tick, while all is well; our own records say what came of them.
+_ROUTINE = ("celery.worker.strategy", "celery.app.trace", "celery.beat", "celery.worker.consumer", "uvicorn.access")
 
 
 def configure_logging(level: str = "info", style: str = "console") -> None:
@@ -54,13 +56,16 @@ def configure_logging(level: str = "info", style: str = "console") -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
+    routine = logging.NOTSET if level.upper() == "DEBUG" else logging.WARNING
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
+    for name in _ROUTINE:
+        logging.getLogger(name).setLevel(routine)
 
 
 def redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     """Hide secrets by the name of their key and by their looks, and keep every value on its line."""
-    return {key: _hidden(key, value) for key, value in event.items()}
+    return {key: _hidden(key, value) for key, value in event.items() if key != "color_message"}
 
 
 def _hidden(key: str, value: Any) -> Any:

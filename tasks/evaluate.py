@@ -1,5 +1,6 @@
 """Evaluation: judge an app's connections and bring its alerts and reminder threads in line."""
 
+import logging
 from datetime import datetime
 
 import structlog
@@ -49,7 +50,9 @@ def evaluate_now(app_id: int, *, now: datetime | None = None) -> Evaluated | Non
             first_due_at=reminder_due(policy, at, 0, None),
         )
         arouse(session, policy, policy.receivers, now=at)
-    log.info(
+    notable = evaluated.raised or evaluated.escalated or evaluated.resolved or opened or stopped
+    log.log(
+        logging.INFO if notable else logging.DEBUG,
         "app.evaluated",
         app=app_id,
         raised=evaluated.raised,

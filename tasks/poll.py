@@ -1,5 +1,6 @@
 """Polling: read the portal with no transaction open, then record it in one short one."""
 
+import logging
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
@@ -91,7 +92,10 @@ def poll(
     except LeaseLostError:
         log.warning("poll.discarded", app=app_id, seq=lease.seq)
         return None
-    log.info(
+    # Nearly all polls find everything as it was; the poll's row remembers them.
+    notable = recorded.outcome != "complete" or recorded.changed or recorded.vanished or walk.rejected
+    log.log(
+        logging.INFO if notable else logging.DEBUG,
         "app.polled",
         app=f"{lease.source}:{lease.external_id}",
         outcome=recorded.outcome,
@@ -124,7 +128,13 @@ def list_apps(source_id: int, *, now: datetime | None = None, forced: bool = Fal
     except LeaseLostError:
         log.warning("listing.discarded", source=lease.source, seq=lease.seq)
         return None
-    log.info("source.listed", source=lease.source, apps=len(apps), changed=changed)
+    log.log(
+        logging.INFO if changed else logging.DEBUG,
+        "source.listed",
+        source=lease.source,
+        apps=len(apps),
+        changed=changed,
+    )
     return changed
 
 

@@ -63,11 +63,9 @@ def due_work(*, now: datetime | None = None) -> list[tuple[Task[..., None], tupl
                 (deliver, tuple(batch)) for batch in (due_ids[i : i + BATCH] for i in range(0, len(due_ids), BATCH))
             ]
         if fires(session, "tidy", now=at):
-            session.execute(
-                text("DELETE FROM fire WHERE due_at < cast(:now AS timestamptz) - interval '1 day'"), {"now": at}
-            )
+            session.execute(_TIDY, {"now": at})
     if work:
-        log.info("tick.rang", rings=len(work))
+        log.debug("tick.rang", rings=len(work))
     return work
 
 

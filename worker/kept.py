@@ -43,7 +43,8 @@ class Child:
     """One program to keep running. Lower *order* starts first, and is ready before the next; all stop together.
 
     *ready* and *heartbeat_age* are called in a thread and answer within seconds. *heartbeat_age* is the seconds
-    since the child last proved that it works: None means that it cannot be told now, which is held against nobody.
+    since the child last proved that it works: None means that it cannot be told now, which is held against nobody;
+    after *patience* seconds of silence, or the supervisor's own, the child is killed and started again.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Child:
     env: Mapping[str, str] = field(default_factory=dict)
     ready: Callable[[], bool] | None = None
     heartbeat_age: Callable[[], float | None] | None = None
+    patience: float | None = None
     order: int = 0
 
 
@@ -66,6 +68,7 @@ class Kept(ABC):
         self._last = last
         self.process: Process | None = None
         self._started = 0.0
+        self._patience = limits.heartbeat
         self._watch: asyncio.Task[None] | None = None
 
     @abstractmethod
@@ -133,7 +136,7 @@ class Kept(ABC):
             return None
         # The heartbeat of its predecessor says nothing about a process that has just begun.
         quiet = min(age, time.monotonic() - self._started) if age is not None else 0.0
-        return quiet if quiet > self.limits.heartbeat else None
+        return quiet if quiet > self._patience else None
 
     async def stop(self, hurry: asyncio.Event) -> None:
         """End it by its ladder of signals, or at once when *hurry* is set; it is not kept any more."""
@@ -166,6 +169,7 @@ class KeptChild(Kept):
     def __init__(self, child: Child, env: Mapping[str, str], lines: Lines, limits: Limits, say: Say) -> None:
         super().__init__(child.name, limits, say, ((signal.SIGTERM, limits.grace),))
         self.child = child
+        self._patience = child.patience or limits.heartbeat
         self._env = {**os.environ, "PYTHONUNBUFFERED": "1", **env, **child.env}
         self._lines = lines
         self._output: asyncio.Task[None] | None = None

@@ -3,6 +3,7 @@
 import sys
 from typing import NoReturn
 
+from kombu.exceptions import OperationalError as BrokerError
 from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
 
 from config.settings import SettingsError
@@ -16,6 +17,8 @@ def obstacle(error: Exception) -> str | None:
             return str(error)
         case OperationalError():
             return f"The database cannot be reached: {_first_line(error)}. Is it running at DATABASE_URL?"
+        case BrokerError():
+            return f"The broker cannot be reached: {str(error).rstrip('.')}. Is it running at REDIS_URL?"
         case ProgrammingError() if "UndefinedTable" in type(error.orig).__name__:
             return "The database has no schema of ours yet: run `uptake migrate` first."
         case _:

@@ -31,6 +31,7 @@ class Servers:
     database_url: str | None
     redis_url: str | None
     broker_url: str | None
+    config: str | None = None  # the uptake.toml that everything of this directory goes by, when it is not the usual one
 
 
 def explained(error: OSError, path: Path) -> SetupError:
@@ -202,4 +203,5 @@ def running(data_dir: Path) -> Servers | None:
     owner = identity(state.get("owner"))
     if owner is None or not owner.is_alive:
         return None
-    return Servers(owner.pid, state.get("database_url"), state.get("redis_url"), state.get("broker_url"))
+    told = (state.get(name) for name in ("database_url", "redis_url", "broker_url", "config"))
+    return Servers(owner.pid, *told)

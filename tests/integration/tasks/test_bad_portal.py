@@ -150,6 +150,7 @@ def ours(servers: Servers, worker_id: str, chosen: Path, portal: SmallPortal) ->
         assert poll(each, now=now)
     portal.latest, portal.tenants = 3, {1: 2, 3: 1, 4: 1, 5: 2, 6: 3}
     yield Ours(url, portal, app, 1, now)
+    source_named("acme").close()
     source_named.cache_clear()
     engine.dispose()
     drop(servers.admin, name)

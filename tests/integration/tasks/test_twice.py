@@ -72,6 +72,7 @@ def portal(chosen: Path) -> Iterator[SmallPortal]:
         rules.cache_clear()
         source_named.cache_clear()
         yield portal
+    source_named("acme").close()
     source_named.cache_clear()
 
 

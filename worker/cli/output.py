@@ -1,15 +1,16 @@
 """How the CLI prints: tables for people, JSON for programs."""
 
-import dataclasses
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Annotated, Any
 
+import typer
 from pydantic_core import to_jsonable_python
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of words for people.")]
 # Into a pipe or a file, lines are as long as they need to be.
 console = Console() if sys.stdout.isatty() else Console(width=200)
 
@@ -38,8 +39,3 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], 
 
 def _visible(text: str) -> str:
     return "".join(c if c.isprintable() else "�" for c in text)
-
-
-def fields(row: Any) -> dict[str, Any]:
-    """A dataclass as a dictionary."""
-    return dataclasses.asdict(row)

@@ -1,0 +1,145 @@
+"""The command `uptake` as a user types it: one clear sentence and exit code 2 for whatever is in the way."""
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from models.migrations import upgrade
+from tests.acceptance.embedded import ROOT
+from tests.acceptance.portal_world import A, PortalWorld
+
+Typed = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def typed(tmp_path: Path) -> Typed:
+    """Run `uptake ARGUMENTS` in an empty directory, with these changes to an environment that names nothing."""
+
+    def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        ours = ("UPTAKE_", "DATABASE_URL", "REDIS_URL", "CELERY_")
+        plain = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+        return subprocess.run(
+            [sys.executable, "-m", "worker.cli", *arguments],
+            env={**plain, "PYTHONPATH": str(ROOT), **environment},
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+
+    return run
+
+
+def refused(done: subprocess.CompletedProcess[str], *words: str) -> None:
+    """The command ended with 2 and said *words* in a line of its own, and nothing like a traceback."""
+    assert done.returncode == 2, done
+    assert "Traceback" not in done.stderr
+    for word in words:
+        assert word in done.stderr
+    assert done.stderr.startswith("uptake: ")
+
+
+NO_DATABASE = {"DATABASE_URL": "postgresql://somebody:hush@127.0.0.1:9/uptake"}
+NO_BROKER = {"REDIS_URL": "redis://:hush@127.0.0.1:9/0"}
+
+
+@pytest.mark.parametrize("command", ["status", "laggards", "alerts", "migrate", "poll", "worker"])
+def test_unreachable_database(typed: Typed, command: str) -> None:
+    """The sentence names the setting, and not the password."""
+    done = typed(command, **NO_DATABASE, **NO_BROKER)
+    refused(done, "database cannot be reached", "DATABASE_URL")
+    assert "hush" not in done.stderr
+
+
+@pytest.mark.parametrize("command", ["status", "worker", "beat", "dashboard", "portal"])
+def test_nothing_is_named(typed: Typed, command: str) -> None:
+    """With no address and nothing running here, the sentence says how to get one."""
+    refused(typed(command), "uptake up")
+
+
+def test_unreachable_broker(typed: Typed, fresh_database: Callable[[], str]) -> None:
+    """A worker without a broker says so at once, and not the password."""
+    url = fresh_database()
+    refused(typed("worker", DATABASE_URL=url, **NO_BROKER), "uptake migrate")
+    upgrade(url)
+    done = typed("worker", DATABASE_URL=url, **NO_BROKER)
+    refused(done, "broker cannot be reached", "REDIS_URL")
+    assert "hush" not in done.stderr
+
+
+@pytest.mark.parametrize("command", ["check", "up", "worker"])
+def test_wrong_rules(typed: Typed, tmp_path: Path, command: str) -> None:
+    """File, line, key and the mend, from whichever command meets the mistake first."""
+    (tmp_path / "uptake.toml").write_text('[policy]\nsettel = "60m"\n')
+    refused(typed(command, **NO_DATABASE, **NO_BROKER), "uptake.toml:2", "policy.settel", '"settle"')
+
+
+def test_unknown_setting(typed: Typed) -> None:
+    """A name under our prefix that means nothing is a mistake."""
+    refused(typed("status", UPTAKE_DASHBORD_PORT="1"), "UPTAKE_DASHBOARD_PORT")
+
+
+def test_missing_schema(typed: Typed, fresh_database: Callable[[], str]) -> None:
+    """An empty database gets the command that mends it, which then does."""
+    url = fresh_database()
+    refused(typed("status", DATABASE_URL=url), "uptake migrate")
+    assert '"migrated": true' in typed("migrate", "--json", DATABASE_URL=url).stdout
+    assert '"migrated": false' in typed("migrate", "--json", DATABASE_URL=url).stdout
+    assert typed("status", DATABASE_URL=url).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("command", "setting"), [("up", "DASHBOARD"), ("dashboard", "DASHBOARD"), ("portal", "PORTAL")]
+)
+def test_taken_port(typed: Typed, command: str, setting: str) -> None:
+    """Before anything is started, the sentence names the port and the setting that moves it."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        done = typed(command, **{f"UPTAKE_{setting}_PORT": port}, **NO_DATABASE, **NO_BROKER)
+    refused(done, port, f"UPTAKE_{setting}_PORT")
+
+
+@pytest.fixture
+def portal(fresh_database: Callable[[], str], tmp_path: Path) -> Iterator[PortalWorld]:
+    """A portal with two tenants."""
+    portal = PortalWorld.started(tmp_path, fresh_database(), tenants=2)
+    yield portal
+    portal.stop()
+
+
+def test_wrong_credential(typed: Typed, portal: PortalWorld, fresh_database: Callable[[], str], tmp_path: Path) -> None:
+    """A refused credential is said by `poll`, stands in `doctor`, and is over when it is mended."""
+    url = fresh_database()
+    upgrade(url)
+    portal.make_app("Dispatch Helper", A)
+    portal.uptake_toml(tmp_path / "uptake.toml")
+    secret = (tmp_path / "secret").read_text()
+    (tmp_path / "secret").write_text("not-the-secret")
+    done = typed("poll", DATABASE_URL=url)
+    assert done.returncode == 2
+    (sentence,) = [line for line in done.stderr.splitlines() if line.startswith("uptake: ")]
+    assert "acme" in sentence
+    assert "not-the-secret" not in done.stderr
+    examined = typed("doctor", "sources", DATABASE_URL=url)
+    assert examined.returncode == 1
+    assert "acme" in examined.stdout
+
+    (tmp_path / "secret").write_text(secret)
+    assert typed("poll", DATABASE_URL=url).returncode == 0
+    assert typed("doctor", "sources", DATABASE_URL=url).returncode == 0
+
+
+def test_unknown_app_is_said(typed: Typed, fresh_database: Callable[[], str]) -> None:
+    """Asking for what is not there is not an empty answer."""
+    url = fresh_database()
+    upgrade(url)
+    refused(typed("poll", "acme:1", DATABASE_URL=url), "acme:1", "uptake status")
+    assert typed("explain", "acme:1", "1000", DATABASE_URL=url).returncode == 1

@@ -1,0 +1,84 @@
+"""The doctor against real servers, and what it says of each that is missing."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from sqlalchemy import text
+
+from config.settings import SettingsError, settings
+from models.base import engine_for
+from models.migrations import upgrade
+from tasks.rules import rules
+from worker.doctor import CHECKS, examined, require
+
+NOWHERE = "127.0.0.1:9"
+
+
+@pytest.fixture
+def ours(fresh_database: Callable[[], str], broker_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A database without our schema and a broker, as the environment names them."""
+    url = fresh_database()
+    monkeypatch.setenv("DATABASE_URL", url)
+    monkeypatch.setenv("REDIS_URL", broker_url)
+    monkeypatch.delenv("UPTAKE_CONFIG", raising=False)
+    settings.cache_clear()
+    rules.cache_clear()
+    engine = engine_for(url)
+    yield url
+    engine.dispose()
+    settings.cache_clear()
+    rules.cache_clear()
+
+
+def said(check: str) -> str:
+    """What the check found, which must be something wrong."""
+    (finding,) = examined(check)
+    assert not finding.ok
+    return finding.said
+
+
+@pytest.mark.usefixtures("ours")
+def test_schema_is_missing() -> None:
+    """Before the migrations the schema is wrong, and so is what needs it; each says what to do."""
+    assert "uptake migrate" in said("schema")
+    assert "uptake migrate" in said("worker")
+    with pytest.raises(SettingsError, match="uptake migrate"):
+        require("settings", "database", "schema")
+
+
+def test_all_is_well(ours: str) -> None:
+    """With schema and a fresh tick every check is in order; without a tick, or with a late one, there is no worker."""
+    upgrade(ours)
+    assert "uptake worker" in said("worker")
+    engine = engine_for(ours)
+    with engine.begin() as connection:
+        connection.execute(text("INSERT INTO heartbeat (process, at) VALUES ('tick', now())"))
+    assert [finding for finding in examined(*CHECKS) if not finding.ok] == []
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE heartbeat SET at = at - interval '90 seconds'"))
+    assert "for 9" in said("worker")
+    engine.dispose()
+
+
+def test_failing_source_is_named(ours: str) -> None:
+    """A source that cannot be read is wrong, with the reason."""
+    upgrade(ours)
+    engine = engine_for(ours)
+    with engine.begin() as connection:
+        connection.execute(
+            text("""INSERT INTO source (name, kind, next_poll_at, last_fault, last_error)
+                    VALUES ('acme', 'portal', now(), 'auth', 'the client id is not known')""")
+        )
+    engine.dispose()
+    assert said("sources") == "acme: the client id is not known"
+
+
+def test_servers_are_away(ours: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither server is there: each check says which, and no password."""
+    monkeypatch.setenv("DATABASE_URL", f"postgresql://somebody:hush@{NOWHERE}/uptake")
+    monkeypatch.setenv("REDIS_URL", f"redis://:hush@{NOWHERE}/0")
+    settings.cache_clear()
+    assert ours
+    assert "DATABASE_URL" in said("database")
+    assert "REDIS_URL" in said("broker")
+    assert all("hush" not in finding.said for finding in examined(*CHECKS))

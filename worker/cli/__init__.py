@@ -1,0 +1,56 @@
+"""The command `uptake`: every answer for people or as JSON; errors are one sentence and exit code 2."""
+
+import os
+import sys
+from collections.abc import Callable
+
+import typer
+
+from config.settings import settings
+from worker.cli.answers import alerts, explain, laggards, status, timeline
+from worker.cli.processes import beat, dashboard, portal, up, worker
+from worker.cli.upkeep import check, doctor, migrate, poll
+from worker.embedded import running
+from worker.obstacles import obstacle, refuse
+
+cli = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Which tenant runs which version of your apps, and who lags behind.",
+)
+_PANELS: dict[str, tuple[Callable[..., None], ...]] = {
+    "Run": (up, worker, beat, dashboard, portal),
+    "Answers": (status, laggards, timeline, explain, alerts),
+    "Upkeep": (check, doctor, migrate, poll),
+}
+for _panel, _commands in _PANELS.items():
+    for _command in _commands:
+        cli.command(rich_help_panel=_panel)(_command)
+
+
+def main() -> None:
+    """Run the command; whatever goes wrong is one sentence on standard error, never a traceback."""
+    try:
+        _follow_the_daemon()
+        cli()
+    except BrokenPipeError:
+        # Whoever read us, a pager or head, has seen enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except Exception as error:
+        if sentence := obstacle(error):
+            refuse(sentence)
+        if settings().log_level == "debug":
+            raise
+        # The first line only: the rest of a database error repeats the statement.
+        said = str(error).strip().partition("\n")[0]
+        refuse(f"This should not have happened ({type(error).__name__}: {said}); UPTAKE_LOG_LEVEL=debug shows where.")
+
+
+def _follow_the_daemon() -> None:
+    """Use the rules of the `uptake up` that runs here, unless the environment names others."""
+    if not os.environ.get("UPTAKE_CONFIG") and (found := running(settings().data_dir)) and found.config:
+        os.environ["UPTAKE_CONFIG"] = found.config
+        settings.cache_clear()

@@ -1,0 +1,118 @@
+"""The commands that set Uptake up, look after it, and poll at once."""
+
+from typing import Annotated
+
+import typer
+from sqlalchemy import text
+
+from config.settings import SettingsError, settings
+from models import Session
+from models.migrations import pending, upgrade
+from models.queries.apps import overview
+from models.queries.sources import sources
+from tasks import evaluate
+from tasks import poll as polling
+from tasks.rules import rules
+from worker.addresses import database_url
+from worker.cli.answers import OneApp
+from worker.cli.output import Json, as_json, console, table
+from worker.doctor import CHECKS, examined
+from worker.lifecycle import adopt_sources, configure_logs, open_database
+
+
+def migrate(*, json: Json = False) -> None:
+    """Bring the database's schema up to date."""
+    dsn = database_url()
+    behind = pending(dsn)
+    upgrade(dsn)
+    if json:
+        as_json({"migrated": behind})
+    else:
+        console.print("The schema is now up to date." if behind else "The schema was up to date.")
+
+
+def check(*, json: Json = False) -> None:
+    """Check the environment and uptake.toml, without starting anything."""
+    file, found = settings().config, rules()
+    if json:
+        as_json({"file": str(file), "sources": sorted(found.sources), "receivers": sorted(found.receivers)})
+        return
+    names = ", ".join(found.sources) or "none, so nothing is polled"
+    console.print(
+        f"{file} is in order. Sources: {names}. Receivers: {', '.join(found.receivers)}.",
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def doctor(
+    checks: Annotated[list[str] | None, typer.Argument(help=f"Some of: {', '.join(CHECKS)}; left out: all.")] = None,
+    *,
+    json: Json = False,
+) -> None:
+    """Examine everything a running Uptake needs; exit code 1 when something is wrong."""
+    if unknown := set(checks or ()) - CHECKS.keys():
+        raise typer.BadParameter(f"no check is called {', '.join(sorted(unknown))}; there are: {', '.join(CHECKS)}")
+    findings = examined(*(checks or CHECKS))
+    if json:
+        as_json(findings)
+    else:
+        rows = [("ok" if finding.ok else "WRONG", finding.check, finding.said) for finding in findings]
+        table("What Uptake needs", ("", "Check", "Found"), rows, empty="")
+    if not all(finding.ok for finding in findings):
+        raise typer.Exit(1)
+
+
+def poll(
+    app: OneApp = None,
+    *,
+    accept_disappearance: Annotated[
+        bool, typer.Option(help="Believe a listing from which most tenants are missing.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Poll now: the list of apps and every app, or one app; exit code 2 when the portal could not be read."""
+    configure_logs()
+    open_database()
+    adopt_sources()
+    refused = [] if app else _listed()
+    for app_id in _apps(app):
+        polling.poll(app_id, forced=True, believe_absence=accept_disappearance)
+    for app_id in evaluate.due_apps():
+        evaluate.evaluate_now(app_id)
+    with Session() as session:
+        found = overview(session, app=app)
+    if json:
+        as_json(found)
+    else:
+        rows = [(one.app, one.name, one.last_poll.outcome, one.last_poll.reason) for one in found if one.last_poll]
+        table("Polled", ("App", "Name", "Outcome", "Reason"), rows, empty="No app is listed yet.")
+    refused += [
+        f"{one.app}: {one.last_poll.reason}" for one in found if one.last_poll and one.last_poll.outcome == "failed"
+    ]
+    if refused:
+        raise SettingsError("\n".join(refused))
+
+
+def _listed() -> list[str]:
+    """Read every source's list of apps; one sentence for each that could not be read."""
+    with Session() as session:
+        ids = session.scalars(text("SELECT id FROM source WHERE enabled")).all()
+    for source in ids:
+        polling.list_apps(source, forced=True)
+    with Session() as session:
+        return [f"source {row.source}: {row.error}" for row in sources(session) if row.error]
+
+
+def _apps(app: str | None) -> list[int]:
+    query = text("""
+        SELECT a.id FROM app a JOIN source s ON s.id = a.source_id
+        WHERE s.enabled AND a.deleted_at IS NULL
+          AND (cast(:app AS text) IS NULL OR s.name || ':' || a.external_id = :app)
+    """)
+    with Session() as session:
+        found = session.scalars(query, {"app": app}).all()
+    if app and not found:
+        raise SettingsError(f"No app is called {app}: `uptake status` lists them.")
+    return list(found)

@@ -1,0 +1,133 @@
+"""Whether everything that a running Uptake needs is there, check by check."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from kombu import Connection
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from config.settings import SettingsError, settings
+from models.base import engine_for
+from models.migrations import pending
+from models.queries.sources import TICK_IS_LATE, sources, tick_age
+from tasks.rules import rules
+from worker.addresses import broker_url, database_url
+from worker.obstacles import obstacle
+
+OLDEST_POSTGRES = 15
+PATIENCE_SECONDS = 5
+
+
+class UnwellError(Exception):
+    """A check found what it looks for in a bad state; the text says which and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one check found."""
+
+    check: str
+    ok: bool
+    said: str
+
+
+@contextmanager
+def _reading() -> Iterator[Session]:
+    engine = engine_for(database_url())
+    try:
+        with Session(engine) as session:
+            yield session
+    finally:
+        engine.dispose()
+
+
+def _settings() -> str:
+    return f"the environment is in order; data directory {settings().data_dir}"
+
+
+def _rules() -> str:
+    found = rules()
+    return f"{settings().config}: {len(found.sources)} sources, {len(found.receivers)} receivers"
+
+
+def _database() -> str:
+    with _reading() as session:
+        version: str = session.execute(text("SHOW server_version")).scalar_one()
+    if int(version.partition(".")[0]) < OLDEST_POSTGRES:
+        raise UnwellError(f"PostgreSQL {version} is too old: Uptake needs {OLDEST_POSTGRES} or newer.")
+    return f"PostgreSQL {version} answers"
+
+
+def _schema() -> str:
+    if pending(database_url()):
+        raise UnwellError("The database's schema is not that of this version: run `uptake migrate` first.")
+    return "up to date"
+
+
+def reach_broker(url: str) -> None:
+    """Raise kombu's OperationalError unless the broker at *url* answers within seconds."""
+    patience = {"socket_connect_timeout": PATIENCE_SECONDS, "socket_timeout": PATIENCE_SECONDS}
+    with Connection(url, transport_options=patience) as connection:
+        connection.ensure_connection(max_retries=1, interval_start=0, timeout=PATIENCE_SECONDS)
+
+
+def _broker() -> str:
+    reach_broker(broker_url())
+    return "the broker answers"
+
+
+def _worker() -> str:
+    with _reading() as session:
+        age = tick_age(session)
+    if age is None:
+        raise UnwellError("No worker has ever looked for due work: start one with `uptake worker` or `uptake up`.")
+    if age > TICK_IS_LATE:
+        raise UnwellError(f"No worker has looked for due work for {age.total_seconds():.0f} s: is one running?")
+    return f"a worker looked for due work {max(age.total_seconds(), 0):.0f} s ago"
+
+
+def _sources() -> str:
+    with _reading() as session:
+        found = sources(session)
+    if wrong := [f"{one.source}: {one.error}" for one in found if one.error]:
+        raise UnwellError("; ".join(wrong))
+    if failing := [f"{one.source}: {one.failing_apps} apps" for one in found if one.failing_apps]:
+        raise UnwellError(f"The last polls failed of {', '.join(failing)}; `uptake status` says why.")
+    listed = [f"{one.source} ({one.apps} apps)" for one in found]
+    return ", ".join(listed) or "none in uptake.toml, so nothing is polled"
+
+
+CHECKS: dict[str, Callable[[], str]] = {
+    "settings": _settings,
+    "rules": _rules,
+    "database": _database,
+    "schema": _schema,
+    "broker": _broker,
+    "worker": _worker,
+    "sources": _sources,
+}
+
+
+def examined(*checks: str) -> list[Finding]:
+    """Run *checks* in their order; each says what it found, and one that fails does not keep the next from running."""
+    return [_examined(check) for check in checks]
+
+
+def _examined(check: str) -> Finding:
+    try:
+        return Finding(check, ok=True, said=CHECKS[check]())
+    except UnwellError as error:
+        return Finding(check, ok=False, said=str(error))
+    except Exception as error:
+        if (sentence := obstacle(error)) is None:
+            raise
+        return Finding(check, ok=False, said=sentence)
+
+
+def require(*checks: str) -> None:
+    """Raise SettingsError with what the first failing check found."""
+    for check in checks:
+        if not (finding := _examined(check)).ok:
+            raise SettingsError(finding.said)

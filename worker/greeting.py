@@ -1,0 +1,50 @@
+"""What `uptake up` says when all of it runs: what is where, and what to try next."""
+
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from config.settings import Settings
+from tasks.rules import rules
+
+
+def greeting(chosen: Settings) -> Iterator[str]:
+    """Line by line; commands are spelled so that whoever started this one can copy them."""
+    uptake = _spelled(Path(sys.argv[0]))
+    dashboard = f"http://{chosen.dashboard_host}:{chosen.dashboard_port}"
+    yield "Uptake runs. Ctrl-C stops all of it."
+    yield ""
+    yield f"  dashboard  {dashboard}"
+    yield f"  API        {dashboard}/api/v1/apps"
+    yield "  worker     polls, records, judges, alerts and reminds; beat rings for it"
+    yield f"  databases  {_databases(chosen)}"
+    yield f"  rules      {_short(chosen.config)}"
+    yield ""
+    yield from _next_steps(chosen, uptake)
+
+
+def _next_steps(chosen: Settings, uptake: str) -> Iterator[str]:
+    if rules().sources:
+        yield f"Try in another terminal: {uptake} status"
+    else:
+        yield f"No source is watched yet: copy docs/uptake.example.toml to {chosen.config}, say where your portal is,"
+        yield f"and start again; `{uptake} check` tells what is wrong with it."
+
+
+def _databases(chosen: Settings) -> str:
+    embedded = f"embedded, in {_short(chosen.data_dir)}"
+    postgres = "as DATABASE_URL says" if chosen.database_url else embedded
+    valkey = "as REDIS_URL says" if chosen.redis_url else embedded
+    return f"PostgreSQL and Valkey, {postgres}" if postgres == valkey else f"PostgreSQL {postgres}; Valkey {valkey}"
+
+
+def _spelled(program: Path) -> str:
+    if program.name != "uptake":
+        return f"{sys.executable} -m worker.cli"
+    on_path = shutil.which(program.name)
+    return program.name if on_path and Path(on_path).samefile(program) else _short(program)
+
+
+def _short(path: Path) -> str:
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
