@@ -25,6 +25,21 @@ WHERE r.stopped_at IS NULL AND r.due_at <= :now
 ORDER BY r.due_at, r.id LIMIT :most FOR UPDATE OF r SKIP LOCKED
 """)
 
+_KEEP = text("""
+WITH told AS (
+    SELECT t.id, k.zone, k.name, k.email, k.rank
+    FROM unnest(cast(:tenant AS text[]), cast(:zone AS text[]), cast(:name AS text[]), cast(:email AS text[]),
+        cast(:rank AS integer[])) AS k (tenant, zone, name, email, rank)
+    JOIN source s ON s.name = :source JOIN tenant t ON t.source_id = s.id AND t.external_id = k.tenant
+), placed AS (
+    UPDATE tenant SET time_zone = told.zone FROM told
+    WHERE tenant.id = told.id AND tenant.time_zone IS DISTINCT FROM told.zone
+)
+INSERT INTO contact (tenant_id, email, name, rank) SELECT id, email, name, rank FROM told
+ON CONFLICT (tenant_id, email) DO UPDATE SET name = excluded.name, rank = excluded.rank
+RETURNING id
+""")
+
 
 @dataclass(frozen=True, slots=True)
 class DueReminder:
@@ -72,3 +87,28 @@ def stepped(session: Session, reminder_id: int, *, due_at: datetime | None, now:
                 WHERE id = :reminder"""),
         {"reminder": reminder_id, "due_at": due_at, "now": now},
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What our users know of a tenant: its time zone, and whom to write to, the first one first."""
+
+    tenant: str
+    time_zone: str
+    people: Sequence[tuple[str, str]]  # name, e-mail
+
+
+def keep_contacts(session: Session, source: str, known: Sequence[Known]) -> int:
+    """Make time zones and contacts what is *known*, tenants of *source* not seen yet apart; how many were kept.
+
+    Opt-outs stay: a person who is told again has not changed their mind.
+    """
+    rows = [
+        {"tenant": one.tenant, "zone": one.time_zone, "name": name, "email": email, "rank": rank}
+        for one in known
+        for rank, (name, email) in enumerate(one.people, 1)
+    ]
+    if not rows:
+        return 0
+    columns = {key: [row[key] for row in rows] for key in rows[0]}
+    return len(session.execute(_KEEP, {"source": source, **columns}).all())

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from config.settings import Settings
 from tasks.rules import rules
+from worker.demo import Demo
 
 
-def greeting(chosen: Settings) -> Iterator[str]:
+def greeting(chosen: Settings, demo: Demo | None) -> Iterator[str]:
     """Line by line; commands are spelled so that whoever started this one can copy them."""
     uptake = _spelled(Path(sys.argv[0]))
     dashboard = f"http://{chosen.dashboard_host}:{chosen.dashboard_port}"
@@ -17,19 +18,28 @@ def greeting(chosen: Settings) -> Iterator[str]:
     yield ""
     yield f"  dashboard  {dashboard}"
     yield f"  API        {dashboard}/api/v1/apps"
+    if demo:
+        yield f"  portal     http://{chosen.portal_host}:{chosen.portal_port}/portal/v2 (the demo's developer portal)"
     yield "  worker     polls, records, judges, alerts and reminds; beat rings for it"
     yield f"  databases  {_databases(chosen)}"
-    yield f"  rules      {_short(chosen.config)}"
+    yield f"  rules      {_short(demo.config if demo else chosen.config)}"
     yield ""
-    yield from _next_steps(chosen, uptake)
+    yield from _next_steps(chosen, demo, uptake)
 
 
-def _next_steps(chosen: Settings, uptake: str) -> Iterator[str]:
-    if rules().sources:
+def _next_steps(chosen: Settings, demo: Demo | None, uptake: str) -> Iterator[str]:
+    if demo:
+        yield "Open the dashboard, or try in another terminal:"
+        yield ""
+        yield f"  {uptake} status"
+        yield f"  {uptake} laggards {demo.app}"
+        yield f"  {uptake} explain {demo.app} {demo.tenant}"
+        yield f"  {uptake} timeline {demo.tenant}"
+    elif rules().sources:
         yield f"Try in another terminal: {uptake} status"
     else:
         yield f"No source is watched yet: copy docs/uptake.example.toml to {chosen.config}, say where your portal is,"
-        yield f"and start again; `{uptake} check` tells what is wrong with it."
+        yield f"and start again; `{uptake} check` tells what is wrong with it. `{uptake} up --demo` shows it at work."
 
 
 def _databases(chosen: Settings) -> str:

@@ -1,12 +1,14 @@
 """`uptake up`: everything on one machine."""
 
+import os
 import sys
 from collections.abc import Sequence
 
-from config.settings import Settings, settings
+from config.settings import Settings, SettingsError, settings
 from models.migrations import upgrade
 from tasks.rules import rules
-from worker.embedded import Servers, SetupError, running
+from worker.demo import Demo, prepare
+from worker.embedded import Directory, Servers, SetupError, running
 from worker.greeting import greeting
 from worker.ports import require_port
 from worker.signs import Page, Pulse
@@ -16,14 +18,16 @@ from worker.supervisor import Child, Supervisor
 SILENT_WORKER_SECONDS = 300.0
 
 
-def run() -> None:
+def run(*, demo: bool) -> None:
     """Run everything until Ctrl-C; SetupError or SettingsError says what is in the way."""
-    _Everything(settings()).run()
+    _Everything(settings(), demo=demo).run()
 
 
 class _Everything:
-    def __init__(self, chosen: Settings) -> None:
+    def __init__(self, chosen: Settings, *, demo: bool) -> None:
         self.chosen = chosen
+        self.wants_demo = demo
+        self.demo: Demo | None = None
 
     def run(self) -> None:
         self._refuse_early()
@@ -46,23 +50,44 @@ class _Everything:
                 f"Uptake already runs on {chosen.data_dir} (pid {found.pid}); stop that one first "
                 "or set UPTAKE_DATA_DIR elsewhere."
             )
-        rules()
+        if self.wants_demo and os.environ.get("UPTAKE_CONFIG"):
+            raise SettingsError("The demo brings its own rules: unset UPTAKE_CONFIG, or leave out --demo.")
+        if not self.wants_demo:
+            if (chosen.data_dir / "demo").exists():
+                raise SetupError(
+                    f"{chosen.data_dir} holds the demo: go on with `uptake up --demo`, remove that directory, "
+                    "or set UPTAKE_DATA_DIR to another one."
+                )
+            rules()
         require_port(chosen.dashboard_host, chosen.dashboard_port, "UPTAKE_DASHBOARD_PORT")
+        if self.wants_demo:
+            require_port(chosen.portal_host, chosen.portal_port, "UPTAKE_PORTAL_PORT")
 
     def _prepare(self, servers: Servers) -> None:
         upgrade(_database(servers))
+        if self.wants_demo:
+            self.demo = prepare(self.chosen.data_dir, _database(servers), say=_say)
+            Directory(self.chosen.data_dir).remember(config=str(self.demo.config.absolute()))
 
     def _children(self, servers: Servers) -> Sequence[Child]:
+        rules_file = {"UPTAKE_CONFIG": str(self.demo.config.absolute())} if self.demo else {}
         pulse = Pulse(_database(servers), servers.broker_url or "")
         dashboard = Page(self.chosen.dashboard_host, self.chosen.dashboard_port)
-        return [
-            Child("worker", _command("worker"), {}, pulse.has_begun, pulse.age, SILENT_WORKER_SECONDS, order=1),
-            Child("beat", _command("beat"), order=1),
-            Child("dashboard", _command("dashboard"), {}, dashboard.answers, dashboard.silence, order=1),
+        children = [
+            Child("worker", _command("worker"), rules_file, pulse.has_begun, pulse.age, SILENT_WORKER_SECONDS, order=1),
+            Child("beat", _command("beat"), rules_file, order=1),
+            Child("dashboard", _command("dashboard"), rules_file, dashboard.answers, dashboard.silence, order=1),
         ]
+        if self.demo:
+            portal = Page(self.chosen.portal_host, self.chosen.portal_port)
+            children += [
+                Child("portal", _command("portal"), rules_file, portal.answers, portal.silence, order=0),
+                Child("demo", [sys.executable, "-m", "worker.demo"], rules_file, order=2),
+            ]
+        return children
 
     def _greet(self, _servers: Servers) -> None:
-        _say("\n".join(("", *greeting(self.chosen), "")))
+        _say("\n".join(("", *greeting(self.chosen, self.demo), "")))
 
 
 def _say(sentence: str) -> None:

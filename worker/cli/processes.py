@@ -18,11 +18,16 @@ Processes = Annotated[
 ]
 
 
-def up() -> None:
+def up(
+    *,
+    demo: Annotated[
+        bool, typer.Option("--demo", help="With a portal, 12 apps and 300 tenants that live before your eyes.")
+    ] = False,
+) -> None:
     """Run everything on this machine until Ctrl-C: the databases, the worker, the dashboard."""
     from worker.up import run  # noqa: PLC0415 - no other command needs the servers
 
-    run()
+    run(demo=demo)
 
 
 def worker(*, concurrency: Processes = 2) -> None:
