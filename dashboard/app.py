@@ -1,33 +1,27 @@
-"""The dashboard's application: the JSON API, the health checks and a read-only page, over models.queries."""
+"""The dashboard's application: the JSON API, the health checks and the pages, over models.queries."""
 
-import importlib.resources
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Annotated
 
-from fastapi import Depends, FastAPI, Request
-from fastapi.responses import HTMLResponse, JSONResponse, Response
-from jinja2 import Environment, PackageLoader, select_autoescape
-from sqlalchemy import text
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse, Response
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.orm import Session as OrmSession
 from starlette.middleware.base import RequestResponseEndpoint
 
-from models import Session, db_now
+from dashboard.pages import Reading, gone
+from dashboard.pages import router as pages
+from models import Session
 from models.base import engine_for
 from models.migrations import pending
-from models.queries.apps import AppOverview, laggards, overview
+from models.queries.apps import AppOverview, overview
+from models.queries.sources import TICK_IS_LATE, tick_age
 
-# A tick later than this means that nobody looks for due work any more.
-TICK_IS_LATE = timedelta(seconds=60)
 _HEADERS = {
     "Content-Security-Policy": "default-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
 }
-_pages = Environment(loader=PackageLoader("dashboard"), autoescape=select_autoescape(default=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,38 +54,16 @@ def application(database_url: str) -> FastAPI:
     app.middleware("http")(_headers)
     app.add_exception_handler(SQLAlchemyError, _database_is_gone)
     app.get("/api/v1/apps")(apps)
-    app.get("/", response_class=HTMLResponse)(page)
-    app.get("/style.css", include_in_schema=False)(style)
+    app.include_router(pages)
     app.get("/healthz")(healthz)
     app.state.database_url = database_url
     app.get("/readyz")(readyz)
     return app
 
 
-def reading() -> Iterator[OrmSession]:
-    """A session for one request."""
-    with Session() as session:
-        yield session
-
-
-Reading = Annotated[OrmSession, Depends(reading)]
-
-
 def apps(session: Reading, environment: str = "production") -> Apps:
     """Every app with its counts, adoption and last poll."""
     return Apps(overview(session, environment=environment))
-
-
-def page(session: Reading) -> str:
-    """All apps, and who lags the longest."""
-    template = _pages.get_template("overview.html")
-    return template.render(apps=overview(session), laggards=laggards(session, most=100), now=db_now(session))
-
-
-def style() -> Response:
-    """The page's style sheet."""
-    sheet = importlib.resources.files("dashboard").joinpath("templates/style.css").read_bytes()
-    return Response(sheet, media_type="text/css", headers={"Cache-Control": "max-age=300"})
 
 
 def healthz() -> dict[str, str]:
@@ -112,8 +84,8 @@ def _problems(database_url: str) -> Iterator[str]:
             yield "the schema is behind this code: run `uptake migrate`"
             return
         with Session() as session:
-            at: datetime | None = session.scalar(text("SELECT at FROM heartbeat WHERE process = 'tick'"))
-            if at is None or db_now(session) - at > TICK_IS_LATE:
+            age = tick_age(session)
+            if age is None or age > TICK_IS_LATE:
                 yield "nobody has ticked for a minute: is a worker running, and the broker?"
     except SQLAlchemyError:
         yield "the database does not answer"
@@ -125,6 +97,8 @@ async def _headers(request: Request, call_next: RequestResponseEndpoint) -> Resp
     return response
 
 
-async def _database_is_gone(_: Request, __: Exception) -> JSONResponse:
+async def _database_is_gone(request: Request, _: Exception) -> Response:
+    if not request.url.path.startswith("/api/"):
+        return gone()
     problem = {"type": "about:blank", "title": "The database does not answer.", "status": 503}
     return JSONResponse(problem, status_code=503, media_type="application/problem+json")

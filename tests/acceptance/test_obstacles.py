@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import redis
 
+from config.settings import settings
 from tests.acceptance.embedded import ROOT, eventually
 from worker.embedded import Postgres, Server, SetupError, Valkey
 from worker.embedded.process import identify
@@ -86,9 +87,12 @@ def test_wrong_programs_are_named(
     server: Serving, kind: type[Server], name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A place that was chosen but has no program in it is said, not silently passed over."""
-    monkeypatch.setenv(name, str(tmp_path))
-    with pytest.raises(SetupError, match=f"^{name} names {tmp_path}"):
-        server(kind).start()
+    with monkeypatch.context() as environment:
+        environment.setenv(name, str(tmp_path))
+        settings.cache_clear()
+        with pytest.raises(SetupError, match=f"^{name} names {tmp_path}"):
+            server(kind).start()
+    settings.cache_clear()
 
 
 def _kept_in(directory: Path, *prefix: str, shell: str = "") -> subprocess.CompletedProcess[str]:

@@ -4,8 +4,12 @@ import asyncio
 from datetime import timedelta
 
 import httpx
+import pytest
+from sqlalchemy import text
 
 from dashboard.app import application
+from models import Session
+from models.base import engine_for
 from tests.integration.models.world import A, B, World
 
 
@@ -50,3 +54,40 @@ def test_health(world: World, database_url: str) -> None:
     answer = ask("/readyz", database_url)
     assert answer.status_code == 503
     assert "nobody has ticked" in answer.json()["problems"][0]
+
+
+def test_page_of_an_app(world: World, database_url: str) -> None:
+    """Its versions with what they changed, its laggards, and nothing for an app that is not there."""
+    world.put("1", 1, tenant_name="Bright <b>HVAC</b>")
+    world.poll()
+    world.release(A, B)
+    world.poll()
+    world.evaluate(after=timedelta(days=20))
+    answer = ask("/apps/acme:4711", database_url)
+    assert answer.status_code == 200
+    assert f'<code class="add">{B}</code>' in answer.text
+    assert "Bright &lt;b&gt;HVAC&lt;/b&gt;" in answer.text
+    missing = ask("/apps/acme:<i>", database_url)
+    assert missing.status_code == 404
+    assert "acme:&lt;i&gt;" in missing.text
+
+
+def test_failing_source_is_said(world: World, database_url: str) -> None:
+    """A page of old figures says so, and why."""
+    world.put("1", 1)
+    world.poll()
+    world.session.execute(text("UPDATE source SET last_fault = 'auth', last_error = 'the client id is not known'"))
+    assert "the client id is not known" in ask("/", database_url).text
+
+
+def test_database_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A browser gets a page that tries again, a program a problem."""
+    engine = engine_for("postgresql+psycopg://somebody:hush@127.0.0.1:9/uptake")
+    monkeypatch.setitem(Session.kw, "bind", engine)
+    page, answer = ask("/", "unused"), ask("/api/v1/apps", "unused")
+    assert (page.status_code, answer.status_code) == (503, 503)
+    assert "does not answer" in page.text
+    assert 'http-equiv="refresh"' in page.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert "hush" not in page.text + answer.text
+    engine.dispose()

@@ -161,3 +161,37 @@ def test_address_that_is_well(monkeypatch: pytest.MonkeyPatch, rest: str) -> Non
     found = load_settings().database_url
     assert found
     assert found.get_secret_value() == f"postgresql+psycopg://{rest}"
+
+
+@pytest.mark.parametrize(
+    ("told", "kept"),
+    [
+        ("redis+socket:///run/v.sock", "redis+socket:///run/v.sock"),
+        ("unix:///run/v.sock", "redis+socket:///run/v.sock"),
+        ("unix://:p@/run/v.sock?db=3", "redis+socket://:p@/run/v.sock?virtual_host=3"),
+    ],
+)
+def test_socket_of_the_broker(monkeypatch: pytest.MonkeyPatch, told: str, kept: str) -> None:
+    """A socket may be written as Redis clients or as Celery have it, and ends as Celery needs it."""
+    monkeypatch.setenv("REDIS_URL", told)
+    found = load_settings().redis_url
+    assert found
+    assert found.get_secret_value() == kept
+
+
+@pytest.mark.parametrize(
+    "url", ["redis+socket://run/v.sock", "unix://v.sock", "unix://:hunter2@run/v.sock", "unix:///"]
+)
+def test_socket_without_its_path(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    """A relative path would be read as a host, and silently dropped: it is refused."""
+    monkeypatch.setenv("REDIS_URL", url)
+    with pytest.raises(SettingsError, match=r"REDIS_URL names no socket by its whole path; write redis\+socket:///"):
+        load_settings()
+
+
+def test_programs_of_the_embedded_servers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other programs than the wheels' are a choice like any other."""
+    assert (load_settings().pg_bin, load_settings().redis_bin) == (None, None)
+    monkeypatch.setenv("UPTAKE_PG_BIN", "/opt/pg/bin")
+    monkeypatch.setenv("UPTAKE_REDIS_BIN", "/opt/redis-server")
+    assert (load_settings().pg_bin, load_settings().redis_bin) == (Path("/opt/pg/bin"), Path("/opt/redis-server"))

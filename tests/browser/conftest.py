@@ -1,0 +1,69 @@
+"""A real browser, and a dashboard in a process of its own with what a real portal told it."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from models.migrations import upgrade
+from tests.acceptance.daemon import Daemon
+from tests.acceptance.embedded import ROOT, eventually
+from tests.acceptance.portal_world import PortalWorld, free_port, lagging_app
+from tests.browser.chromium import ARGUMENTS, NoChromiumError, executable
+from tests.servers import Servers, create, drop
+
+
+# Not for the session: while Playwright is open, nothing else may run an event loop in this thread.
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Chromium; without one these tests are skipped, but never where CI is set."""
+    try:
+        path = executable()
+    except NoChromiumError as error:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(f"BROWSER TESTS SKIPPED: {error}")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def address(servers: Servers, worker_id: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Where the dashboard answers; it knows one app, of whose ten tenants six lag behind."""
+    directory, port = tmp_path_factory.mktemp("browser"), str(free_port())
+    names = [f"{servers.prefix}_browser_{worker_id}", f"{servers.prefix}_browser_portal_{worker_id}"]
+    ours, theirs = create(servers.admin, names[0], servers.template), create(servers.admin, names[1])
+    upgrade(ours)
+    portal = PortalWorld.started(directory, theirs, tenants=10)
+    lagging_app(portal, tenants=10, upgraded=4)
+    environment = os.environ | {
+        "DATABASE_URL": ours,
+        "UPTAKE_CONFIG": str(portal.uptake_toml(directory / "uptake.toml")),
+        "UPTAKE_DASHBOARD_PORT": port,
+        "PYTHONPATH": str(ROOT),
+    }
+    Daemon(directory, environment).cli("poll")
+    with (directory / "dashboard.log").open("wb") as log:
+        process = subprocess.Popen([sys.executable, "-m", "dashboard"], env=environment, stdout=log, stderr=log)
+    url = f"http://127.0.0.1:{port}"
+    eventually(lambda: _answers(url), "the dashboard does not start")
+    yield url
+    process.send_signal(signal.SIGTERM)
+    process.wait(20)
+    portal.stop()
+    for name in names:
+        drop(servers.admin, name)
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/healthz").status_code == 200
+    except httpx.TransportError:
+        return False
