@@ -118,7 +118,7 @@ def alerts(app: OneApp = None, *, json: Json = False) -> None:
         as_json(found)
         return
     rows = [
-        (row.severity, row.kind, row.app_name, row.tenant_name or row.tenant, _days(now, row.since), row.reason)
+        (row.severity, row.kind, row.app_name, row.tenant_name or row.tenant, _days(now, row.since), _plain(row.reason))
         for row in found
     ]
     table("Alerts", ("Severity", "Kind", "App", "Tenant", "Since", "Reason"), rows, empty="No alert is open.")
@@ -126,6 +126,10 @@ def alerts(app: OneApp = None, *, json: Json = False) -> None:
 
 def _poll(outcome: str, reason: str | None, age: object) -> str:
     return f"{str(age).partition('.')[0]} ago, {outcome}" + (f": {reason}" if reason else "")
+
+
+def _plain(reason: str) -> str:
+    return reason.replace("_", " ")
 
 
 def _days(now: datetime, since: datetime | None) -> str:

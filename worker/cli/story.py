@@ -1,7 +1,7 @@
 """`uptake explain`: the whole story of one tenant and one app, in words."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from models.queries.tenants import SentNotice, Story
 from uptake.lag import LagClass
@@ -54,10 +54,12 @@ def _alert(story: Story, policy: Policy) -> Iterator[str]:
     kind = KIND_OF.get(lag) if lag else None
     if story.alert_state == "firing":
         yield f"An alert ({kind}) is open since {_at(story.fired_at)}, severity {story.severity}: the grace is over."
+        yield from _rule(policy, lag)
     elif story.alert_state == "pending" and lag and story.since:
         grace = policy.grace(lag)
         opens = _at(fires_at(policy, lag, story.since))
         yield f"No alert yet: the policy gives {grace.days if grace else 0} days of grace; it fires on {opens}."
+        yield from _rule(policy, lag)
     elif story.alert_state == "resolved":
         yield f"No alert is open; the last one ended because: {(story.alert_reason or '').replace('_', ' ')}."
     elif kind and story.environment not in policy.environments:
@@ -68,6 +70,21 @@ def _alert(story: Story, policy: Policy) -> Iterator[str]:
         yield "No alert yet: the newest version is still in its settle window."
     else:
         yield "No alert: there is nothing to alert about."
+
+
+def _rule(policy: Policy, lag: LagClass | None) -> Iterator[str]:
+    """The rule by which, in the words of uptake.toml."""
+    grace = policy.grace(lag) if lag else None
+    if lag is None or grace is None:
+        return
+    rungs = ", ".join(f"{name} after {_days(grace + past)}" for name, past in policy.severity)
+    # Nobody is woken for a tenant that grants too much.
+    ladder = f"info after {_days(grace)}" if lag is LagClass.TRIMMING else rungs
+    yield f"The rule: [policy] grace.{lag} = {_days(grace)}, so {ladder} of lag."
+
+
+def _days(span: timedelta) -> str:
+    return f"{span.days} days" if span >= timedelta(days=2) else f"{span.total_seconds() / 3600:g} hours"
 
 
 def _reminders(story: Story, notices: list[SentNotice]) -> Iterator[str]:
