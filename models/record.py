@@ -235,3 +235,8 @@ def _absences(session: Session, bound: dict[str, object]) -> tuple[int, str | No
     gone = session.execute(_GONE, bound).rowcount  # type: ignore[attr-defined]  # a cursor result, by construction
     session.execute(_MISSING, bound)
     return gone, None
+
+
+def renew_statistics(session: Session) -> None:
+    """Tell the planner what a large poll did; until autovacuum comes by, the next one is planned for other tables."""
+    session.execute(text("ANALYZE (SKIP_LOCKED) connection, tenure, tenant"))

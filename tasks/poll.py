@@ -27,7 +27,7 @@ from models.leases import (
     ring_apps,
 )
 from models.listing import record_listing
-from models.record import Recorded, record
+from models.record import Recorded, record, renew_statistics
 from models.stage import Walk, stored_hashes
 from tasks.doorbell import ring
 from tasks.edges import source_named
@@ -43,6 +43,7 @@ from uptake.facts import SeenApp, SeenVersion
 log = structlog.get_logger()
 
 NEW_APPS = 500  # at once; a tick finds the others
+MANY = 500  # changes in one poll, after which plans made before it are bad ones
 _PACE = text("""
 SELECT s.name, a.changed_at, (SELECT max(v.released_at) FROM app_version v WHERE v.app_id = a.id) AS released_at
 FROM app a JOIN source s ON s.id = a.source_id WHERE a.id = :app
@@ -92,6 +93,8 @@ def poll(
     except LeaseLostError:
         log.warning("poll.discarded", app=app_id, seq=lease.seq)
         return None
+    if recorded.changed >= MANY:
+        lasting(renew_statistics)
     # Nearly all polls find everything as it was; the poll's row remembers them.
     notable = recorded.outcome != "complete" or recorded.changed or recorded.vanished or walk.rejected
     log.log(
