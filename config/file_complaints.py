@@ -22,7 +22,7 @@ _KINDS = {
     "dict_type": "must be a table",
     "missing": "is missing; write it",
     "union_tag_not_found": 'lacks its kind; write kind = "log", "email" or "webhook"',
-    "union_tag_invalid": "is of the unknown kind {tag!r}; write one of {expected_tags}",
+    "union_tag_invalid": "is {tag!r}, which is no kind of receiver; write one of {expected_tags}",
     "literal_error": "must be {expected}",
     "greater_than_equal": "must be at least {ge}",
     "less_than_equal": "must be at most {le}",
@@ -66,6 +66,8 @@ def _complaint(mistake: ErrorDetails, model: type[BaseModel], lines: Mapping[Pla
     if kind == "extra_forbidden" and above is not None:
         known = [field.alias or name for name, field in above.model_fields.items()]
         return Complaint.at(place, f"is not a known key; {nearest(str(place[-1]), known)}", lines)
+    if kind == "union_tag_invalid":
+        place = (*place, "kind")
     if kind in _KINDS:
         return Complaint.at(place, _KINDS[kind].format(**mistake.get("ctx", {})), lines)
     # "Value error, " is pydantic's own preface, not ours.

@@ -27,7 +27,9 @@ class Rules:
 @functools.cache
 def rules() -> Rules:
     """The rules of this process, read once; raises SettingsError."""
-    return written(load_file(settings().config))
+    chosen = settings()
+    # A name that somebody wrote and that leads nowhere is a mistake; by default there may be no file.
+    return written(load_file(chosen.config, required="config" in chosen.model_fields_set))
 
 
 def written(file: UptakeFile) -> Rules:

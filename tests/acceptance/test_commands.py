@@ -143,3 +143,9 @@ def test_unknown_app_is_said(typed: Typed, fresh_database: Callable[[], str]) ->
     upgrade(url)
     refused(typed("poll", "acme:1", DATABASE_URL=url), "acme:1", "uptake status")
     assert typed("explain", "acme:1", "1000", DATABASE_URL=url).returncode == 1
+
+
+def test_named_rules_must_be_there(typed: Typed, tmp_path: Path) -> None:
+    """A file that UPTAKE_CONFIG names is there, or no source would be watched and nobody would know why."""
+    refused(typed("check", UPTAKE_CONFIG=str(tmp_path / "nowhere.toml")), "nowhere.toml", "UPTAKE_CONFIG")
+    assert typed("check").returncode == 0

@@ -1,0 +1,144 @@
+"""uptake.toml: each mistake is told by file, line, key and mend, no secret is repeated, and the example is true."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from config.policy_file import EmailReceiver, PolicyTable, PollingTable, load_file
+from config.settings import SettingsError
+
+ROOT = Path(__file__).parents[2]
+SOURCE = """\
+[[source]]
+name = "acme"
+kind = "portal"
+url = "https://portal.example/portal/v2"
+token_url = "https://portal.example/connect/token"
+organization = "1001"
+client_id = "cid.1"
+client_secret = "env:SECRET"
+app_key = "file:key"
+"""
+SURROUNDINGS = {"SECRET": "s3cr3t-value"}
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """An empty folder's uptake.toml, beside a file with an app key."""
+    (tmp_path / "key").write_text("ak1.key\n")
+    return tmp_path / "uptake.toml"
+
+
+def told(file: Path, text: str) -> str:
+    """What is said of *text*; the file's folder is left out."""
+    file.write_text(text)
+    with pytest.raises(SettingsError) as refused:
+        load_file(file, environment=SURROUNDINGS)
+    return str(refused.value).replace(f"{file.parent}/", "")
+
+
+def test_a_whole_source(file: Path) -> None:
+    """Secrets are read from the environment and from files beside the file, and do not show."""
+    file.write_text(SOURCE)
+    (source,) = load_file(file, environment=SURROUNDINGS).sources
+    assert source.client_secret.get_secret_value() == "s3cr3t-value"
+    assert source.app_key.get_secret_value() == "ak1.key"
+    assert "s3cr3t" not in repr(source)
+    assert "ak1.key" not in repr(source)
+
+
+@pytest.mark.parametrize(
+    ("line", "changed", "said"),
+    [
+        (2, 'name = "Acme Apps"', "source[0].name: "),
+        (3, 'kind = "portl"', "source[0].kind: must be 'portal'"),
+        (4, 'url = "portal.example"', "source[0].url: "),
+        (6, "organization = 1001", "source[0].organization: must be text in quotes"),
+        (7, 'clientid = "cid.1"', 'source[0].clientid: is not a known key; did you mean "client_id"?'),
+        (8, 'client_secret = "s3cr3t-in-plain-text"', "source[0].client_secret: holds a secret in plain text; write"),
+        (8, 'client_secret = "env:SECRT"', "source[0].client_secret: "),
+        (9, 'app_key = "file:nowhere"', "source[0].app_key: "),
+        (9, 'app_key = "file:key"\npoll_every = "soon"', None),
+    ],
+)
+def test_mistakes_in_a_source(file: Path, line: int, changed: str, said: str | None) -> None:
+    """The line it stands on, the key, and what to write instead; a secret is never repeated."""
+    lines = SOURCE.splitlines()
+    lines[line - 1] = changed
+    found = told(file, "\n".join(lines))
+    expected = f"uptake.toml:{line}: {said}" if said else "uptake.toml:10: source[0].poll_every: "
+    assert any(one.startswith(expected) for one in found.splitlines()), found
+    assert "s3cr3t" not in found
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('[policy]\nsettel = "1h"', 'uptake.toml:2: policy.settel: is not a known key; did you mean "settle"?'),
+        ('[polcy]\nsettle = "1h"', 'uptake.toml:1: polcy: is not a known key; did you mean "policy"?'),
+        ('[policy]\nsettle = "1 hour"', "uptake.toml:2: policy.settle: "),
+        ("[policy]\nsettle = 60", "uptake.toml:2: policy.settle: "),
+        ("[policy]\nremind_days = [3, 0]", "remind_days must rise"),
+        ('[policy]\nworking_hours = "18:00-08:00"', "uptake.toml:2: policy.working_hours: "),
+        ('[policy]\ngrace = { blocking = "14" }', "uptake.toml:2: policy.grace.blocking: "),
+        ('[policy]\nseverity = { info = "9d", warning = "7d" }', "must rise: info first"),
+        ('[policy]\nreceivers = ["opps"]\n[[receiver]]\nname = "ops"\nkind = "log"', '"ops"'),
+        ('[polling]\nmin = "1h"\nmax = "1m"', "uptake.toml:1: polling: must rise"),
+        ('[[receiver]]\nname = "ops"\nkind = "pager"', "uptake.toml:3: receiver[0].kind: is 'pager', which is"),
+        ('[[receiver]]\nname = "ops"', 'receiver[0]: lacks its kind; write kind = "log"'),
+        ('[policy]\nsettle = "1h', "uptake.toml:2"),
+        (SOURCE + SOURCE, "uptake.toml:11: source[1].name"),
+    ],
+)
+def test_mistakes_elsewhere(file: Path, text: str, said: str) -> None:
+    """Tables, durations, ladders, receivers and TOML itself."""
+    assert said in told(file, text)
+
+
+def test_every_mistake_is_told_at_once(file: Path) -> None:
+    """Nobody has to mend and start again five times; they come in the order of the file."""
+    found = told(file, '[policy]\nsettel = "1h"\nremind_cap = -1\n[polling]\nmin = "x"\n').splitlines()
+    assert [re.findall(r":(\d+):", one)[0] for one in found] == ["2", "3", "5"]
+
+
+def test_bytes_that_are_no_text(file: Path) -> None:
+    """A file in another encoding is said to be one."""
+    file.write_bytes(b"# caf\xe9")
+    with pytest.raises(SettingsError, match="UTF-8"):
+        load_file(file)
+
+
+def test_missing_file(file: Path) -> None:
+    """By default there may be none; one that somebody named has to be there."""
+    assert load_file(file).sources == ()
+    with pytest.raises(SettingsError, match="UPTAKE_CONFIG names it"):
+        load_file(file, required=True)
+
+
+def test_example_is_valid(tmp_path: Path) -> None:
+    """Whoever copies the example and names its secrets has a file that works."""
+    copy = tmp_path / "uptake.toml"
+    copy.write_text((ROOT / "docs" / "uptake.example.toml").read_text())
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets" / "acme_app_key").write_text("ak1.key")
+    secrets = {"ACME_CLIENT_SECRET": "s3cr3t", "ACME_HOOK_SECRET": "whsec_" + "A" * 32, "SMTP_PASSWORD": "s3cr3t"}
+    found = load_file(copy, environment=secrets)
+    assert [source.name for source in found.sources] == ["acme"]
+    assert isinstance(found.receivers[0], EmailReceiver)
+
+
+def test_example_shows_the_defaults(tmp_path: Path) -> None:
+    """Each line that the example has commented out says what holds without it."""
+    example = (ROOT / "docs" / "uptake.example.toml").read_text()
+    shown = {
+        table: re.findall(r"^# (\w+ = .*)$", part, re.MULTILINE)
+        for table, part in re.findall(r"^\[(polling|policy)\]\n(.*?)(?=^\[|\Z)", example, re.MULTILINE | re.DOTALL)
+    }
+    file = tmp_path / "uptake.toml"
+    file.write_text("\n".join(f"[{table}]\n" + "\n".join(lines) for table, lines in shown.items()))
+    found = load_file(file)
+    assert found.policy == PolicyTable()
+    assert found.polling == PollingTable()
+    assert len(shown["polling"]) == 3
+    assert len(shown["policy"]) == 11
