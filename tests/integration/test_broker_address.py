@@ -1,5 +1,7 @@
 """A broker's socket, as Redis clients spell it, reached by Celery's own client."""
 
+from typing import Any
+
 import pytest
 from kombu import Connection
 
@@ -14,4 +16,5 @@ def test_socket_in_the_words_of_redis_clients(servers: Servers, monkeypatch: pyt
     address = load_settings().redis_url
     assert address
     with Connection(address.get_secret_value()) as broker:
-        assert broker.default_channel.client.client_info()["db"] == 15
+        channel: Any = broker.default_channel
+        assert channel.client.client_info()["db"] == 15
