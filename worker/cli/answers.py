@@ -11,6 +11,7 @@ from models.queries.apps import laggards as laggard_rows
 from models.queries.apps import overview
 from models.queries.tenants import notices, story
 from models.queries.tenants import timeline as timeline_rows
+from models.verdicts import history_of
 from tasks.rules import rules
 from worker.cli.output import Json, as_json, console, table
 from worker.cli.story import told
@@ -98,13 +99,14 @@ def explain(app: App, tenant: Annotated[str, typer.Argument(help="A tenant's id.
     open_database()
     with Session() as session:
         stories, sent, now = story(session, app, tenant), notices(session, app, tenant), db_now(session)
+        history = history_of(session, stories[0].app_id) if stories else ()
     if json:
         as_json(stories)
     elif not stories:
         console.print(f"{tenant} and {app} have never met: the portal lists no such connection.", markup=False)
     else:
         for one in stories:
-            console.print("\n".join(told(one, sent, rules().policy, now=now)), markup=False, highlight=False)
+            console.print("\n".join(told(one, sent, history, rules().policy, now=now)), markup=False, highlight=False)
     if not stories:
         raise typer.Exit(1)
 

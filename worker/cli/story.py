@@ -4,24 +4,27 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 from models.queries.tenants import SentNotice, Story
-from uptake.lag import LagClass
-from uptake.policy import KIND_OF, Policy, fires_at
+from uptake.facts import Status
+from uptake.lag import LagClass, bounded, judge
+from uptake.policy import KIND_OF, Explanation, Policy, Reason, explain
+from uptake.versions import History
+from uptake.wording import Standing, explanation
 
 
-def told(story: Story, notices: list[SentNotice], policy: Policy, *, now: datetime) -> Iterator[str]:
+def told(story: Story, notices: list[SentNotice], history: History, policy: Policy, *, now: datetime) -> Iterator[str]:
     """Versions, what is missing, since when, by which rule, what was sent, and what comes next and when."""
     who = f"{story.tenant_name or story.tenant} ({story.tenant})"
     yield f"{who} and {story.app_name} ({story.app}), {story.environment}:"
     yield from _versions(story)
     yield from _lag(story, now=now)
-    yield from _alert(story, policy)
+    yield from _alert(story, history, policy, now=now)
     yield from _reminders(story, notices)
     yield f"All this as of {_at(story.last_complete_poll_at)}, the last complete poll."
 
 
 def _versions(story: Story) -> Iterator[str]:
     if story.app_deleted_at:
-        yield f"The app was deleted on {_at(story.app_deleted_at)}: nothing is watched or sent any more."
+        yield f"The app was deleted on {_at(story.app_deleted_at)}."
     if story.status not in {"connected", "disabled"}:
         yield f"Status: {story.status.replace('_', ' ')}. It runs no version, so it cannot lag."
         return
@@ -49,42 +52,57 @@ def _lag(story: Story, *, now: datetime) -> Iterator[str]:
         yield f"It lacks nothing, and still grants {', '.join(story.superfluous)}, which the app gave up."
 
 
-def _alert(story: Story, policy: Policy) -> Iterator[str]:
-    lag = LagClass(story.lag) if story.lag in set(LagClass) else None
-    kind = KIND_OF.get(lag) if lag else None
+def _alert(story: Story, history: History, policy: Policy, *, now: datetime) -> Iterator[str]:
+    """Why there is an alert or none, decided anew by the rule that raises them."""
+    grants = None if story.grants is None else frozenset(story.grants)
+    verdict = judge(history, version=story.version, grants=grants)
+    decided = explain(
+        policy,
+        history,
+        bounded(verdict, story.epoch_started_at) if verdict else None,
+        status=Status(story.status),
+        environment=story.environment,
+        now=now,
+        app_deleted=story.app_deleted_at is not None,
+    )
+    yield explanation(
+        Standing(
+            reason=decided.reason,
+            app=story.app_name,
+            tenant=story.tenant_name or story.tenant,
+            environment=story.environment,
+            since=decided.since,
+            fires_at=decided.fires_at,
+            severity=story.severity if story.alert_state == "firing" else decided.severity,
+        )
+    )
+    yield from _rule(policy, decided)
     if story.alert_state == "firing":
-        yield f"An alert ({kind}) is open since {_at(story.fired_at)}, severity {story.severity}: the grace is over."
-        yield from _rule(policy, lag)
-    elif story.alert_state == "pending" and lag and story.since:
-        grace = policy.grace(lag)
-        opens = _at(fires_at(policy, lag, story.since))
-        yield f"No alert yet: the policy gives {grace.days if grace else 0} days of grace; it fires on {opens}."
-        yield from _rule(policy, lag)
+        yield f"The alert was raised on {_at(story.fired_at)}."
     elif story.alert_state == "resolved":
-        yield f"No alert is open; the last one ended because: {(story.alert_reason or '').replace('_', ' ')}."
-    elif kind and story.environment not in policy.environments:
-        yield f"No alert: the policy watches {', '.join(policy.environments)} only."
-    elif kind and story.approval == "pending":
-        yield "No alert: the app awaits the platform's approval, so no tenant can act."
-    elif kind:
-        yield "No alert yet: the newest version is still in its settle window."
-    else:
-        yield "No alert: there is nothing to alert about."
+        yield f"The last alert ended because: {(story.alert_reason or '').replace('_', ' ')}."
 
 
-def _rule(policy: Policy, lag: LagClass | None) -> Iterator[str]:
+def _rule(policy: Policy, decided: Explanation) -> Iterator[str]:
     """The rule by which, in the words of uptake.toml."""
+    lag = next((lag for lag, kind in KIND_OF.items() if kind and kind is decided.kind), None)
     grace = policy.grace(lag) if lag else None
     if lag is None or grace is None:
         return
-    rungs = ", ".join(f"{name} after {_days(grace + past)}" for name, past in policy.severity)
+    if decided.reason is Reason.ENVIRONMENT_NOT_WATCHED:
+        yield f"The rule: [policy] environments = {', '.join(policy.environments)}."
+        return
     # Nobody is woken for a tenant that grants too much.
-    ladder = f"info after {_days(grace)}" if lag is LagClass.TRIMMING else rungs
-    yield f"The rule: [policy] grace.{lag} = {_days(grace)}, so {ladder} of lag."
+    rungs = policy.severity[:1] if lag is LagClass.TRIMMING else policy.severity
+    ladder = ", ".join(f"{name} after {_days(grace + past)}" for name, past in rungs)
+    yield f"The rule: [policy] grace.{lag} = {_days(grace)}, so {ladder} of lag; settle = {_days(policy.settle)}."
 
 
 def _days(span: timedelta) -> str:
-    return f"{span.days} days" if span >= timedelta(days=2) else f"{span.total_seconds() / 3600:g} hours"
+    if span >= timedelta(days=2):
+        return f"{span.days} days"
+    hours = span.total_seconds() / 3600
+    return f"{hours:g} hours" if hours >= 2 else f"{hours * 60:g} minutes"
 
 
 def _reminders(story: Story, notices: list[SentNotice]) -> Iterator[str]:

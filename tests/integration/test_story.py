@@ -1,0 +1,54 @@
+"""`uptake explain` in words: versions, what is missing, since when, by which rule, what was sent, what comes next."""
+
+from datetime import timedelta
+
+from models.queries.tenants import notices, story
+from models.verdicts import history_of
+from tests.integration.models.world import A, B, World
+from uptake.policy import Policy
+from worker.cli.story import told
+
+POLICY = Policy()
+
+
+def words(world: World, tenant: str = "1") -> str:
+    """The whole story of a tenant and the world's app, now."""
+    (one,) = story(world.session, "acme:4711", tenant)
+    history = history_of(world.session, one.app_id)
+    return "\n".join(told(one, notices(world.session, "acme:4711", tenant), history, POLICY, now=world.now))
+
+
+def lagging(world: World) -> None:
+    """A tenant that lacks a scope of version 2, which is out now."""
+    world.put("1", 1, tenant_name="Bright HVAC")
+    world.poll()
+    world.release(A, B)
+    world.poll()
+
+
+def test_from_grace_to_alert(world: World) -> None:
+    """First the grace runs, then there is an alert; each time the rule and the instant are told."""
+    lagging(world)
+    world.evaluate(after=timedelta(minutes=1))
+    said = words(world)
+    assert f"It lacks {B} since" in said
+    assert "No alert yet: Bright HVAC has lagged since" in said
+    assert "grace.blocking = 14 days, so info after 14 days, warning after 21 days, critical after 35 days" in said
+    assert "settle = 60 minutes" in said
+    world.evaluate(after=timedelta(days=20))
+    said = words(world)
+    assert "Alert (info): Bright HVAC has lagged since" in said
+    assert "The alert was raised on 2026-03-" in said
+
+
+def test_upgraded(world: World) -> None:
+    """After the upgrade nothing is missing, and the story says why the alert ended."""
+    lagging(world)
+    world.evaluate(after=timedelta(days=20))
+    world.put("1", 2, tenant_name="Bright HVAC")
+    world.poll()
+    world.evaluate()
+    said = words(world)
+    assert "No alert: Bright HVAC runs the latest version" in said
+    assert "The last alert ended because: upgraded." in said
+    assert "The rule" not in said
