@@ -9,7 +9,7 @@ from config.logs import configure_logging
 from config.settings import settings
 from models import Session
 from models.queries.apps import laggards
-from worker.demo.hands import Hands
+from worker.demo.hands import Hands, RefusedError
 from worker.demo.history import live_through, reachable
 from worker.demo.live import Life
 from worker.demo.people import People, keep
@@ -28,6 +28,8 @@ def main(arguments: list[str]) -> None:
             hands = Hands(reachable(chosen.portal_host), chosen.portal_port)
             people = People.read(chosen.config.parent / "credentials.json", hands)
             Life(people, Random()).go_on()  # noqa: S311 - a story, not a secret
+    except RefusedError as error:
+        refuse(f"The demo stops, for {error}")
     except Exception as error:
         if (sentence := obstacle(error)) is None:
             raise
