@@ -29,6 +29,11 @@ _KINDS = {
     "too_short": "must not be empty",
     "string_pattern_mismatch": "must look like {pattern}",
 }
+# Tables at the top of the file, where the number of brackets is easily mistaken.
+_BRACKETS = {
+    "tuple_type": "may be there several times; write each as [[{}]]",
+    "model_type": "is there once; write it as [{}]",
+}
 
 
 class Complaint(NamedTuple):
@@ -66,6 +71,8 @@ def _complaint(mistake: ErrorDetails, model: type[BaseModel], lines: Mapping[Pla
     if kind == "extra_forbidden" and above is not None:
         known = [field.alias or name for name, field in above.model_fields.items()]
         return Complaint.at(place, f"is not a known key; {nearest(str(place[-1]), known)}", lines)
+    if kind in _BRACKETS and len(place) == 1:
+        return Complaint.at(place, _BRACKETS[kind].format(place[0]), lines)
     if kind == "union_tag_invalid":
         place = (*place, "kind")
     if kind in _KINDS:

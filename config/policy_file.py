@@ -26,6 +26,9 @@ from config.file_values import (
 )
 from config.settings import SettingsError, nearest
 
+_Place = tuple[str | int, ...]
+_LARGEST = 1_000_000  # bytes
+
 
 class Table(BaseModel):
     """What all tables of the file share: no unknown keys, no guessing of types, no change afterwards."""
@@ -155,12 +158,7 @@ def load_file(path: Path, *, required: bool = False, environment: Mapping[str, s
 
     A file that is not there means the defaults, unless it is *required* because somebody named it.
     """
-    text = _text(path, required=required)
-    try:
-        raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise SettingsError(written(path, [_not_toml(error, text)])) from None
-    lines = toml_lines.lines(text)
+    raw, lines = _parsed(path, _text(path, required=required))
     around = Surroundings(environment, path.parent)
     try:
         found = UptakeFile.model_validate(raw, context=around)
@@ -174,7 +172,12 @@ def load_file(path: Path, *, required: bool = False, environment: Mapping[str, s
 
 def _text(path: Path, *, required: bool) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        with path.open("rb") as file:
+            content = file.read(_LARGEST + 1)
+        if len(content) > _LARGEST:
+            raise SettingsError(f"{path}: larger than a megabyte; is it the right file?")
+        # Some editors begin UTF-8 with a mark of their own.
+        return content.decode("utf-8-sig")
     except FileNotFoundError:
         if not required:
             return ""
@@ -185,14 +188,26 @@ def _text(path: Path, *, required: bool) -> str:
         raise SettingsError(f"{path}: cannot be read: {error.strerror}") from None
 
 
+def _parsed(path: Path, text: str) -> tuple[dict[str, Any], dict[_Place, int]]:
+    """What *text* says, and on which line each key of it stands."""
+    try:
+        return tomllib.loads(text), toml_lines.lines(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(written(path, [_not_toml(error, text)])) from None
+    except RecursionError:
+        raise SettingsError(f"{path}: not valid TOML: brackets are nested too deeply") from None
+    except ValueError as error:
+        # Python refuses to read numbers of thousands of digits, and TOML's parser passes that on.
+        if "digits" not in str(error):
+            raise
+        raise SettingsError(f"{path}: not valid TOML: a number has too many digits") from None
+
+
 def _not_toml(error: tomllib.TOMLDecodeError, text: str) -> Complaint:
     found = re.fullmatch(r"(.*) \(at line (\d+), column (\d+)\)", str(error), re.DOTALL)
     if found is None:
         return Complaint(text.count("\n") + 1, "", f"not valid TOML: {str(error).partition(' (at')[0]}")
     return Complaint(int(found[2]), "", f"not valid TOML: {found[1]} (column {found[3]})")
-
-
-_Place = tuple[str | int, ...]
 
 
 def _across(file: UptakeFile) -> Iterator[tuple[_Place, str]]:

@@ -51,14 +51,14 @@ def test_a_whole_source(file: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "changed", "said"),
     [
-        (2, 'name = "Acme Apps"', "source[0].name: "),
+        (2, 'name = "Acme Apps"', "source[0].name: must look like ^[a-z]"),
         (3, 'kind = "portl"', "source[0].kind: must be 'portal'"),
-        (4, 'url = "portal.example"', "source[0].url: "),
+        (4, 'url = "portal.example"', "source[0].url: is not an address; write something like"),
         (6, "organization = 1001", "source[0].organization: must be text in quotes"),
         (7, 'clientid = "cid.1"', 'source[0].clientid: is not a known key; did you mean "client_id"?'),
         (8, 'client_secret = "s3cr3t-in-plain-text"', "source[0].client_secret: holds a secret in plain text; write"),
-        (8, 'client_secret = "env:SECRT"', "source[0].client_secret: "),
-        (9, 'app_key = "file:nowhere"', "source[0].app_key: "),
+        (8, 'client_secret = "env:SECRT"', "source[0].client_secret: the environment variable SECRT is not set or"),
+        (9, 'app_key = "file:nowhere"', "source[0].app_key: the file nowhere cannot be read: No such file"),
         (9, 'app_key = "file:key"\npoll_every = "soon"', None),
     ],
 )
@@ -88,7 +88,26 @@ def test_mistakes_in_a_source(file: Path, line: int, changed: str, said: str | N
         ('[[receiver]]\nname = "ops"\nkind = "pager"', "uptake.toml:3: receiver[0].kind: is 'pager', which is"),
         ('[[receiver]]\nname = "ops"', 'receiver[0]: lacks its kind; write kind = "log"'),
         ('[policy]\nsettle = "1h', "uptake.toml:2"),
-        (SOURCE + SOURCE, "uptake.toml:11: source[1].name"),
+        (SOURCE + SOURCE, 'uptake.toml:11: source[1].name: "acme" is the name of another source already; choose anot'),
+        (SOURCE[1:-1], "uptake.toml:1: not valid TOML: "),
+        (
+            SOURCE.replace("[[source]]", "[source]"),
+            "uptake.toml:1: source: may be there several times; write each as [[",
+        ),
+        ('[[policy]]\nsettle = "1h"', "uptake.toml:1: policy: is there once; write it as [policy]"),
+        ("[policy]\ngrace = 3", "uptake.toml:2: policy.grace: must be a table"),
+        ('[policy]\nsettle = "1h"\nsettle = "2h"', "uptake.toml:3: not valid TOML: "),
+        (
+            '[policy]\nreminders = "tenant"',
+            'uptake.toml:2: policy.reminders: there is no receiver "tenant"; known are: log',
+        ),
+        (
+            '[policy]\r\nsettle = "x"',
+            "uptake.toml:2: policy.settle: 'x' is not a duration; write a number and s, m, h,",
+        ),
+        ("a = " + "[" * 9999 + "]" * 9999, "uptake.toml: not valid TOML: brackets are nested too deeply"),
+        ("[policy]\nremind_cap = " + "9" * 9999, "uptake.toml: not valid TOML: a number has too many digits"),
+        ("#" * 1_000_000 + "\n", "uptake.toml: larger than a megabyte; is it the right file?"),
     ],
 )
 def test_mistakes_elsewhere(file: Path, text: str, said: str) -> None:
@@ -107,6 +126,12 @@ def test_bytes_that_are_no_text(file: Path) -> None:
     file.write_bytes(b"# caf\xe9")
     with pytest.raises(SettingsError, match="UTF-8"):
         load_file(file)
+
+
+def test_mark_at_the_beginning(file: Path) -> None:
+    """The mark that some editors put before UTF-8 is no mistake."""
+    file.write_bytes(b"\xef\xbb\xbf[policy]\nremind_cap = 3\n")
+    assert load_file(file).policy.remind_cap == 3
 
 
 def test_missing_file(file: Path) -> None:
