@@ -4,8 +4,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import time, timedelta
-from email.headerregistry import Address
-from email.utils import parseaddr
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, cast
 from urllib.parse import urlsplit
@@ -14,6 +12,9 @@ from pydantic import BeforeValidator, Field, PlainSerializer, SecretStr, Validat
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _LONGEST = timedelta(days=3650)
+_WORD, _LABEL = r"[^\s()<>\[\]:;@\\,.\"]+", r"[^\W_](?:[\w-]*[^\W_])?"
+_SPEC = rf"{_WORD}(?:\.{_WORD})*@{_LABEL}(?:\.{_LABEL})*"
+_MAILBOX = re.compile(rf'{_SPEC}|(?:"[^"\\]*"\s*|[^"<>@,:;\\]*)<{_SPEC}>')
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,15 +103,10 @@ def _smtp_url(value: Any) -> str:
 
 def mailbox(value: Any) -> str:
     """*value* as it is, when it is one address such as "Acme Apps <apps@acme.example>"."""
-    spec = parseaddr(value)[1] if isinstance(value, str) and value.isprintable() else ""
-    try:
-        usable = bool(Address(addr_spec=spec).domain)
-    except (ValueError, IndexError):
-        # IndexError: the standard parser meets an address it did not expect.
-        usable = False
-    if not usable:
+    # Not by the standard parser: it takes "a@b, c@d" for one address and stumbles over "a@[".
+    if not isinstance(value, str) or not value.isprintable() or not _MAILBOX.fullmatch(value):
         raise ValueError(f'{value!r} is not a mail address; write "name@host" or "Name <name@host>"')
-    return str(value)
+    return value
 
 
 class Hours(NamedTuple):

@@ -115,6 +115,27 @@ def test_mistakes_elsewhere(file: Path, text: str, said: str) -> None:
     assert said in told(file, text)
 
 
+@pytest.mark.parametrize(
+    "address", ["", "a", "a@", "@b", "a@b c", "a@[", "a@b..c", "a b@c", '"@b', "a@b, c@d", "a@b\\nTo: c@d"]
+)
+def test_no_mail_address(file: Path, address: str) -> None:
+    """Whatever is no address is refused where it stands, and none of it upsets the parser."""
+    found = told(file, f"[[receiver]]\nname = 'ops'\nkind = 'email'\nurl = 'smtp://h'\nfrom = \"\"\"{address}\"\"\"")
+    assert found.startswith("uptake.toml:5: receiver[0].from: ")
+    assert 'write "name@host" or "Name <name@host>"' in found
+
+
+@pytest.mark.parametrize(
+    "address", ["a@b", "a.b+c@mail.acme.example", "<a@b>", "Acme Apps <a@b>", '"Doe, J." <a@b>', "Jörg (ops) <a@b>"]
+)
+def test_mail_address(file: Path, address: str) -> None:
+    """The usual ways to write one address."""
+    file.write_text(f"[[receiver]]\nname = 'ops'\nkind = 'email'\nurl = 'smtp://h'\nfrom = '''{address}'''")
+    receiver = load_file(file).receivers[0]
+    assert isinstance(receiver, EmailReceiver)
+    assert receiver.sender == address
+
+
 def test_every_mistake_is_told_at_once(file: Path) -> None:
     """Nobody has to mend and start again five times; they come in the order of the file."""
     found = told(file, '[policy]\nsettel = "1h"\nremind_cap = -1\n[polling]\nmin = "x"\n').splitlines()
