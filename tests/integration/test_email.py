@@ -175,6 +175,8 @@ def test_log_in(mailroom: Mailroom) -> None:
         "undisclosed:;",
         "a@",
         "@b.example",
+        " .@é",
+        ':a [;:éa]b>-".',
         '"a\r\nDATA"@b.example',
     ],
 )

@@ -92,7 +92,8 @@ def _letter(message: Message, sender: str) -> tuple[EmailMessage, str, str]:
         letter["Auto-Submitted"] = "auto-generated"
         for name, value in message.headers.items():
             letter[_header(name)] = value
-    except (ValueError, IndexError):
+    except (ValueError, IndexError, AttributeError, TypeError):
+        # The standard parser stumbles in each of these ways over addresses that it did not expect.
         raise PermanentError("an address or a header of this notice cannot be sent", fault=Fault.RECIPIENT) from None
     letter.set_content(message.text)
     if message.html is not None:
