@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,10 @@ def known() -> set[str]:
     return {name for field in Settings.model_fields for name in _environment_names(field)}
 
 
+DEPLOYING = (ROOT / "docs" / "deploy.md").read_text()
+(UNIT,) = re.findall(r"^```ini\n(.*?)^```", DEPLOYING, re.MULTILINE | re.DOTALL)
+
+
 def uptake_commands() -> Iterator[tuple[str, list[str]]]:
     """Every command line of ours in the files, by where it stands."""
     for name, service in OURS.items():
@@ -49,6 +54,10 @@ def uptake_commands() -> Iterator[tuple[str, list[str]]]:
         test = service["healthcheck"].get("test", [])
         if test[1:2] == ["uptake"]:
             yield f"{name}: healthcheck", test[2:]
+    (started,) = re.findall(r"^ExecStart=\S+/bin/uptake (.*)$", UNIT, re.MULTILINE)
+    yield "deploy.md: unit", started.split()
+    for words in re.findall(r"^docker compose exec worker uptake ([a-z ]*[a-z])", DEPLOYING, re.MULTILINE):
+        yield "deploy.md: compose", words.split()
     (check,) = re.findall(r'HEALTHCHECK .*CMD \["uptake", (.*)\]', DOCKERFILE)
     yield "Dockerfile: healthcheck", re.findall(r'"([^"]*)"', check)
 
@@ -56,7 +65,12 @@ def uptake_commands() -> Iterator[tuple[str, list[str]]]:
 @pytest.mark.parametrize(("where", "words"), list(uptake_commands()))
 def test_commands_exist(where: str, words: list[str]) -> None:
     """What a container starts is a command of ours, and what a health check examines is a check of ours."""
-    assert words[0] in names(cli), where
+    program = typer.main.get_command(cli)
+    assert isinstance(program, typer.core.TyperGroup)
+    command = program.commands.get(words[0])
+    assert command, where
+    # Refuses options and values that the command does not know, without running it.
+    command.make_context(words[0], list(words[1:])).close()
     if words[0] == "doctor":
         assert set(words[1:]) <= CHECKS.keys(), where
 
@@ -70,7 +84,8 @@ def test_portal_is_started_by_its_own_commands() -> None:
 
 def test_settings_are_known() -> None:
     """No name of ours is misspelled anywhere, and the databases are named by what is read."""
-    said = set(re.findall(r"\bUPTAKE_[A-Z_]+", DOCKERFILE + (ROOT / "docker-compose.yml").read_text()))
+    files = DOCKERFILE + (ROOT / "docker-compose.yml").read_text() + DEPLOYING
+    said = {name.removesuffix("_FILE") for name in re.findall(r"\bUPTAKE_[A-Z_]+", files)}
     said |= {name for service in OURS.values() for name in service["environment"]}
     assert said <= known()
     assert {spelled[0] for spelled in _UNPREFIXED.values()} <= said
@@ -91,11 +106,22 @@ def test_stop_leaves_time_to_end() -> None:
         assert int(service["stop_grace_period"].removesuffix("s")) > float(done.stdout) + 10
 
 
+def test_unit_lets_the_worker_end() -> None:
+    """Only the main process is told to end, there is time for it, and no comment stands beside a value."""
+    assert [line for line in UNIT.splitlines() if "#" in line.lstrip()[1:]] == []
+    chosen = dict(line.split("=", 1) for line in UNIT.splitlines() if re.match(r"\w+=", line))
+    # Children that got the signal themselves would end in the middle of a task.
+    assert chosen["KillMode"] == "mixed"
+    assert f"{chosen['TimeoutStopSec']}s" == OURS["worker"]["stop_grace_period"]
+    assert chosen["Restart"] == "always"
+
+
 def test_versions_fit() -> None:
     """The image's Python can run us, and PostgreSQL's data stand where its image of today keeps them."""
     python = re.findall(r"^FROM python:3\.(\d+)-slim", DOCKERFILE, re.MULTILINE)
     assert len(python) == 2
-    assert all(int(minor) >= 11 for minor in python)
+    wanted = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["requires-python"]
+    assert all((3, int(minor)) >= tuple(map(int, wanted.removeprefix(">=").split("."))) for minor in python)
     postgres = COMPOSE["services"]["postgres"]
     assert postgres["image"] == "postgres:18"
     assert postgres["volumes"] == ["postgres:/var/lib/postgresql"]
