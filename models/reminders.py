@@ -31,14 +31,25 @@ SELECT :now, 'reminder.stopped', app_id, tenant_id, connection_id,
     jsonb_build_object('reminder', id, 'reason', stop_reason) FROM stopped
 RETURNING id
 """)
+# What was queued about the older version and not sent gives its turn back; either way the newer one settles first.
 _SUPERSEDE = text("""
 WITH moved AS (
-    UPDATE reminder r SET target_version = s.latest FROM standing s
-    WHERE r.app_id = :app AND r.stopped_at IS NULL AND s.connection_id = r.connection_id AND r.target_version < s.latest
-    RETURNING r.id
+    SELECT r.id, s.latest FROM reminder r JOIN standing s ON s.connection_id = r.connection_id
+    WHERE r.app_id = :app AND r.stopped_at IS NULL AND r.target_version < s.latest FOR UPDATE OF r
+), cancelled AS (
+    UPDATE notice n SET state = 'cancelled', settled_at = :now, settle_reason = 'superseded'
+    FROM moved WHERE n.reminder_id = moved.id AND n.state = 'due'
+    RETURNING n.reminder_id
+), unsent AS (
+    SELECT moved.id, moved.latest, count(cancelled.reminder_id) AS turns
+    FROM moved LEFT JOIN cancelled ON cancelled.reminder_id = moved.id GROUP BY moved.id, moved.latest
 )
-UPDATE notice n SET state = 'cancelled', settled_at = :now, settle_reason = 'superseded'
-FROM moved WHERE n.reminder_id = moved.id AND n.state = 'due'
+UPDATE reminder r SET target_version = u.latest, sent = r.sent - u.turns,
+    due_at = CASE WHEN u.turns > 0 THEN greatest(:now, cast(:settles AS timestamptz))
+                  WHEN r.due_at IS NOT NULL THEN greatest(r.due_at, cast(:settles AS timestamptz)) END,
+    last_sent_at = CASE WHEN u.turns = 0 THEN r.last_sent_at ELSE (
+        SELECT max(n.created_at) FROM notice n WHERE n.reminder_id = r.id AND n.state IN ('sending', 'sent')) END
+FROM unsent u WHERE r.id = u.id
 """)
 _OPEN = text("""
 WITH opened AS (
@@ -59,14 +70,23 @@ RETURNING id
 
 
 def thread(
-    session: Session, app_id: int, policy: Policy, *, now: datetime, settled: bool, first_due_at: datetime | None
+    session: Session,
+    app_id: int,
+    policy: Policy,
+    *,
+    now: datetime,
+    settles_at: datetime | None,
+    first_due_at: datetime | None,
 ) -> tuple[int, int]:
     """Stop the threads that have nothing to ask any more, open those that have; how many were opened and stopped.
 
-    Threads open only when the newest version has *settled*, at most one per connection, due at *first_due_at*.
+    Threads open only when the newest version has settled (*settles_at*), at most one per connection, due at
+    *first_due_at*; those that are open ask for the newest version from then on, and keep still until it settled.
     """
     bound = {"app": app_id, "now": now, "environments": list(policy.environments), "first": first_due_at}
+    bound |= {"settles": settles_at}
     stopped = len(session.execute(_STOP, bound).all())
     session.execute(_SUPERSEDE, bound)
+    settled = settles_at is None or settles_at <= now
     opened = len(session.execute(_OPEN, bound).all()) if settled and policy.reminders and first_due_at else 0
     return opened, stopped

@@ -14,7 +14,7 @@ from models.reminders import thread
 from models.verdicts import history_of
 from tasks.rules import rules
 from uptake.cadence import reminder_due
-from uptake.policy import settled
+from uptake.policy import settles_at
 
 log = structlog.get_logger()
 
@@ -46,7 +46,7 @@ def evaluate_now(app_id: int, *, now: datetime | None = None) -> Evaluated | Non
             app_id,
             policy,
             now=at,
-            settled=settled(history_of(session, app_id), policy, at),
+            settles_at=settles_at(history_of(session, app_id), policy),
             first_due_at=reminder_due(policy, at, 0, None),
         )
         arouse(session, policy, policy.receivers, now=at)

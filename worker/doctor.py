@@ -49,7 +49,7 @@ def _settings() -> str:
 
 def _rules() -> str:
     found = rules()
-    return f"{settings().config}: {len(found.sources)} sources, {len(found.receivers)} receivers"
+    return f"{settings().config}: sources: {len(found.sources)}, receivers: {len(found.receivers)}"
 
 
 def _database() -> str:

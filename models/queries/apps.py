@@ -74,6 +74,13 @@ ORDER BY s.name, a.name, a.id
 """)
 
 
+def is_app(session: Session, app: str) -> bool:
+    """Whether there is or was an app called *app* (source:external id)."""
+    query = text("""SELECT EXISTS (SELECT FROM app a JOIN source s ON s.id = a.source_id
+                                   WHERE s.name || ':' || a.external_id = :app)""")
+    return bool(session.scalar(query, {"app": app}))
+
+
 def overview(
     session: Session, *, environment: str = "production", app: str | None = None, deleted: bool = False
 ) -> list[AppOverview]:

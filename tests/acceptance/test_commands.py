@@ -141,7 +141,9 @@ def test_unknown_app_is_said(typed: Typed, fresh_database: Callable[[], str]) ->
     """Asking for what is not there is not an empty answer."""
     url = fresh_database()
     upgrade(url)
-    refused(typed("poll", "acme:1", DATABASE_URL=url), "acme:1", "uptake status")
+    for command in ("poll", "laggards", "alerts"):
+        refused(typed(command, "acme:1", DATABASE_URL=url), "acme:1", "uptake status")
+    refused(typed("timeline", "1000", DATABASE_URL=url), "1000", "uptake laggards")
     assert typed("explain", "acme:1", "1000", DATABASE_URL=url).returncode == 1
 
 

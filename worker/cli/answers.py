@@ -4,11 +4,13 @@ from datetime import datetime
 from typing import Annotated
 
 import typer
+from sqlalchemy.orm import Session as OrmSession
 
+from config.settings import SettingsError
 from models import Session, db_now
 from models.queries.alerts import alerts as alert_rows
+from models.queries.apps import is_app, overview
 from models.queries.apps import laggards as laggard_rows
-from models.queries.apps import overview
 from models.queries.tenants import notices, story
 from models.queries.tenants import timeline as timeline_rows
 from models.verdicts import history_of
@@ -51,6 +53,7 @@ def laggards(app: OneApp = None, *, json: Json = False) -> None:
     """Tenants that lack scopes of the latest version, or still grant withdrawn ones."""
     open_database()
     with Session() as session:
+        require_app(session, app)
         found, now = laggard_rows(session, app=app), db_now(session)
     if json:
         as_json(found)
@@ -78,6 +81,8 @@ def timeline(tenant: Annotated[str, typer.Argument(help="A tenant's id.")], *, j
     open_database()
     with Session() as session:
         entries = timeline_rows(session, tenant)
+    if not entries:
+        raise SettingsError(f"No tenant is called {tenant}: `uptake laggards` lists those that lag.")
     if json:
         as_json(entries)
         return
@@ -91,7 +96,7 @@ def timeline(tenant: Annotated[str, typer.Argument(help="A tenant's id.")], *, j
         )
         for entry in entries
     ]
-    table(f"Tenant {tenant}", ("When (UTC)", "App", "What", "Details"), rows, empty=f"Nothing is known of {tenant}.")
+    table(f"Tenant {tenant}", ("When (UTC)", "App", "What", "Details"), rows, empty="")
 
 
 def explain(app: App, tenant: Annotated[str, typer.Argument(help="A tenant's id.")], *, json: Json = False) -> None:
@@ -115,6 +120,7 @@ def alerts(app: OneApp = None, *, json: Json = False) -> None:
     """Open alerts, the most severe first."""
     open_database()
     with Session() as session:
+        require_app(session, app)
         found, now = alert_rows(session, app=app), db_now(session)
     if json:
         as_json(found)
@@ -124,6 +130,12 @@ def alerts(app: OneApp = None, *, json: Json = False) -> None:
         for row in found
     ]
     table("Alerts", ("Severity", "Kind", "App", "Tenant", "Since", "Reason"), rows, empty="No alert is open.")
+
+
+def require_app(session: OrmSession, app: str | None) -> None:
+    """Refuse a name that no app has: an empty answer would be taken for a good one."""
+    if app is not None and not is_app(session, app):
+        raise SettingsError(f"No app is called {app}: `uptake status` lists them.")
 
 
 def _poll(outcome: str, reason: str | None, age: object) -> str:

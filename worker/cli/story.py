@@ -102,7 +102,7 @@ def _days(span: timedelta) -> str:
     if span >= timedelta(days=2):
         return f"{span.days} days"
     hours = span.total_seconds() / 3600
-    return f"{hours:g} hours" if hours >= 2 else f"{hours * 60:g} minutes"
+    return f"{hours:g} hours" if hours >= 2 else f"{hours * 60:g} minute{'' if hours * 60 == 1 else 's'}"
 
 
 def _reminders(story: Story, notices: list[SentNotice]) -> Iterator[str]:

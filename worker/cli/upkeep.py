@@ -14,7 +14,7 @@ from tasks import evaluate
 from tasks import poll as polling
 from tasks.rules import rules
 from worker.addresses import database_url
-from worker.cli.answers import OneApp
+from worker.cli.answers import OneApp, require_app
 from worker.cli.output import Json, as_json, console, table
 from worker.doctor import CHECKS, examined
 from worker.lifecycle import adopt_sources, configure_logs, open_database
@@ -112,7 +112,8 @@ def _apps(app: str | None) -> list[int]:
           AND (cast(:app AS text) IS NULL OR s.name || ':' || a.external_id = :app)
     """)
     with Session() as session:
+        require_app(session, app)
         found = session.scalars(query, {"app": app}).all()
     if app and not found:
-        raise SettingsError(f"No app is called {app}: `uptake status` lists them.")
+        raise SettingsError(f"{app} is not polled: it was deleted, or its source is no longer in uptake.toml.")
     return list(found)

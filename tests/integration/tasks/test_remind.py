@@ -10,7 +10,7 @@ from tasks.evaluate import evaluate_now
 from tasks.remind import remind_now
 from tests.integration.models.world import A, B, C, World
 
-HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
 
 @pytest.fixture
@@ -82,13 +82,31 @@ def test_upgrade_seen_right_before_sending_cancels(lagging: World) -> None:
 
 
 def test_newer_version_supersedes_what_is_queued(lagging: World) -> None:
-    """One thread, now about the newer version; the older message is not sent."""
+    """One thread, now about the newer version; the older message is not sent, and its turn is not lost."""
     reminded(lagging)
     lagging.release(A, B, C)
     lagging.poll()
     evaluate_now(lagging.app_id, now=lagging.now)
-    assert lagging.rows("SELECT target_version, stopped_at FROM reminder") == [(3, None)]
+    assert lagging.rows("SELECT target_version, stopped_at, sent, last_sent_at FROM reminder") == [(3, None, 0, None)]
     assert lagging.rows("SELECT state, settle_reason FROM notice") == [("cancelled", "superseded")]
+    assert reminded(lagging, 45 * MINUTE) == 0
+    assert reminded(lagging, 15 * MINUTE) == 1
+    assert lagging.rows("SELECT reason, state FROM notice ORDER BY id") == [("first", "cancelled"), ("first", "due")]
+    assert reminded(lagging, 2 * DAY) == 0
+
+
+def test_newer_version_settles_before_the_next_step(lagging: World) -> None:
+    """A reminder that went out is not repeated for the newer version; the next keeps still until that has settled."""
+    reminded(lagging)
+    lagging.session.execute(text("UPDATE notice SET state = 'sent', settled_at = :now"), {"now": lagging.now})
+    lagging.session.commit()
+    lagging.now += 3 * DAY - MINUTE
+    lagging.release(A, B, C)
+    lagging.poll()
+    evaluate_now(lagging.app_id, now=lagging.now)
+    assert reminded(lagging, MINUTE) == 0
+    assert reminded(lagging, 59 * MINUTE) == 1
+    assert lagging.rows("SELECT target_version, sent FROM reminder") == [(3, 2)]
 
 
 def test_deleted_app_cancels(lagging: World) -> None:
