@@ -89,8 +89,8 @@ def test_newer_version_supersedes_what_is_queued(lagging: World) -> None:
     evaluate_now(lagging.app_id, now=lagging.now)
     assert lagging.rows("SELECT target_version, stopped_at, sent, last_sent_at FROM reminder") == [(3, None, 0, None)]
     assert lagging.rows("SELECT state, settle_reason FROM notice") == [("cancelled", "superseded")]
-    assert reminded(lagging, 45 * MINUTE) == 0
-    assert reminded(lagging, 15 * MINUTE) == 1
+    assert reminded(lagging, 44 * MINUTE) == 0
+    assert reminded(lagging, MINUTE) == 1
     assert lagging.rows("SELECT reason, state FROM notice ORDER BY id") == [("first", "cancelled"), ("first", "due")]
     assert reminded(lagging, 2 * DAY) == 0
 
