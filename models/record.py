@@ -162,7 +162,8 @@ def record(
     released = record_versions(session, lease, versions, now=now)
     changed, vanished, held = _apply(session, lease, walk, now=now, believe=believe_absence)
     session.execute(
-        text("""UPDATE app SET failures = CASE WHEN :held THEN failures + 1 ELSE 0 END, walked_at = :started,
+        text("""UPDATE app SET failures = CASE WHEN :held THEN failures + 1 ELSE 0 END,
+                walked_at = CASE WHEN :whole THEN :started ELSE walked_at END,
                 changed_at = CASE WHEN :moved THEN :now ELSE changed_at END,
                 evaluate_at = CASE WHEN :moved OR evaluated_at IS NULL THEN least(:now, evaluate_at)
                                    ELSE evaluate_at END
@@ -172,6 +173,7 @@ def record(
             "started": lease.started_at,
             "now": now,
             "held": held is not None,
+            "whole": held is None and not walk.is_partial,
             "moved": bool(changed or vanished or released),
         },
     )

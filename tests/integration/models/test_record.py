@@ -110,6 +110,18 @@ def test_gone_only_after_two_complete_walks(world: World) -> None:
     assert world.rows("SELECT status, epoch FROM connection ORDER BY id") == [("connected", 1), ("connected", 2)]
 
 
+def test_partial_walk_vouches_for_nothing(world: World) -> None:
+    """A change is bounded by the last walk that saw everybody, not by one that may have overlooked it."""
+    world.put("1", 1)
+    world.poll()
+    whole = world.now
+    world.poll(rejected=1, is_partial=True)
+    world.release(A, B)
+    world.put("1", 2)
+    world.poll()
+    assert world.rows("SELECT version_not_before FROM connection") == [(whole,)]
+
+
 def test_most_gone_at_once_is_held(world: World) -> None:
     """A listing from which more than half vanish records no disappearance, until a human says it is true."""
     for number in range(10):
