@@ -2,10 +2,11 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import Depends, Query, Response
 from pydantic import Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from portal import routes
 from portal.access_views import ONE, VISIBLE, VISIBLE_STILL, pending_view, rows_of, view
 from portal.access_writes import ALLOW, SWITCH, UPGRADE
 from portal.answers import json_answer
@@ -18,7 +19,7 @@ from portal.problems import Problem, missing
 from portal.tables import Record
 from portal.tables import connection as table
 
-router = APIRouter(prefix="/app-access", tags=["app access"])
+router = routes.router("app access", prefix="/app-access")
 Reader = Annotated[Call, Depends(tenant_admin("tn.int.appaccess:r"))]
 Writer = Annotated[Call, Depends(tenant_admin("tn.int.appaccess:w"))]
 Shown = Annotated[int, Field(ge=1, lt=2**31)]

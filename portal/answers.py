@@ -32,6 +32,12 @@ def tag(content: bytes) -> str:
     return f'W/"{hashlib.blake2b(content, digest_size=12).hexdigest()}"'
 
 
+def names_tag(header: str, current: str) -> bool:
+    """Whether an If-Match or If-None-Match *header* names *current*; all our tags are weak, so weakly compared."""
+    given = {part.strip().removeprefix("W/") for part in header.split(",")}
+    return "*" in given or current.removeprefix("W/") in given
+
+
 def etag_of(body: Any) -> str:
     """The tag that `json_answer` gives to *body*."""
     return tag(_encode(body))

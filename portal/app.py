@@ -21,6 +21,7 @@ from portal import (
 from portal.answers import json_answer
 from portal.clock import Clock
 from portal.database import pool
+from portal.rates import Rates
 from portal.scopes_in_play import ScopesInPlay
 
 BASE = "/portal/v2"
@@ -28,7 +29,7 @@ DEVELOPER = BASE + "/organization/{organization}"
 TENANT = BASE + "/tenant/{tenant}"
 
 
-def create_app(database: URL, *, demo_clock: bool = False) -> FastAPI:
+def create_app(database: URL, *, demo_clock: bool = False, rates: Rates | None = None) -> FastAPI:
     """The application over *database*; with *demo_clock*, business time can be set over HTTP."""
 
     @asynccontextmanager
@@ -49,6 +50,7 @@ def create_app(database: URL, *, demo_clock: bool = False) -> FastAPI:
         lifespan=lifespan,
     )
     app.state.clock = Clock()
+    app.state.rates = rates or Rates()
     app.state.scopes = ScopesInPlay()
     problems.install(app)
     app.add_api_route("/healthz", _alive, include_in_schema=False)

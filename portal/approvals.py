@@ -3,9 +3,10 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import Depends, Response
 from sqlalchemy import Connection, select, update
 
+from portal import routes
 from portal.answers import json_answer, stamp
 from portal.callers import Call, operator
 from portal.fields import AppPath
@@ -14,7 +15,7 @@ from portal.problems import Problem, missing
 from portal.tables import app
 from portal.tables import connection as connection_table
 
-router = APIRouter(prefix="/operator/apps", tags=["operator"])
+router = routes.router("operator", prefix="/operator/apps")
 Operator = Annotated[Call, Depends(operator("op.app.approvals:w"))]
 Verdict = Literal["approved", "rejected"]
 

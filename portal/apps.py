@@ -3,12 +3,13 @@
 import uuid
 from typing import Annotated, Any, Self
 
-from fastapi import APIRouter, Depends, Header, Query, Response
+from fastapi import Depends, Header, Query, Response
 from pydantic import Field, model_validator
 from sqlalchemy import bindparam, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from portal.answers import etag_of, json_answer, stamp
+from portal import routes
+from portal.answers import etag_of, json_answer, names_tag, stamp
 from portal.availability import make_available, one_customer
 from portal.callers import Call, developer
 from portal.credentials import new_app_key
@@ -31,7 +32,7 @@ from portal.tables import Record, availability, version
 from portal.tables import app as app_table
 from portal.tables import connection as connection_table
 
-router = APIRouter(prefix="/apps", tags=["apps"])
+router = routes.router("apps", prefix="/apps")
 Reader = Annotated[Call, Depends(developer("dp.app.apps:r"))]
 Writer = Annotated[Call, Depends(developer("dp.app.apps:w"))]
 AUDIENCE = select(func.count()).where(availability.c.app_id == app_table.c.id).scalar_subquery()
@@ -165,16 +166,10 @@ async def edit(call: Writer, app: AppPath, body: Edit, if_match: Annotated[str |
     async with call.writing() as connection:
         row = await locked_app(connection, call, app)
         audience = (await connection.execute(COUNT, {"wanted": app})).scalar_one()
-        if not _names(if_match, etag_of(shown(row, audience))):
+        if not names_tag(if_match, etag_of(shown(row, audience))):
             raise Problem(412, "stale_if_match", "The app has changed since you read it.")
         row = await _changed(connection, app, body.model_dump(exclude_unset=True) | {"modified_at": call.now})
     return json_answer(shown(row, audience), etag=True)
-
-
-def _names(if_match: str, current: str) -> bool:
-    """Whether *if_match* allows *current*; compared without the mark of weakness, as all our tags are weak."""
-    given = {part.strip().removeprefix("W/") for part in if_match.split(",")}
-    return "*" in given or current.removeprefix("W/") in given
 
 
 async def _changed(connection: AsyncConnection, number: int, values: dict[str, Any]) -> Record:

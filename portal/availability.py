@@ -3,12 +3,13 @@
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import Depends, Query, Response
 from pydantic import Field
 from sqlalchemy import ColumnElement, Select, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from portal import routes
 from portal.answers import json_answer, stamp
 from portal.callers import Call, developer
 from portal.endings import removed
@@ -20,7 +21,7 @@ from portal.tables import Record, availability, tenant
 from portal.tables import app as app_table
 from portal.tables import connection as connection_table
 
-router = APIRouter(prefix="/apps/{app}/availability", tags=["availability"])
+router = routes.router("availability", prefix="/apps/{app}/availability")
 Reader = Annotated[Call, Depends(developer("dp.app.apps:r"))]
 Writer = Annotated[Call, Depends(developer("dp.app.apps:w"))]
 LIMIT = 2000

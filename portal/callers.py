@@ -13,6 +13,7 @@ from portal.clock import Clock
 from portal.credentials import hashed
 from portal.fields import OrganizationPath, TenantPath
 from portal.problems import Problem, missing
+from portal.rates import Rates
 from portal.scopes_in_play import ScopesInPlay
 from portal.tables import Record, app, client, organization, token
 
@@ -96,6 +97,9 @@ async def _known(request: Request, scope: str) -> Record:
         raise _unauthorized("token_invalid", "Bearer token unknown or expired, fetch a new one.")
     if not found.key_fits:
         raise _unauthorized("app_key_invalid", "Application key not valid, check ST-App-Key header value.")
+    rates: Rates = request.app.state.rates
+    request.state.told = rates.calls.admit(key)
+    request.state.key = key
     if scope not in found.scopes:
         raise Problem(403, "scope_missing", f"The token lacks the scope {scope}.", requiredScopes=[scope])
     return found

@@ -22,6 +22,7 @@ from portal.bootstrap import Bootstrap, NewClient, NewOrganization, NewTenant, i
 from portal.clock import Clock
 from portal.database import SetupError, address, connected, require_schema
 from portal.problems import Problem
+from portal.rates import CALLS_PER_SECOND, TOKENS_PER_MINUTE, Rates
 
 commands = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 organizations = typer.Typer(no_args_is_help=True, help="Developers' companies.")
@@ -46,11 +47,17 @@ def serve(
     host: Annotated[str, typer.Option(envvar="UPTAKE_PORTAL_HOST")] = "127.0.0.1",
     port: Annotated[int, typer.Option(envvar="UPTAKE_PORTAL_PORT", min=1, max=65535)] = 8001,
     demo_clock: Annotated[bool, typer.Option(help="Let anybody who reaches the port set the business clock.")] = False,
+    rate: Annotated[
+        int, typer.Option(envvar="UPTAKE_PORTAL_RATE", min=0, help="Calls per second and app key; 0: no limit.")
+    ] = CALLS_PER_SECOND,
+    token_rate: Annotated[
+        int, typer.Option(envvar="UPTAKE_PORTAL_TOKEN_RATE", min=0, help="Tokens per minute and client; 0: no limit.")
+    ] = TOKENS_PER_MINUTE,
 ) -> None:
     """Serve the API until SIGTERM or Ctrl-C; calls that are under way are finished first."""
     database = address()
     require_schema(database)
-    app = create_app(database, demo_clock=demo_clock)
+    app = create_app(database, demo_clock=demo_clock, rates=Rates(rate, token_rate))
     level = _logging()
     config = uvicorn.Config(app, log_level=level, access_log=False, timeout_graceful_shutdown=10)
     with _bound(host, port) as listening:

@@ -4,11 +4,12 @@ from collections.abc import Iterable
 from operator import eq, lt
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import Depends, Query, Response
 from pydantic import Field
 from sqlalchemy import ColumnElement, Select, and_, case, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from portal import routes
 from portal.answers import json_answer, stamp
 from portal.callers import Call, developer
 from portal.fields import AppPath, ConnectionPath, Environment, TenantId
@@ -19,7 +20,7 @@ from portal.tables import Record, tenant
 from portal.tables import app as app_table
 from portal.tables import connection as table
 
-router = APIRouter(tags=["connections"])
+router = routes.router("connections")
 Reader = Annotated[Call, Depends(developer("dp.app.connections:r"))]
 Status = Literal["awaitingApproval", "notConnected", "connected", "disabled", "disconnected"]
 

@@ -2,15 +2,16 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import Depends, Response
 from sqlalchemy import bindparam, select
 
+from portal import routes
 from portal.answers import json_answer
 from portal.callers import Call, developer
 from portal.catalogue import described_groups
 from portal.tables import organization
 
-router = APIRouter(tags=["organization"])
+router = routes.router("organization")
 Reader = Annotated[Call, Depends(developer("dp.app.apps:r"))]
 
 READ = select(organization).where(organization.c.id == bindparam("wanted"))

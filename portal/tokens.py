@@ -46,6 +46,8 @@ async def issue(request: Request) -> Response:
     if form.get("grant_type") != "client_credentials":
         return _refused("unsupported_grant_type" if form.get("grant_type") else "invalid_request")
     asking, secret = form.get("client_id", "").replace("\0", ""), form.get("client_secret", "")
+    told = request.app.state.rates.tokens.admit(asking)
+    request.app.state.rates.tokens.charge(asking)
     bearer = new_token()
     async with request.app.state.engine.begin() as connection:
         row = (await connection.execute(FIND, {"asking": asking})).first()
@@ -65,4 +67,5 @@ async def issue(request: Request) -> Response:
         }
     )
     answer.headers["Cache-Control"] = "no-store"
+    answer.headers.update(told)
     return answer

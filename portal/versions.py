@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from typing import Annotated, Any, ClassVar
 
 import structlog
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import Depends, Query, Response
 from pydantic import Field
 from sqlalchemy import Select, bindparam, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from portal import routes
 from portal.answers import json_answer, stamp
 from portal.callers import Call, developer
 from portal.catalogue import described
@@ -20,7 +21,7 @@ from portal.tables import Record, version
 from portal.tables import app as app_table
 
 log = structlog.get_logger()
-router = APIRouter(prefix="/apps/{app}/versions", tags=["versions"])
+router = routes.router("versions", prefix="/apps/{app}/versions")
 Reader = Annotated[Call, Depends(developer("dp.app.versions:r"))]
 Writer = Annotated[Call, Depends(developer("dp.app.versions:w"))]
 FOREVER = "private, max-age=31536000, immutable"

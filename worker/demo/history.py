@@ -50,6 +50,8 @@ def live_through(directory: Path, story: Story) -> None:
 def _portal(host: str, port: int) -> Iterator[Hands]:
     """A portal whose clock can be set, for as long as this lasts."""
     argv = [sys.executable, "-m", "portal", "serve", "--host", host, "--port", str(port), "--demo-clock"]
+    # Ninety days pass in half a minute.
+    argv += ["--rate", "0", "--token-rate", "0"]
     environment = {**os.environ, "UPTAKE_LOG_LEVEL": "error"}
     process = subprocess.Popen(leashed(argv), env=environment, stdin=subprocess.DEVNULL)  # noqa: S603 - our own program
     try:

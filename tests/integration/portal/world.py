@@ -16,15 +16,16 @@ from sqlalchemy.engine import make_url
 from portal.app import create_app
 from portal.bootstrap import Bootstrap, NewClient, NewOrganization, NewTenant, install
 from portal.clock import Clock
+from portal.rates import Rates
 
 _numbers = itertools.count(1)
 VIEW, MODIFY, JOBS = "tn.crm.customers:r", "tn.crm.customers:w", "tn.jpm.jobs:r"
 
 
 @contextmanager
-def served(database_url: str, *, demo_clock: bool = True) -> Iterator[str]:
+def served(database_url: str, *, demo_clock: bool = True, rates: Rates | None = None) -> Iterator[str]:
     """The address of a portal that is served from a thread until the block ends."""
-    app = create_app(make_url(database_url), demo_clock=demo_clock)
+    app = create_app(make_url(database_url), demo_clock=demo_clock, rates=rates or Rates(0, 0))
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", access_log=False))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
@@ -92,6 +93,15 @@ class World:
         made = self._made(Bootstrap(organizations=(NewOrganization(name=name, faithful=faithful, clients=clients),)))
         entry = made["organizations"][0]
         return self._caller(f"/organization/{entry['id']}", entry["clients"][0] | {"id": entry["id"]})
+
+    def colleague(self, developer: Caller) -> Caller:
+        """Another client of the same organization, with a key and a token of its own."""
+        number = int(developer.credentials["id"])
+        clients = (NewClient(name=f"colleague {next(_numbers)}"),)
+        known = developer.ok("GET", "")["name"]
+        made = self._made(Bootstrap(organizations=(NewOrganization(name=known, id=number, clients=clients),)))
+        entry = made["organizations"][0]
+        return self._caller(f"/organization/{number}", entry["clients"][0] | {"id": entry["id"]})
 
     def admin(self, customer: str | None = None) -> Caller:
         """A tenant admin's client of a new tenant, whose id is in its credentials."""

@@ -1,0 +1,57 @@
+"""How often a key may call: counted in this process, told in headers, refused with the wait that helps."""
+
+import math
+import time
+
+from limits import RateLimitItem, RateLimitItemPerMinute, RateLimitItemPerSecond
+from limits.storage import MemoryStorage
+from limits.strategies import SlidingWindowCounterRateLimiter
+
+from portal.problems import Problem
+
+CALLS_PER_SECOND = 60
+TOKENS_PER_MINUTE = 60
+# In tenths of a call: an answer without a body costs one.
+CALL, UNCHANGED = 10, 1
+
+
+class Rate:
+    """A limit on calls, kept for each caller apart; None is no limit."""
+
+    def __init__(self, limit: RateLimitItem | None) -> None:
+        self._limit = limit
+        self._counter = SlidingWindowCounterRateLimiter(MemoryStorage())
+
+    def admit(self, caller: str) -> dict[str, str]:
+        """Let *caller* make a call, for now at the least price; the headers to tell. Raises a Problem (429)."""
+        if self._limit is None:
+            return {}
+        if not self._counter.test(self._limit, caller, cost=CALL):
+            raise Problem(429, "rate_limited", "Too many calls; wait as Retry-After says.", headers=self._told(caller))
+        self._counter.hit(self._limit, caller, cost=UNCHANGED)
+        return self._told(caller)
+
+    def charge(self, caller: str) -> None:
+        """Take the rest of the price of a call that had an answer of its own."""
+        if self._limit is not None:
+            self._counter.hit(self._limit, caller, cost=CALL - UNCHANGED)
+
+    def _told(self, caller: str) -> dict[str, str]:
+        assert self._limit is not None  # noqa: S101 - asked by both callers
+        window = self._counter.get_window_stats(self._limit, caller)
+        # The counter's own clock: these are seconds to wait, no business time.
+        wait = str(max(1, math.ceil(window.reset_time - time.time())))  # noqa: TID251
+        told = {
+            "RateLimit-Limit": str(self._limit.amount // CALL),
+            "RateLimit-Remaining": str(window.remaining // CALL),
+            "RateLimit-Reset": wait,
+        }
+        return told if window.remaining >= CALL else told | {"Retry-After": wait}
+
+
+class Rates:
+    """Both limits of the portal: calls by application key, and tokens by client id."""
+
+    def __init__(self, calls_per_second: int = CALLS_PER_SECOND, tokens_per_minute: int = TOKENS_PER_MINUTE) -> None:
+        self.calls = Rate(RateLimitItemPerSecond(calls_per_second * CALL) if calls_per_second else None)
+        self.tokens = Rate(RateLimitItemPerMinute(tokens_per_minute * CALL) if tokens_per_minute else None)

@@ -1,0 +1,55 @@
+"""What every route of the API does around its own work: limits, entity tags, answers that say "unchanged"."""
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from fastapi.routing import APIRoute
+
+from portal.answers import names_tag, tag
+
+
+class PortalRoute(APIRoute):
+    """A route whose answers tell the caller's limits and, when read, carry a tag and heed `If-None-Match`."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """The work of the route with all that around it."""
+        work = super().get_route_handler()
+
+        async def handle(request: Request) -> Response:
+            try:
+                answer = await work(request)
+            except Exception:
+                _charge(request)
+                raise
+            if request.method == "GET" and answer.status_code == 200:
+                answer = _conditional(request, answer)
+            if answer.status_code != 304:
+                _charge(request)
+            answer.headers.update(getattr(request.state, "told", {}))
+            return answer
+
+        return handle
+
+
+def _charge(request: Request) -> None:
+    """The price of a call whose caller is known."""
+    if (key := getattr(request.state, "key", None)) is not None:
+        request.app.state.rates.calls.charge(key)
+
+
+def _conditional(request: Request, answer: Response) -> Response:
+    """*answer* with its tag; without its body when the caller has it already.
+
+    The tag is made of the representation and nothing else, so every token and key sees the same one.
+    """
+    answer.headers.setdefault("ETag", tag(bytes(answer.body)))
+    if not names_tag(request.headers.get("if-none-match", ""), answer.headers["ETag"]):
+        return answer
+    kept = {name: answer.headers[name] for name in ("ETag", "Cache-Control") if name in answer.headers}
+    return Response(status_code=304, headers=kept)
+
+
+def router(*tags: str, prefix: str = "") -> APIRouter:
+    """An empty router of such routes."""
+    return APIRouter(prefix=prefix, tags=list(tags), route_class=PortalRoute)

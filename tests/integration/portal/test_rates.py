@@ -1,0 +1,66 @@
+"""Limits: by application key, with the wait told; tokens apart."""
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from portal.rates import Rates
+from tests.integration.portal.world import Caller, World, code, served
+
+
+@pytest.fixture(scope="module")
+def slow_url(portal_database: str) -> Iterator[str]:
+    """A portal that takes five calls per second, and three tokens per minute."""
+    with served(portal_database, rates=Rates(5, 3)) as base:
+        yield base
+
+
+@pytest.fixture
+def slow(world: World, slow_url: str) -> World:
+    """The same world, seen through that portal."""
+    world.base = slow_url
+    return world
+
+
+def test_too_many_calls_are_told_when_to_come_back(slow: World) -> None:
+    """The sixth call of a second is refused; after Retry-After the key is served again, others always were."""
+    caller, other = slow.developer(), slow.developer()
+    answers = [caller("GET", "/apps") for _ in range(12)]
+    refused = next(answer for answer in answers if answer.status_code == 429)
+
+    assert code(refused) == (429, "rate_limited")
+    assert answers[0].headers["ratelimit-limit"] == "5"
+    assert [answer.headers["ratelimit-remaining"] for answer in answers[:2]] != ["5", "5"]
+    assert refused.headers["ratelimit-remaining"] == "0"
+    assert other("GET", "/apps").status_code == 200
+    time.sleep(int(refused.headers["retry-after"]))
+    assert caller("GET", "/apps").status_code == 200
+
+
+def test_unchanged_counts_a_tenth(slow: World) -> None:
+    """Fourteen answers without a body take less of the limit than the two with one."""
+    caller = slow.developer()
+    tag = caller("GET", "/apps").headers["etag"]
+    answers = [caller("GET", "/apps", headers={"If-None-Match": tag}) for _ in range(15)]
+
+    assert {answer.status_code for answer in answers} == {304}
+    assert "etag" in answers[0].headers
+    assert answers[0].headers["ratelimit-limit"] == "5"
+
+
+def test_refused_calls_count_as_well(slow: World) -> None:
+    """Asking for what is not there costs what every call costs."""
+    caller = slow.developer()
+    statuses = {caller("GET", "/apps/1").status_code for _ in range(12)}
+
+    assert statuses == {404, 429}
+
+
+def test_tokens_are_throttled_apart(slow: World) -> None:
+    """A client that fetches a token for every call is stopped, and its calls go on."""
+    caller: Caller = slow.developer()
+    assert [caller.token().status_code for _ in range(3)] == [200, 200, 429]
+    assert code(caller.token()) == (429, "rate_limited")
+    assert int(caller.token().headers["retry-after"]) >= 1
+    assert caller("GET", "/apps").status_code == 200
