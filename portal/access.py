@@ -14,6 +14,7 @@ from portal.callers import Call, tenant_admin
 from portal.credentials import new_client_id
 from portal.endings import HAD_ACCESS, ended
 from portal.fields import AppPath, Body, Environment
+from portal.idempotency import ONCE
 from portal.listing import Paging, paged, total, window
 from portal.problems import Problem, missing
 from portal.tables import Record
@@ -80,7 +81,7 @@ async def pending(call: Reader, app: AppPath, environment: Environment = "produc
         return json_answer(await pending_view(connection, seen, row, environment))
 
 
-@router.post("/{app}/allow")
+@router.post("/{app}/allow", dependencies=ONCE)
 async def allow(call: Writer, app: AppPath, body: Allowance | None = None) -> Response:
     """Connect: the latest version, a new client id, a new life; 409 while there is one already."""
     asked = body or Allowance()
@@ -95,7 +96,7 @@ async def allow(call: Writer, app: AppPath, body: Allowance | None = None) -> Re
         return await _answer(connection, call, seen, row)
 
 
-@router.post("/{app}/upgrade")
+@router.post("/{app}/upgrade", dependencies=ONCE)
 async def upgrade(call: Writer, app: AppPath, body: Upgrade) -> Response:
     """Accept the version that was shown, if it is still the latest; client id and key stay."""
     async with call.writing() as connection:
@@ -110,7 +111,7 @@ async def upgrade(call: Writer, app: AppPath, body: Upgrade) -> Response:
         return await _answer(connection, call, seen, row)
 
 
-@router.post("/{app}/decline")
+@router.post("/{app}/decline", dependencies=ONCE)
 async def decline(call: Writer, app: AppPath, body: Place | None = None) -> Response:
     """Leave everything as it is; nobody is told."""
     place = (body or Place()).environment
@@ -122,13 +123,13 @@ async def decline(call: Writer, app: AppPath, body: Place | None = None) -> Resp
         return await _answer(connection, call, seen, row)
 
 
-@router.post("/{app}/disable")
+@router.post("/{app}/disable", dependencies=ONCE)
 async def disable(call: Writer, app: AppPath, body: Place | None = None) -> Response:
     """Pause the app's access; version and client id stay. Disabling twice changes nothing."""
     return await _switched(call, app, (body or Place()).environment, before="connected", after="disabled")
 
 
-@router.post("/{app}/enable")
+@router.post("/{app}/enable", dependencies=ONCE)
 async def enable(call: Writer, app: AppPath, body: Place | None = None) -> Response:
     """Resume a paused access at the version it had. Enabling twice changes nothing."""
     return await _switched(call, app, (body or Place()).environment, before="disabled", after="connected")

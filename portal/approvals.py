@@ -10,6 +10,7 @@ from portal import routes
 from portal.answers import json_answer, stamp
 from portal.callers import Call, operator
 from portal.fields import AppPath
+from portal.idempotency import ONCE
 from portal.living import gone
 from portal.problems import Problem, missing
 from portal.tables import app
@@ -20,13 +21,13 @@ Operator = Annotated[Call, Depends(operator("op.app.approvals:w"))]
 Verdict = Literal["approved", "rejected"]
 
 
-@router.post("/{app}/approve")
+@router.post("/{app}/approve", dependencies=ONCE)
 async def approve(call: Operator, app: AppPath) -> Response:
     """Let the app's tenants see it; approving it again changes nothing."""
     return await _judged(call, app, "approved")
 
 
-@router.post("/{app}/reject")
+@router.post("/{app}/reject", dependencies=ONCE)
 async def reject(call: Operator, app: AppPath) -> Response:
     """Keep the app from its tenants; an approved one cannot be rejected any more."""
     return await _judged(call, app, "rejected")

@@ -25,6 +25,7 @@ from portal.fields import (
     Scopes,
     TenantId,
 )
+from portal.idempotency import ONCE
 from portal.listing import Listing, Several, paged, total, window
 from portal.living import living_app, locked_app
 from portal.problems import Problem
@@ -116,7 +117,7 @@ async def listed(call: Reader, asked: Annotated[AppListing, Query()]) -> Respons
     return paged(asked, [shown(row, row.audience) for row in found], count)
 
 
-@router.post("")
+@router.post("", dependencies=ONCE)
 async def create(call: Writer, body: NewApp) -> Response:
     """A new app with its key, its version 1 and the tenants that may see it: all of it or nothing."""
     async with call.writing() as connection:

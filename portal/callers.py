@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from portal.clock import Clock
 from portal.credentials import hashed
 from portal.fields import OrganizationPath, TenantPath
+from portal.idempotency import Keyed
 from portal.problems import Problem, missing
 from portal.rates import Rates
 from portal.scopes_in_play import ScopesInPlay
@@ -61,6 +62,7 @@ class Call:
     name: str
     faithful: bool
     scopes: ScopesInPlay
+    keyed: Keyed | None
     organization: int = 0
     tenant: str = ""
 
@@ -69,8 +71,8 @@ class Call:
         return self.reader.connect()
 
     def writing(self) -> AbstractAsyncContextManager[AsyncConnection]:
-        """One transaction, committed at the end of the block."""
-        return self.writer.begin()
+        """One transaction, committed at the end of the block; under an Idempotency-Key with the answer."""
+        return self.writer.begin() if self.keyed is None else self.keyed.working(self.writer, self.client)
 
 
 def _unauthorized(code: str, title: str) -> Problem:
@@ -116,6 +118,7 @@ def _call(request: Request, row: Record, *, organization: int = 0, tenant: str =
         name=row.name,
         faithful=bool(row.faithful),
         scopes=state.scopes,
+        keyed=getattr(request.state, "keyed", None),
         organization=organization,
         tenant=tenant,
     )

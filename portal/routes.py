@@ -7,6 +7,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
 
 from portal.answers import names_tag, tag
+from portal.idempotency import Keyed, ReplayedError
 
 
 class PortalRoute(APIRoute):
@@ -18,7 +19,7 @@ class PortalRoute(APIRoute):
 
         async def handle(request: Request) -> Response:
             try:
-                answer = await work(request)
+                answer = await _once(work, request)
             except Exception:
                 _charge(request)
                 raise
@@ -30,6 +31,24 @@ class PortalRoute(APIRoute):
             return answer
 
         return handle
+
+
+async def _once(work: Callable[[Request], Coroutine[Any, Any, Response]], request: Request) -> Response:
+    """The route's work; under an Idempotency-Key its answer is kept in the same transaction."""
+    try:
+        answer = await work(request)
+        if (keyed := _keyed(request)) is not None:
+            await keyed.keep(answer)
+    except ReplayedError as replayed:
+        return replayed.answer
+    finally:
+        if (keyed := _keyed(request)) is not None:
+            await keyed.close()
+    return answer
+
+
+def _keyed(request: Request) -> Keyed | None:
+    return getattr(request.state, "keyed", None)
 
 
 def _charge(request: Request) -> None:

@@ -117,12 +117,17 @@ token = Table(
     "token",
     metadata,
     Column("hash", LargeBinary, primary_key=True),
-    _to("client_id", "client.id"),
+    _to("client_id", "client.id", nullable=True),
+    # A token that an app fetched with the credentials of one of its connections; its scopes are those in play.
+    # Named by its client id, which ends with the access, so that the token does too.
+    Column("access_id", String(64)),
     Column("scopes", ARRAY(Text), nullable=False),
     # By PostgreSQL's own clock, never by the demo's.
     _at("expires_at"),
     # Serves the removal of a client's expired tokens when it asks for a new one.
     Index("token_client_ix", "client_id", "expires_at"),
+    Index("token_access_ix", "access_id", "expires_at"),
+    CheckConstraint("(client_id IS NULL) <> (access_id IS NULL)", name="one_holder"),
 )
 
 app = Table(
@@ -230,3 +235,77 @@ _listed = connection.c.removed_at.is_(None)
 Index("connection_organization_ix", connection.c.organization_id, connection.c.id, postgresql_where=_listed)
 Index("connection_app_ix", connection.c.app_id, connection.c.id, postgresql_where=_listed)
 Index("connection_modified_ix", connection.c.organization_id, connection.c.modified_at, connection.c.id)
+
+client_secret = Table(
+    "client_secret",
+    metadata,
+    _id(1),
+    # The client id of a connection's present life; when that ends, the secret opens nothing any more.
+    Column("access_id", String(64), nullable=False),
+    # As of clients: 256 random bits, hashed; the value is shown once.
+    Column("hash", LargeBinary, nullable=False),
+    # Enough to tell two secrets apart on a screen, and nothing like enough to guess one.
+    Column("value_prefix", String(8), nullable=False),
+    _at("created_at"),
+    Column("created_by", String(120), nullable=False),
+    Index("client_secret_access_ix", "access_id", "id"),
+)
+
+idempotency = Table(
+    "idempotency",
+    metadata,
+    _to("client_id", "client.id"),
+    Column("key", String(255), nullable=False),
+    # Of method, path, query and body: a key that comes back with another request is a mistake.
+    Column("request", LargeBinary, nullable=False),
+    # Set before the transaction that did the work commits, so that either both are there or neither.
+    Column("status", Integer),
+    Column("body", LargeBinary),
+    Column("location", Text),
+    # By PostgreSQL's own clock: keys are kept for a day of real time.
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=text("now()")),
+    PrimaryKeyConstraint("client_id", "key"),
+    Index("idempotency_created_ix", "created_at"),
+)
+
+sample = Table(
+    "sample",
+    metadata,
+    _id(1),
+    _to("tenant_id", "tenant.id"),
+    Column("scope", String(64), nullable=False),
+    Column("name", String(120), nullable=False),
+    _at("created_at"),
+    Index("sample_tenant_ix", "tenant_id", "scope", "id"),
+)
+
+subscription = Table(
+    "subscription",
+    metadata,
+    _id(1),
+    _to("organization_id", "organization.id"),
+    Column("url", String(2000), nullable=False),
+    # In the clear, for every event is signed with it.
+    Column("secret", String(80), nullable=False),
+    Column("types", ARRAY(Text), nullable=False),
+    _at("created_at"),
+    Column("created_by", String(120), nullable=False),
+    Index("subscription_organization_ix", "organization_id", "id"),
+)
+
+delivery = Table(
+    "delivery",
+    metadata,
+    _id(1),
+    Column("subscription_id", ForeignKey(f"{SCHEMA}.subscription.id", ondelete="CASCADE"), nullable=False),
+    # The same for every subscription and on every attempt: by this a receiver tells a repetition.
+    Column("event_id", String(36), nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    # By PostgreSQL's own clock; NULL once it was accepted or given up.
+    _at("due_at", nullable=True),
+    _at("accepted_at", nullable=True),
+    Column("answer", String(200)),
+    UniqueConstraint("subscription_id", "event_id"),
+)
+Index("delivery_due_ix", delivery.c.due_at, postgresql_where=delivery.c.due_at.is_not(None))

@@ -14,6 +14,7 @@ from portal.answers import json_answer, stamp
 from portal.callers import Call, developer
 from portal.catalogue import described
 from portal.fields import AppPath, Body, Scopes, VersionPath
+from portal.idempotency import ONCE
 from portal.listing import Paging, paged, sorting, total, window
 from portal.living import living_app, locked_app
 from portal.problems import Problem, invalid, missing
@@ -122,7 +123,7 @@ async def _scopes(connection: AsyncConnection, app: int, number: int) -> list[st
     return (await connection.execute(SCOPES, {"of_app": app, "wanted": number})).scalar_one_or_none()
 
 
-@router.post("")
+@router.post("", dependencies=ONCE)
 async def release(call: Writer, app: AppPath, body: Release) -> Response:
     """The next version, exactly one for each real change; releases of one app wait for each other."""
     async with call.writing() as connection:
