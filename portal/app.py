@@ -11,8 +11,10 @@ from portal import (
     approvals,
     apps,
     availability,
+    client_secrets,
     clock_setting,
     connections,
+    guarded,
     organizations,
     problems,
     tokens,
@@ -57,7 +59,10 @@ def create_app(database: URL, *, demo_clock: bool = False, rates: Rates | None =
     app.include_router(tokens.router)
     for part in (organizations, apps, versions, availability, connections):
         app.include_router(part.router, prefix=DEVELOPER)
-    app.include_router(access.router, prefix=TENANT)
+    app.include_router(client_secrets.of_developer, prefix=DEVELOPER)
+    for routes in (client_secrets.of_tenant, access.router):
+        app.include_router(routes, prefix=TENANT)
+    app.include_router(guarded.router)
     app.include_router(approvals.router, prefix=BASE)
     if demo_clock:
         app.include_router(clock_setting.router, prefix=BASE)

@@ -65,6 +65,7 @@ class Call:
     keyed: Keyed | None
     organization: int = 0
     tenant: str = ""
+    scope: str = ""
 
     def reading(self) -> AbstractAsyncContextManager[AsyncConnection]:
         """A connection on which every statement is a transaction of its own."""
@@ -75,30 +76,31 @@ class Call:
         return self.writer.begin() if self.keyed is None else self.keyed.working(self.writer, self.client)
 
 
-def _unauthorized(code: str, title: str) -> Problem:
+def unauthorized(code: str, title: str) -> Problem:
+    """401: the key or the token is not good."""
     return Problem(401, code, title, headers={"WWW-Authenticate": "Bearer"})
 
 
-def _shown(request: Request) -> tuple[str, str]:
+def shown_credentials(request: Request) -> tuple[str, str]:
     """The key and the bearer token, both present; whether they are good is not yet known."""
     key = request.headers.get("st-app-key", "").strip()
     if not key:
-        raise _unauthorized("app_key_missing", KEY_MISSING)
+        raise unauthorized("app_key_missing", KEY_MISSING)
     scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not bearer.strip():
-        raise _unauthorized("token_missing", "Bearer token not present, check Authorization header value.")
+        raise unauthorized("token_missing", "Bearer token not present, check Authorization header value.")
     return key, bearer.strip()
 
 
 async def _known(request: Request, scope: str) -> Record:
-    key, bearer = _shown(request)
+    key, bearer = shown_credentials(request)
     engine: AsyncEngine = request.app.state.reader
     async with engine.connect() as connection:
         found = (await connection.execute(CALLER, {"key": key, "digest": hashed(bearer)})).first()
     if found is None or not found.fresh:
-        raise _unauthorized("token_invalid", "Bearer token unknown or expired, fetch a new one.")
+        raise unauthorized("token_invalid", "Bearer token unknown or expired, fetch a new one.")
     if not found.key_fits:
-        raise _unauthorized("app_key_invalid", "Application key not valid, check ST-App-Key header value.")
+        raise unauthorized("app_key_invalid", "Application key not valid, check ST-App-Key header value.")
     rates: Rates = request.app.state.rates
     request.state.told = rates.calls.admit(key)
     request.state.key = key
@@ -107,18 +109,40 @@ async def _known(request: Request, scope: str) -> Record:
     return found
 
 
-def _call(request: Request, row: Record, *, organization: int = 0, tenant: str = "") -> Call:
+def call_of(
+    request: Request,
+    *,
+    client: int,
+    name: str,
+    faithful: bool = False,
+    organization: int = 0,
+    tenant: str = "",
+    scope: str = "",
+) -> Call:
+    """A call of somebody who has shown that they may make it."""
     state = request.app.state
     clock: Clock = state.clock
     return Call(
         writer=state.engine,
         reader=state.reader,
         now=clock.now(),
+        client=client,
+        name=name,
+        faithful=faithful,
+        scopes=state.scopes,
+        keyed=getattr(request.state, "keyed", None),
+        organization=organization,
+        tenant=tenant,
+        scope=scope,
+    )
+
+
+def _call(request: Request, row: Record, *, organization: int = 0, tenant: str = "") -> Call:
+    return call_of(
+        request,
         client=row.id,
         name=row.name,
         faithful=bool(row.faithful),
-        scopes=state.scopes,
-        keyed=getattr(request.state, "keyed", None),
         organization=organization,
         tenant=tenant,
     )

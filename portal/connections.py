@@ -1,6 +1,6 @@
 """View Connections: which tenants use an app, on which version, with which scopes in play."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from operator import eq, lt
 from typing import Annotated, Any, Literal
 
@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from portal import routes
 from portal.answers import json_answer, stamp
 from portal.callers import Call, developer
+from portal.client_secrets import of_connections
 from portal.fields import AppPath, ConnectionPath, Environment, TenantId
 from portal.listing import Listing, Several, asked_for, paged, total, window
 from portal.living import living_app
@@ -79,7 +80,7 @@ def _whole(ids: Select[Any]) -> Select[Any]:
     )
 
 
-def shown(row: Record, scopes: Any, *, faithful: bool) -> dict[str, Any]:
+def shown(row: Record, scopes: Any, secrets: Any, *, faithful: bool) -> dict[str, Any]:
     """A connection; a *faithful* one lacks what the real portal lacks, and has its trap."""
     body = {
         "id": row.id,
@@ -92,7 +93,7 @@ def shown(row: Record, scopes: Any, *, faithful: bool) -> dict[str, Any]:
         "latestVersion": row.latest_version,
         "scopes": scopes,
         "clientId": row.client_id,
-        "clientSecrets": [],
+        "clientSecrets": secrets,
         "allowedOn": stamp(row.allowed_at),
         "versionAcceptedOn": stamp(row.version_accepted_at),
         "versionAcceptedBy": row.version_accepted_by,
@@ -113,10 +114,18 @@ async def _page(connection: AsyncConnection, call: Call, asked: ConnectionListin
     ids = select(table.c.id).where(*wanted)
     page = _whole(window(asked, ids.order_by(*asked.order(table)))).order_by(*asked.order(table))
     found = (await connection.execute(page)).all()
-    in_play = await call.scopes.of(connection, {(row.app_id, row.version) for row in found if row.version})
     count = await total(connection, asked, ids)
-    rows = [shown(row, in_play.get((row.app_id, row.version), []), faithful=call.faithful) for row in found]
-    return paged(asked, rows, count)
+    return paged(asked, await whole(connection, call, found), count)
+
+
+async def whole(connection: AsyncConnection, call: Call, found: Sequence[Record]) -> list[dict[str, Any]]:
+    """Connections as they are shown, each with its scopes in play and its secrets."""
+    in_play = await call.scopes.of(connection, {(row.app_id, row.version) for row in found if row.version})
+    secrets = await of_connections(connection, found)
+    return [
+        shown(row, in_play.get((row.app_id, row.version), []), secrets.get(row.client_id, []), faithful=call.faithful)
+        for row in found
+    ]
 
 
 @router.get("/connections")
@@ -143,5 +152,5 @@ async def read(call: Reader, app: AppPath, number: ConnectionPath) -> Response:
         row = (await connection.execute(_whole(select(table.c.id).where(*which)))).first()
         if row is None:
             raise missing("connection")
-        in_play = await call.scopes.of(connection, {(app, row.version)} if row.version else set())
-    return json_answer(shown(row, in_play.get((app, row.version), []), faithful=call.faithful), etag=True)
+        (body,) = await whole(connection, call, [row])
+    return json_answer(body)

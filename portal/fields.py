@@ -61,6 +61,7 @@ Instant = Annotated[AwareDatetime, BeforeValidator(_dated)]
 OrganizationPath = Annotated[int, Path(ge=1, lt=2**63)]
 AppPath = Annotated[int, Path(ge=1, lt=2**63)]
 ConnectionPath = Annotated[int, Path(ge=1, lt=2**63)]
+SecretPath = Annotated[int, Path(ge=1, lt=2**63)]
 VersionPath = Annotated[int, Path(ge=1, lt=2**31)]
 TenantPath = Annotated[str, Path(pattern=r"^[1-9][0-9]{0,18}$")]
 

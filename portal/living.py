@@ -11,6 +11,7 @@ from portal.tables import Record, app
 
 FIND = select(app).where(app.c.id == bindparam("wanted"), app.c.organization_id == bindparam("owner"))
 LOCK = FIND.with_for_update(key_share=True)
+SHARE = FIND.with_for_update(read=True)
 
 
 def gone() -> Problem:
@@ -30,6 +31,11 @@ async def _one(connection: AsyncConnection, statement: Any, call: Call, number: 
 async def living_app(connection: AsyncConnection, call: Call, number: int) -> Record:
     """The caller's app *number*; 404 when it is another's or none, 410 when it is deleted."""
     return await _one(connection, FIND, call, number)
+
+
+async def shared_app(connection: AsyncConnection, call: Call, number: int) -> Record:
+    """The same, and nothing about the app itself changes until the transaction ends; many may hold it so."""
+    return await _one(connection, SHARE, call, number)
 
 
 async def locked_app(connection: AsyncConnection, call: Call, number: int) -> Record:

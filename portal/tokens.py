@@ -5,19 +5,34 @@ from urllib.parse import parse_qsl
 
 from fastapi import APIRouter, Request, Response
 from sqlalchemy import bindparam, delete, func, insert, select, text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from portal.answers import json_answer
 from portal.credentials import hashed, matches, new_token
-from portal.tables import client, token
+from portal.tables import client, client_secret, connection, token, version
 
 LIFETIME_SECONDS = 900
 router = APIRouter(tags=["token"])
 
 FIND = select(client.c.id, client.c.secret_hash, client.c.scopes).where(client.c.client_id == bindparam("asking"))
-FORGET = delete(token).where(token.c.client_id == bindparam("owner"), token.c.expires_at < func.now())
+# A connection whose access is on: its scopes are those of the version that the tenant's admin accepted.
+IN_PLAY = (
+    select(client_secret.c.hash, version.c.scopes)
+    .select_from(
+        connection.join(client_secret, client_secret.c.access_id == connection.c.client_id).join(
+            version, (version.c.app_id == connection.c.app_id) & (version.c.number == connection.c.version)
+        )
+    )
+    .where(connection.c.client_id == bindparam("asking"), connection.c.state == "connected")
+)
+FORGET = delete(token).where(
+    (token.c.client_id == bindparam("owner")) | (token.c.access_id == bindparam("access")),
+    token.c.expires_at < func.now(),
+)
 ISSUE = insert(token).values(
     hash=bindparam("digest"),
     client_id=bindparam("owner"),
+    access_id=bindparam("access"),
     scopes=bindparam("granted"),
     expires_at=func.now() + text(f"interval '{LIFETIME_SECONDS} seconds'"),
 )
@@ -49,15 +64,17 @@ async def issue(request: Request) -> Response:
     told = request.app.state.rates.tokens.admit(asking)
     request.app.state.rates.tokens.charge(asking)
     bearer = new_token()
-    async with request.app.state.engine.begin() as connection:
-        row = (await connection.execute(FIND, {"asking": asking})).first()
-        if row is None or not matches(secret, row.secret_hash):
+    async with request.app.state.engine.begin() as database:
+        found = await _holder(database, asking, secret)
+        if found is None:
             return _refused("invalid_client")
-        granted = _granted(form, row.scopes)
+        owner, access, held = found
+        granted = _granted(form, held)
         if granted is None:
             return _refused("invalid_scope")
-        await connection.execute(FORGET, {"owner": row.id})
-        await connection.execute(ISSUE, {"digest": hashed(bearer), "owner": row.id, "granted": granted})
+        await database.execute(FORGET, {"owner": owner, "access": access})
+        named = {"owner": owner, "access": access, "granted": granted}
+        await database.execute(ISSUE, {"digest": hashed(bearer), **named})
     answer = json_answer(
         {
             "access_token": bearer,
@@ -69,3 +86,16 @@ async def issue(request: Request) -> Response:
     answer.headers["Cache-Control"] = "no-store"
     answer.headers.update(told)
     return answer
+
+
+async def _holder(
+    database: AsyncConnection, asking: str, secret: str
+) -> tuple[int | None, str | None, list[str]] | None:
+    """Who shows this id and *secret*: a client or a connection, and the scopes they hold; None when nobody does."""
+    row = (await database.execute(FIND, {"asking": asking})).first()
+    if row is not None:
+        return (row.id, None, row.scopes) if matches(secret, row.secret_hash) else None
+    for one in (await database.execute(IN_PLAY, {"asking": asking})).all():
+        if matches(secret, one.hash):
+            return None, asking, one.scopes
+    return None

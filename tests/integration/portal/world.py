@@ -127,6 +127,12 @@ class World:
         made = self._made(Bootstrap(operators=(NewClient(name=f"operator {next(_numbers)}"),)))
         return self._caller("/operator", made["operators"][0])
 
+    def approved(self, developer: Caller, **other: Any) -> int:
+        """A new public app that the operator has approved."""
+        number: int = developer.ok("POST", "/apps", app_body(distribution="public") | other)["id"]
+        self.operator().ok("POST", f"/apps/{number}/approve")
+        return number
+
     def _tenant(self, customer: str | None, **more: Any) -> NewTenant:
         number = next(_numbers)
         return NewTenant(id=f"15{number:06}", name=f"Tenant {number}", customer=customer, **more)
@@ -167,3 +173,47 @@ def code(answer: httpx.Response) -> tuple[int, str]:
     assert body["status"] == answer.status_code
     assert body["traceId"]
     return answer.status_code, body["data"]["code"]
+
+
+def token_of(world: World, secret: dict[str, Any]) -> httpx.Response:
+    """What the token endpoint answers to a connection's client id and secret."""
+    form = {"grant_type": "client_credentials", "client_id": secret["clientId"], "client_secret": secret["value"]}
+    return httpx.post(f"{world.base}/connect/token", data=form)
+
+
+@dataclass
+class Using:
+    """An app at work for one tenant, with the credentials of its connection."""
+
+    world: World
+    tenant: str
+    key: str
+    secret: dict[str, Any]
+    headers: dict[str, str]
+
+    def address(self, module: str, resource: str) -> str:
+        """Where a resource of the guarded API is."""
+        return f"{self.world.base}/{module}/v2/tenant/{self.tenant}/{resource}"
+
+    def get(self, module: str, resource: str) -> httpx.Response:
+        """Read it."""
+        return httpx.get(self.address(module, resource), headers=self.headers)
+
+    def post(self, module: str, resource: str, **body: Any) -> httpx.Response:
+        """Write to it."""
+        return httpx.post(self.address(module, resource), headers=self.headers, json=body)
+
+    def renewed(self) -> str:
+        """Fetch a token; the scopes it carries."""
+        answer = token_of(self.world, self.secret).json()
+        self.headers = {"ST-App-Key": self.key, "Authorization": f"Bearer {answer['access_token']}"}
+        scopes: str = answer["scope"]
+        return scopes
+
+
+def using(world: World, developer: Caller, admin: Caller, app: int) -> Using:
+    """The app at work for the admin's tenant, which has allowed it."""
+    secret = admin.ok("POST", f"/app-access/{app}/client-secrets")
+    client = Using(world, admin.credentials["id"], developer.ok("GET", f"/apps/{app}")["appKey"], secret, {})
+    client.renewed()
+    return client
