@@ -14,6 +14,7 @@ from portal import (
     client_secrets,
     clock_setting,
     connections,
+    exports,
     guarded,
     organizations,
     problems,
@@ -57,7 +58,7 @@ def create_app(database: URL, *, demo_clock: bool = False, rates: Rates | None =
     problems.install(app)
     app.add_api_route("/healthz", _alive, include_in_schema=False)
     app.include_router(tokens.router)
-    for part in (organizations, apps, versions, availability, connections):
+    for part in (organizations, apps, versions, availability, connections, exports):
         app.include_router(part.router, prefix=DEVELOPER)
     app.include_router(client_secrets.of_developer, prefix=DEVELOPER)
     for routes in (client_secrets.of_tenant, access.router):

@@ -69,15 +69,19 @@ def _in_status(wanted: Iterable[str]) -> ColumnElement[bool]:
     return matched
 
 
-def _whole(ids: Select[Any]) -> Select[Any]:
-    """The connections with the given *ids*, each with what its app and tenant add."""
-    chosen = ids.subquery()
+def described() -> Select[Any]:
+    """Connections, each with what its app and tenant add."""
     return (
         select(table, STATUS.label("status"), app_table.c.latest_version, tenant.c.name.label("tenant_name"))
-        .join(chosen, chosen.c.id == table.c.id)
         .join(app_table, app_table.c.id == table.c.app_id)
         .join(tenant, tenant.c.id == table.c.tenant_id)
     )
+
+
+def _whole(ids: Select[Any]) -> Select[Any]:
+    """The connections with the given *ids*."""
+    chosen = ids.subquery()
+    return described().join(chosen, chosen.c.id == table.c.id)
 
 
 def shown(row: Record, scopes: Any, secrets: Any, *, faithful: bool) -> dict[str, Any]:
