@@ -13,6 +13,7 @@ from portal.answers import json_answer
 from portal.callers import Call, tenant_admin
 from portal.credentials import new_client_id
 from portal.endings import HAD_ACCESS, ended
+from portal.events import Type, told
 from portal.fields import AppPath, Body, Environment
 from portal.idempotency import ONCE
 from portal.listing import Paging, paged, total, window
@@ -93,6 +94,7 @@ async def allow(call: Writer, app: AppPath, body: Allowance | None = None) -> Re
         if row is None:
             await _visible(connection, call, app)
             raise Problem(409, "already_connected", "The app is connected; upgrade it instead.")
+        await _tell(connection, "connection.allowed", call, seen, row, version=row.version)
         return await _answer(connection, call, seen, row)
 
 
@@ -102,12 +104,14 @@ async def upgrade(call: Writer, app: AppPath, body: Upgrade) -> Response:
     async with call.writing() as connection:
         seen = await _visible(connection, call, app, still=True)
         named = {"shown": body.version, "who": call.name, "now": call.now}
-        row = None
+        before, row = await _one(connection, call, app, body.environment), None
         if body.version == seen.latest_version:
             found = await connection.execute(UPGRADE, {**_named(call, app, body.environment), **named})
             row = found.first()
-        if row is None:
+        if row is None or before is None:
             raise await _refusal(connection, call, seen, body.environment)
+        change = {"from": before.version, "to": row.version}
+        await _tell(connection, "connection.upgraded", call, seen, row, **change)
         return await _answer(connection, call, seen, row)
 
 
@@ -141,9 +145,10 @@ async def revoke(call: Writer, app: AppPath, environment: Environment = "product
     async with call.writing() as connection:
         seen = await _visible(connection, call, app, still=True)
         mine = table.c.app_id == app, table.c.tenant_id == call.tenant, table.c.environment == environment
-        gone = await connection.execute(ended(call.now, *mine, HAD_ACCESS))
-        if not gone.rowcount:
+        gone = (await connection.execute(ended(call.now, *mine, HAD_ACCESS).returning(table))).first()
+        if gone is None:
             raise await _refusal(connection, call, seen, environment)
+        await _tell(connection, "connection.revoked", call, seen, gone)
     return Response(status_code=204)
 
 
@@ -190,11 +195,20 @@ async def _switched(call: Call, app: int, place: Environment, *, before: str, af
         seen = await _visible(connection, call, app, still=True)
         named = {"before": before, "after": after, "now": call.now}
         row = (await connection.execute(SWITCH, {**_named(call, app, place), **named})).first()
-        if row is None:
+        if row is not None:
+            event: Type = "connection.disabled" if after == "disabled" else "connection.enabled"
+            await _tell(connection, event, call, seen, row)
+        else:
             row = await _one(connection, call, app, place)
         if row is None or row.state != after:
             raise await _refusal(connection, call, seen, place)
         return await _answer(connection, call, seen, row)
+
+
+async def _tell(connection: AsyncConnection, type_: Type, call: Call, seen: Record, row: Record, **data: Any) -> None:
+    """Queue an event of the connection *row* for the organization whose app it is."""
+    about = {"connectionId": row.id, "tenantId": call.tenant, "environment": row.environment}
+    await connection.execute(told(type_, seen.organization_id, seen.app_id, call.now, **about, **data))
 
 
 def _newer(seen: Record) -> Problem:

@@ -52,3 +52,17 @@ def page_answer(
         body["totalCount"] = total
     body["data"] = rows
     return json_answer(body)
+
+
+class SecretAnswer(Response):
+    """An answer with a secret in it; *repeated* is the same without, for whoever asks again."""
+
+    repeated: bytes
+
+
+def secret_answer(body: dict[str, Any], **secret: str) -> Response:
+    """201 with *body* and the one *secret* that is shown this once."""
+    answer = SecretAnswer(_encode(body | secret), status_code=201, media_type="application/json")
+    answer.headers["Cache-Control"] = "no-store"
+    answer.repeated = _encode(body | dict.fromkeys(secret))
+    return answer

@@ -14,6 +14,7 @@ from portal import (
     client_secrets,
     clock_setting,
     connections,
+    events,
     exports,
     guarded,
     organizations,
@@ -24,6 +25,7 @@ from portal import (
 from portal.answers import json_answer
 from portal.clock import Clock
 from portal.database import pool
+from portal.push import Pushing
 from portal.rates import Rates
 from portal.scopes_in_play import ScopesInPlay
 
@@ -32,15 +34,22 @@ DEVELOPER = BASE + "/organization/{organization}"
 TENANT = BASE + "/tenant/{tenant}"
 
 
-def create_app(database: URL, *, demo_clock: bool = False, rates: Rates | None = None) -> FastAPI:
-    """The application over *database*; with *demo_clock*, business time can be set over HTTP."""
+def create_app(
+    database: URL, *, demo_clock: bool = False, rates: Rates | None = None, private_receivers: bool = False
+) -> FastAPI:
+    """The application over *database*; with *demo_clock*, business time can be set over HTTP.
+
+    Events go to public https addresses only, unless *private_receivers* are wanted: those of a developer's own machine.
+    """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.engine = pool(database)
         # The same pool, for single statements that need no transaction around them.
         app.state.reader = app.state.engine.execution_options(isolation_level="AUTOCOMMIT")
+        pushing = Pushing(app.state.engine, private=private_receivers)
         yield
+        await pushing.stop()
         await app.state.engine.dispose()
 
     app = FastAPI(
@@ -53,12 +62,13 @@ def create_app(database: URL, *, demo_clock: bool = False, rates: Rates | None =
         lifespan=lifespan,
     )
     app.state.clock = Clock()
+    app.state.private_receivers = private_receivers
     app.state.rates = rates or Rates()
     app.state.scopes = ScopesInPlay()
     problems.install(app)
     app.add_api_route("/healthz", _alive, include_in_schema=False)
     app.include_router(tokens.router)
-    for part in (organizations, apps, versions, availability, connections, exports):
+    for part in (organizations, apps, versions, availability, connections, exports, events):
         app.include_router(part.router, prefix=DEVELOPER)
     app.include_router(client_secrets.of_developer, prefix=DEVELOPER)
     for routes in (client_secrets.of_tenant, access.router):

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, select, update
 from portal import routes
 from portal.answers import json_answer, stamp
 from portal.callers import Call, operator
+from portal.events import told
 from portal.fields import AppPath
 from portal.idempotency import ONCE
 from portal.living import gone
@@ -54,6 +55,8 @@ def judge(connection: Connection, number: int, verdict: Verdict, now: datetime) 
         update(app).where(app.c.id == number).values(approval_status=verdict, approved_at=approved_at, modified_at=now)
     )
     _touch(connection, number, now)
+    if verdict == "approved":
+        connection.execute(told("app.approved", row.organization_id, number, now))
     return {"id": number, "approvalStatus": verdict, "approvedOn": stamp(approved_at)}
 
 

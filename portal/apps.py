@@ -14,6 +14,7 @@ from portal.availability import make_available, one_customer
 from portal.callers import Call, developer
 from portal.credentials import new_app_key
 from portal.endings import removed
+from portal.events import tell
 from portal.fields import (
     AppPath,
     ApprovalStatus,
@@ -126,6 +127,7 @@ async def create(call: Writer, body: NewApp) -> Response:
         first = {"app_id": row.id, "number": 1, "scopes": body.scopes, "created_at": call.now}
         await connection.execute(insert(version).values(created_by_id=call.client, created_by=call.name, **first))
         await make_available(connection, call, row.id, dict.fromkeys(customers, ""))
+        await tell(connection, "app.version.created", call, row.id, version=1, added=body.scopes, removed=[])
     where = f"/portal/v2/organization/{call.organization}/apps/{row.id}"
     return json_answer(shown(row, len(customers)), status=201, etag=True, location=where)
 
@@ -186,4 +188,5 @@ async def delete(call: Writer, app: AppPath) -> Response:
         await locked_app(connection, call, app)
         await _changed(connection, app, {"app_key": None, "deleted_at": call.now, "modified_at": call.now})
         await connection.execute(removed(call.now, connection_table.c.app_id == app))
+        await tell(connection, "app.deleted", call, app)
     return Response(status_code=204)

@@ -13,6 +13,7 @@ from portal import routes
 from portal.answers import json_answer, stamp
 from portal.callers import Call, developer
 from portal.endings import removed
+from portal.events import tell
 from portal.fields import AppPath, Body, Note, TenantId, TenantPath
 from portal.listing import Paging, paged, total, window
 from portal.living import living_app, locked_app
@@ -78,6 +79,7 @@ async def make_available(connection: AsyncConnection, call: Call, app: int, note
     row = {"organization_id": call.organization, "app_id": app, "environment": "production"}
     fresh = {"state": "notConnected", "created_at": call.now, "modified_at": call.now}
     await connection.execute(revived, [{"tenant_id": one, **row, **fresh} for one in notes])
+    await tell(connection, "availability.added", call, app, tenantIds=list(notes))
 
 
 def _entries(app: int) -> Select[Any]:
@@ -147,6 +149,7 @@ async def withdraw(call: Writer, app: AppPath, tenant: TenantPath) -> Response:
             raise missing("tenant id in the app's list")
         theirs = connection_table.c.app_id == app, connection_table.c.tenant_id == tenant
         await connection.execute(removed(call.now, *theirs))
+        await tell(connection, "availability.removed", call, app, tenantIds=[tenant])
         await _touch(connection, call, app)
     return Response(status_code=204)
 

@@ -53,11 +53,16 @@ def serve(
     token_rate: Annotated[
         int, typer.Option(envvar="UPTAKE_PORTAL_TOKEN_RATE", min=0, help="Tokens per minute and client; 0: no limit.")
     ] = TOKENS_PER_MINUTE,
+    private_receivers: Annotated[
+        bool, typer.Option(help="Send events to addresses that are not public, and without TLS.")
+    ] = False,
 ) -> None:
     """Serve the API until SIGTERM or Ctrl-C; calls that are under way are finished first."""
     database = address()
     require_schema(database)
-    app = create_app(database, demo_clock=demo_clock, rates=Rates(rate, token_rate))
+    app = create_app(
+        database, demo_clock=demo_clock, rates=Rates(rate, token_rate), private_receivers=private_receivers
+    )
     level = _logging()
     config = uvicorn.Config(app, log_level=level, access_log=False, timeout_graceful_shutdown=10)
     with _bound(host, port) as listening:

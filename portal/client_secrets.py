@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from portal import routes
 from portal.access_views import VISIBLE_STILL
-from portal.answers import json_answer, stamp
+from portal.answers import json_answer, secret_answer, stamp
 from portal.callers import Call, developer, tenant_admin
 from portal.credentials import hashed, new_secret
 from portal.fields import AppPath, ConnectionPath, Environment, SecretPath
@@ -41,12 +41,6 @@ OF = select(client_secret).where(client_secret.c.access_id == bindparam("access"
 MANY = select(client_secret).where(client_secret.c.access_id.in_(bindparam("access", expanding=True)))
 COUNT = select(func.count()).where(client_secret.c.access_id == bindparam("access"))
 MODE = select(app_table.c.credential_management).where(app_table.c.id == bindparam("wanted"))
-
-
-class SecretAnswer(Response):
-    """An answer with a secret in it; *repeated* is the same without, for whoever asks again."""
-
-    repeated: bytes
 
 
 def shown(row: Record) -> dict[str, Any]:
@@ -163,12 +157,7 @@ async def _create(connection: AsyncConnection, call: Call, row: Record) -> Respo
     values |= {"created_at": call.now, "created_by": call.name}
     made = (await connection.execute(insert(client_secret).values(values).returning(client_secret))).one()
     await _touch(connection, call, row)
-    body = {"clientId": row.client_id, **shown(made)}
-    plain = json_answer(body | {"value": value}, status=201)
-    answer = SecretAnswer(plain.body, status_code=201, media_type="application/json")
-    answer.headers["Cache-Control"] = "no-store"
-    answer.repeated = bytes(json_answer(body | {"value": None}).body)
-    return answer
+    return secret_answer({"clientId": row.client_id, **shown(made)}, value=value)
 
 
 async def _withdraw(connection: AsyncConnection, call: Call, row: Record, secret: int) -> Response:

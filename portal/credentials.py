@@ -1,5 +1,6 @@
 """Keys, client ids and secrets: random, told apart by their prefix, and stored hashed where they are secret."""
 
+import base64
 import hashlib
 import secrets
 
@@ -17,6 +18,11 @@ def new_client_id() -> str:
 def new_secret() -> str:
     """A fresh client secret of 256 random bits; shown once."""
     return f"cs1.{secrets.token_urlsafe(32)}"
+
+
+def new_signing_secret() -> str:
+    """A fresh secret to sign events with, as the Standard Webhooks specification writes them."""
+    return f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}"
 
 
 def new_token() -> str:

@@ -47,6 +47,9 @@ Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max
 HomePage = Annotated[
     str, StringConstraints(min_length=1, max_length=250, pattern=_PRINTABLE), AfterValidator(_checked_address)
 ]
+WebAddress = Annotated[
+    str, StringConstraints(min_length=1, max_length=2000, pattern=r"^[\x21-\x7e]*$"), AfterValidator(_checked_address)
+]
 Note = Annotated[str, StringConstraints(max_length=4000, pattern=r"^[^\x00]*$")]
 TenantId = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,18}$")]
 # Sorted and without repetition; each of them is in the catalogue.
@@ -61,6 +64,7 @@ Instant = Annotated[AwareDatetime, BeforeValidator(_dated)]
 OrganizationPath = Annotated[int, Path(ge=1, lt=2**63)]
 AppPath = Annotated[int, Path(ge=1, lt=2**63)]
 ConnectionPath = Annotated[int, Path(ge=1, lt=2**63)]
+SubscriptionPath = Annotated[int, Path(ge=1, lt=2**63)]
 SecretPath = Annotated[int, Path(ge=1, lt=2**63)]
 VersionPath = Annotated[int, Path(ge=1, lt=2**31)]
 TenantPath = Annotated[str, Path(pattern=r"^[1-9][0-9]{0,18}$")]

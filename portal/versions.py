@@ -13,6 +13,7 @@ from portal import routes
 from portal.answers import json_answer, stamp
 from portal.callers import Call, developer
 from portal.catalogue import described
+from portal.events import tell
 from portal.fields import AppPath, Body, Scopes, VersionPath
 from portal.idempotency import ONCE
 from portal.listing import Paging, paged, sorting, total, window
@@ -134,10 +135,12 @@ async def release(call: Writer, app: AppPath, body: Release) -> Response:
         if before == body.scopes:
             raise Problem(409, "scopes_unchanged", f"Version {latest} has these scopes.", latestVersion=latest)
         row = await _released(connection, call, app, latest + 1, body.scopes)
+        changed = diff(before or (), row.scopes)
+        await tell(connection, "app.version.created", call, app, version=row.number, **changed)
     log.info("version.released", app=app, version=row.number)
     named = {"appId": app, "version": row.number, "createdOn": stamp(row.created_at)}
     by = {"id": call.client, "name": call.name}
-    body_out = {**named, "createdBy": by, "scopes": described(row.scopes), **diff(before or (), row.scopes)}
+    body_out = {**named, "createdBy": by, "scopes": described(row.scopes), **changed}
     where = f"/portal/v2/organization/{call.organization}/apps/{app}/versions/{row.number}"
     return json_answer(body_out, status=201, location=where)
 

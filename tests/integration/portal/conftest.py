@@ -1,6 +1,7 @@
 """One portal per test process, on a database of its own."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from secrets import token_hex
 
 import pytest
@@ -11,8 +12,8 @@ from tests.integration.portal.world import Caller, World, served
 from tests.servers import Servers, create, drop
 
 
-@pytest.fixture(scope="session")
-def portal_database(servers: Servers) -> Iterator[str]:
+@contextmanager
+def empty_portal(servers: Servers) -> Iterator[str]:
     """The address of a database that holds the portal's schema and nothing else."""
     name = f"{servers.prefix}_portal_{token_hex(4)}"
     url = create(servers.admin, name)
@@ -21,6 +22,13 @@ def portal_database(servers: Servers) -> Iterator[str]:
     engine.dispose()
     yield url
     drop(servers.admin, name)
+
+
+@pytest.fixture(scope="session")
+def portal_database(servers: Servers) -> Iterator[str]:
+    """The database of the portal that nearly all tests share."""
+    with empty_portal(servers) as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

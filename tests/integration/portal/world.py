@@ -23,9 +23,13 @@ VIEW, MODIFY, JOBS = "tn.crm.customers:r", "tn.crm.customers:w", "tn.jpm.jobs:r"
 
 
 @contextmanager
-def served(database_url: str, *, demo_clock: bool = True, rates: Rates | None = None) -> Iterator[str]:
+def served(
+    database_url: str, *, demo_clock: bool = True, rates: Rates | None = None, private_receivers: bool = False
+) -> Iterator[str]:
     """The address of a portal that is served from a thread until the block ends."""
-    app = create_app(make_url(database_url), demo_clock=demo_clock, rates=rates or Rates(0, 0))
+    app = create_app(
+        make_url(database_url), demo_clock=demo_clock, rates=rates or Rates(0, 0), private_receivers=private_receivers
+    )
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", access_log=False))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
