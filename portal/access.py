@@ -6,7 +6,7 @@ from fastapi import Depends, Query, Response
 from pydantic import Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from portal import routes
+from portal import routes, shapes
 from portal.access_views import ONE, VISIBLE, VISIBLE_STILL, pending_view, rows_of, view
 from portal.access_writes import ALLOW, SWITCH, UPGRADE
 from portal.answers import json_answer
@@ -51,7 +51,7 @@ class AccessListing(Paging):
     environment: Environment | None = None
 
 
-@router.get("")
+@router.get("", response_model=shapes.Page[shapes.Access])
 async def listed(call: Reader, asked: Annotated[AccessListing, Query()]) -> Response:
     """The apps that the tenant may see, one line for each environment it has."""
     rows = rows_of(call.tenant, asked.environment)
@@ -62,7 +62,7 @@ async def listed(call: Reader, asked: Annotated[AccessListing, Query()]) -> Resp
     return paged(asked, [view(row, row, in_play.get((row.app_id, row.version), [])) for row in found], count)
 
 
-@router.get("/{app}")
+@router.get("/{app}", response_model=shapes.Access)
 async def read(call: Reader, app: AppPath, environment: Environment = "production") -> Response:
     """One app in one environment."""
     async with call.reading() as connection:
@@ -73,7 +73,7 @@ async def read(call: Reader, app: AppPath, environment: Environment = "productio
         return await _answer(connection, call, seen, row)
 
 
-@router.get("/{app}/pending")
+@router.get("/{app}/pending", response_model=shapes.Pending)
 async def pending(call: Reader, app: AppPath, environment: Environment = "production") -> Response:
     """What allowing or upgrading would accept, as the scopes screen shows it."""
     async with call.reading() as connection:
@@ -82,7 +82,7 @@ async def pending(call: Reader, app: AppPath, environment: Environment = "produc
         return json_answer(await pending_view(connection, seen, row, environment))
 
 
-@router.post("/{app}/allow", dependencies=ONCE)
+@router.post("/{app}/allow", dependencies=ONCE, response_model=shapes.Access)
 async def allow(call: Writer, app: AppPath, body: Allowance | None = None) -> Response:
     """Connect: the latest version, a new client id, a new life; 409 while there is one already."""
     asked = body or Allowance()
@@ -98,7 +98,7 @@ async def allow(call: Writer, app: AppPath, body: Allowance | None = None) -> Re
         return await _answer(connection, call, seen, row)
 
 
-@router.post("/{app}/upgrade", dependencies=ONCE)
+@router.post("/{app}/upgrade", dependencies=ONCE, response_model=shapes.Access)
 async def upgrade(call: Writer, app: AppPath, body: Upgrade) -> Response:
     """Accept the version that was shown, if it is still the latest; client id and key stay."""
     async with call.writing() as connection:
@@ -115,7 +115,7 @@ async def upgrade(call: Writer, app: AppPath, body: Upgrade) -> Response:
         return await _answer(connection, call, seen, row)
 
 
-@router.post("/{app}/decline", dependencies=ONCE)
+@router.post("/{app}/decline", dependencies=ONCE, response_model=shapes.Access)
 async def decline(call: Writer, app: AppPath, body: Place | None = None) -> Response:
     """Leave everything as it is; nobody is told."""
     place = (body or Place()).environment
@@ -127,13 +127,13 @@ async def decline(call: Writer, app: AppPath, body: Place | None = None) -> Resp
         return await _answer(connection, call, seen, row)
 
 
-@router.post("/{app}/disable", dependencies=ONCE)
+@router.post("/{app}/disable", dependencies=ONCE, response_model=shapes.Access)
 async def disable(call: Writer, app: AppPath, body: Place | None = None) -> Response:
     """Pause the app's access; version and client id stay. Disabling twice changes nothing."""
     return await _switched(call, app, (body or Place()).environment, before="connected", after="disabled")
 
 
-@router.post("/{app}/enable", dependencies=ONCE)
+@router.post("/{app}/enable", dependencies=ONCE, response_model=shapes.Access)
 async def enable(call: Writer, app: AppPath, body: Place | None = None) -> Response:
     """Resume a paused access at the version it had. Enabling twice changes nothing."""
     return await _switched(call, app, (body or Place()).environment, before="disabled", after="connected")

@@ -17,6 +17,7 @@ from portal import (
     events,
     exports,
     guarded,
+    openapi,
     organizations,
     problems,
     tokens,
@@ -66,6 +67,7 @@ def create_app(
     app.state.rates = rates or Rates()
     app.state.scopes = ScopesInPlay()
     problems.install(app)
+    openapi.install(app)
     app.add_api_route("/healthz", _alive, include_in_schema=False)
     app.include_router(tokens.router)
     for part in (organizations, apps, versions, availability, connections, exports, events):

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from fastapi import Depends, Response
 from sqlalchemy import Connection, select, update
 
-from portal import routes
+from portal import routes, shapes
 from portal.answers import json_answer, stamp
 from portal.callers import Call, operator
 from portal.events import told
@@ -22,13 +22,13 @@ Operator = Annotated[Call, Depends(operator("op.app.approvals:w"))]
 Verdict = Literal["approved", "rejected"]
 
 
-@router.post("/{app}/approve", dependencies=ONCE)
+@router.post("/{app}/approve", dependencies=ONCE, response_model=shapes.Approval)
 async def approve(call: Operator, app: AppPath) -> Response:
     """Let the app's tenants see it; approving it again changes nothing."""
     return await _judged(call, app, "approved")
 
 
-@router.post("/{app}/reject", dependencies=ONCE)
+@router.post("/{app}/reject", dependencies=ONCE, response_model=shapes.Approval)
 async def reject(call: Operator, app: AppPath) -> Response:
     """Keep the app from its tenants; an approved one cannot be rejected any more."""
     return await _judged(call, app, "rejected")

@@ -4,11 +4,11 @@ import uuid
 from typing import Annotated, Any, Self
 
 from fastapi import Depends, Header, Query, Response
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 from sqlalchemy import bindparam, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from portal import routes
+from portal import routes, shapes
 from portal.answers import etag_of, json_answer, names_tag, stamp
 from portal.availability import make_available, one_customer
 from portal.callers import Call, developer
@@ -56,17 +56,19 @@ class NewApp(Body):
 class Edit(Body):
     """What may be changed of an application; scopes change by releasing a version."""
 
-    name: Name | None = None
-    organization_name: Name | None = None
-    home_page_url: HomePage | None = None
-    credential_management: CredentialManagement | None = None
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
+
+    # Left out or a value: null would mean nothing.
+    name: Name = ""
+    organization_name: Name = ""
+    home_page_url: HomePage = ""
+    credential_management: CredentialManagement = "resourceOwner"
 
     @model_validator(mode="after")
-    def something_and_no_nulls(self) -> Self:
-        """A field is left out or has a value: null would mean nothing."""
-        named = [getattr(self, field) for field in self.model_fields_set]
-        if not named or any(value is None for value in named):
-            raise ValueError("Name at least one field, each with a value.")
+    def something(self) -> Self:
+        """An edit that changes nothing is a mistake."""
+        if not self.model_fields_set:
+            raise ValueError("Name at least one field.")
         return self
 
 
@@ -101,7 +103,7 @@ def shown(row: Record, audience: int) -> dict[str, Any]:
     return body if row.deleted_at is None else {**body, "deletedOn": stamp(row.deleted_at)}
 
 
-@router.get("")
+@router.get("", response_model=shapes.Page[shapes.App])
 async def listed(call: Reader, asked: Annotated[AppListing, Query()]) -> Response:
     """The organization's apps; deleted ones only when asked for."""
     wanted = [app_table.c.organization_id == call.organization, *asked.conditions(app_table)]
@@ -118,7 +120,7 @@ async def listed(call: Reader, asked: Annotated[AppListing, Query()]) -> Respons
     return paged(asked, [shown(row, row.audience) for row in found], count)
 
 
-@router.post("", dependencies=ONCE)
+@router.post("", dependencies=ONCE, response_model=shapes.App, status_code=201)
 async def create(call: Writer, body: NewApp) -> Response:
     """A new app with its key, its version 1 and the tenants that may see it: all of it or nothing."""
     async with call.writing() as connection:
@@ -152,7 +154,7 @@ async def _inserted(connection: AsyncConnection, call: Call, body: NewApp) -> Re
     return row
 
 
-@router.get("/{app}")
+@router.get("/{app}", response_model=shapes.App)
 async def read(call: Reader, app: AppPath) -> Response:
     """One app, with the tag that an edit must name."""
     async with call.reading() as connection:
@@ -161,7 +163,7 @@ async def read(call: Reader, app: AppPath) -> Response:
     return json_answer(shown(row, audience), etag=True)
 
 
-@router.patch("/{app}")
+@router.patch("/{app}", response_model=shapes.App)
 async def edit(call: Writer, app: AppPath, body: Edit, if_match: Annotated[str | None, Header()] = None) -> Response:
     """Change what is named, if nobody changed the app since *If-Match* was read."""
     if if_match is None:

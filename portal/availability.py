@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Select, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from portal import routes
+from portal import routes, shapes
 from portal.answers import json_answer, stamp
 from portal.callers import Call, developer
 from portal.endings import removed
@@ -17,7 +17,7 @@ from portal.events import tell
 from portal.fields import AppPath, Body, Note, TenantId, TenantPath
 from portal.listing import Paging, paged, total, window
 from portal.living import living_app, locked_app
-from portal.problems import Problem, invalid, missing
+from portal.problems import Problem, missing
 from portal.tables import Record, availability, tenant
 from portal.tables import app as app_table
 from portal.tables import connection as connection_table
@@ -41,19 +41,19 @@ class Entries(Body):
 
 
 async def customers_of(connection: AsyncConnection, tenants: Sequence[str]) -> dict[str, str]:
-    """The customer behind each of *tenants*; 400 when one does not exist."""
+    """The customer behind each of *tenants*; 404 when one does not exist."""
     rows = await connection.execute(select(tenant.c.id, tenant.c.customer).where(tenant.c.id.in_(tenants)))
     found: dict[str, str] = {row.id: row.customer for row in rows}
     if unknown := sorted(set(tenants) - set(found)):
-        raise invalid({"tenantIds": [f"No such tenant: {', '.join(unknown[:10])}."]})
+        raise Problem(404, "not_found", f"No such tenant: {', '.join(unknown[:10])}.", tenantIds=unknown)
     return found
 
 
 async def one_customer(connection: AsyncConnection, distribution: str, tenants: Sequence[str]) -> dict[str, str]:
-    """The same for a new app; 400 when a private one names tenants of two customers."""
+    """The same for a new app; 409 when a private one names tenants of two customers."""
     customers = await customers_of(connection, tenants)
     if distribution == "private" and len(set(customers.values())) > 1:
-        raise invalid({"tenantIds": ["A private app serves one customer; these tenants belong to several."]})
+        raise Problem(409, "second_customer", "A private app serves one customer; these tenants belong to several.")
     return customers
 
 
@@ -100,7 +100,7 @@ def _shown(row: Record) -> dict[str, Any]:
     }
 
 
-@router.get("")
+@router.get("", response_model=shapes.Page[shapes.Entry])
 async def listed(call: Reader, app: AppPath, asked: Annotated[Paging, Query()]) -> Response:
     """Who may see the app."""
     async with call.reading() as connection:
@@ -110,7 +110,7 @@ async def listed(call: Reader, app: AppPath, asked: Annotated[Paging, Query()]) 
     return paged(asked, [_shown(row) for row in found], count)
 
 
-@router.put("")
+@router.put("", response_model=shapes.Added)
 async def add(call: Writer, app: AppPath, body: Entries) -> Response:
     """Add many tenant ids at once, all of them or none; ids that are not named stay."""
     async with call.writing() as connection:
@@ -119,7 +119,7 @@ async def add(call: Writer, app: AppPath, body: Entries) -> Response:
     return json_answer({"added": added, "availabilityCount": count})
 
 
-@router.get("/{tenant}")
+@router.get("/{tenant}", response_model=shapes.Entry)
 async def read(call: Reader, app: AppPath, tenant: TenantPath) -> Response:
     """One entry."""
     async with call.reading() as connection:
@@ -127,7 +127,7 @@ async def read(call: Reader, app: AppPath, tenant: TenantPath) -> Response:
         return json_answer(_shown(await _entry(connection, app, tenant)))
 
 
-@router.put("/{tenant}")
+@router.put("/{tenant}", response_model=shapes.Entry, responses={201: {"model": shapes.Entry}})
 async def put(call: Writer, app: AppPath, tenant: TenantPath, body: Entry | None = None) -> Response:
     """Add one tenant id (201), or change its note (200)."""
     note = body.note if body is not None else ""

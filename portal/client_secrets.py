@@ -11,7 +11,7 @@ from fastapi import Depends, Response
 from sqlalchemy import Select, bindparam, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from portal import routes
+from portal import routes, shapes
 from portal.access_views import VISIBLE_STILL
 from portal.answers import json_answer, secret_answer, stamp
 from portal.callers import Call, developer, tenant_admin
@@ -62,7 +62,7 @@ async def of_connections(connection: AsyncConnection, rows: Sequence[Record]) ->
     return found
 
 
-@of_developer.get("")
+@of_developer.get("", response_model=shapes.ListOf[shapes.Secret])
 async def listed(call: Looker, app: AppPath, number: ConnectionPath) -> Response:
     """The secrets of a connection, without their values."""
     async with call.reading() as connection:
@@ -71,7 +71,7 @@ async def listed(call: Looker, app: AppPath, number: ConnectionPath) -> Response
         return await _list(connection, row)
 
 
-@of_developer.post("", status_code=201, dependencies=ONCE)
+@of_developer.post("", status_code=201, dependencies=ONCE, response_model=shapes.NewSecret)
 async def create(call: Maker, app: AppPath, number: ConnectionPath) -> Response:
     """A new secret, shown this once; 409 when the app leaves that to its tenants, or two work already."""
     async with call.writing() as connection:
@@ -87,14 +87,14 @@ async def withdraw(call: Maker, app: AppPath, number: ConnectionPath, secret: Se
         return await _withdraw(connection, call, row, secret)
 
 
-@of_tenant.get("")
+@of_tenant.get("", response_model=shapes.ListOf[shapes.Secret])
 async def listed_to_tenant(call: Reader, app: AppPath, environment: Environment = "production") -> Response:
     """The secrets of the tenant's own connection, without their values."""
     async with call.reading() as connection:
         return await _list(connection, await _own(connection, call, app, environment, BY_TENANT))
 
 
-@of_tenant.post("", status_code=201, dependencies=ONCE)
+@of_tenant.post("", status_code=201, dependencies=ONCE, response_model=shapes.NewSecret)
 async def create_by_tenant(call: Writer, app: AppPath, environment: Environment = "production") -> Response:
     """A new secret, shown this once; 409 when the developer makes them, or two work already."""
     async with call.writing() as connection:

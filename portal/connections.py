@@ -2,18 +2,18 @@
 
 from collections.abc import Iterable, Sequence
 from operator import eq, lt
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import Depends, Query, Response
 from pydantic import Field
 from sqlalchemy import ColumnElement, Select, and_, case, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from portal import routes
+from portal import routes, shapes
 from portal.answers import json_answer, stamp
 from portal.callers import Call, developer
 from portal.client_secrets import of_connections
-from portal.fields import AppPath, ConnectionPath, Environment, TenantId
+from portal.fields import AppPath, ConnectionPath, Environment, Status, TenantId
 from portal.listing import Listing, Several, asked_for, paged, total, window
 from portal.living import living_app
 from portal.problems import missing
@@ -23,7 +23,6 @@ from portal.tables import connection as table
 
 router = routes.router("connections")
 Reader = Annotated[Call, Depends(developer("dp.app.connections:r"))]
-Status = Literal["awaitingApproval", "notConnected", "connected", "disabled", "disconnected"]
 
 UNAPPROVED = app_table.c.approval_status.in_(["pending", "rejected"])
 WAITING = select(app_table.c.id).where(UNAPPROVED)
@@ -132,14 +131,14 @@ async def whole(connection: AsyncConnection, call: Call, found: Sequence[Record]
     ]
 
 
-@router.get("/connections")
+@router.get("/connections", response_model=shapes.Page[shapes.Connection])
 async def of_organization(call: Reader, asked: Annotated[ConnectionListing, Query()]) -> Response:
     """The connections of all living apps of the organization, in a stable order by id."""
     async with call.reading() as connection:
         return await _page(connection, call, asked, table.c.organization_id == call.organization)
 
 
-@router.get("/apps/{app}/connections")
+@router.get("/apps/{app}/connections", response_model=shapes.Page[shapes.Connection])
 async def of_app(call: Reader, app: AppPath, asked: Annotated[ConnectionListing, Query()]) -> Response:
     """The connections of one app, in a stable order by id."""
     async with call.reading() as connection:
@@ -147,7 +146,7 @@ async def of_app(call: Reader, app: AppPath, asked: Annotated[ConnectionListing,
         return await _page(connection, call, asked, table.c.app_id == app)
 
 
-@router.get("/apps/{app}/connections/{number}")
+@router.get("/apps/{app}/connections/{number}", response_model=shapes.Connection)
 async def read(call: Reader, app: AppPath, number: ConnectionPath) -> Response:
     """One connection with its scopes in play."""
     which = table.c.id == number, table.c.app_id == app, table.c.removed_at.is_(None)

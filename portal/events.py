@@ -14,14 +14,14 @@ from pydantic import AfterValidator, Field
 from sqlalchemy import Insert, bindparam, delete, func, insert, literal, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from portal import routes
+from portal import routes, shapes
 from portal.answers import secret_answer, stamp
 from portal.callers import Call, developer
 from portal.credentials import new_signing_secret
 from portal.fields import Body, SubscriptionPath, WebAddress
 from portal.idempotency import ONCE
 from portal.listing import Paging, paged, total, window
-from portal.problems import Problem, invalid, missing
+from portal.problems import Problem, missing
 from portal.tables import Record, delivery, subscription
 
 Type = Literal[
@@ -80,7 +80,7 @@ def _shown(row: Record) -> dict[str, Any]:
     }
 
 
-@router.get("")
+@router.get("", response_model=shapes.Page[shapes.Subscription])
 async def listed(call: Reader, asked: Annotated[Paging, Query()]) -> Response:
     """The organization's subscriptions, without their secrets."""
     rows = select(subscription).where(subscription.c.organization_id == call.organization).order_by(subscription.c.id)
@@ -90,11 +90,11 @@ async def listed(call: Reader, asked: Annotated[Paging, Query()]) -> Response:
     return paged(asked, [_shown(row) for row in found], count)
 
 
-@router.post("", status_code=201, dependencies=ONCE)
+@router.post("", status_code=201, dependencies=ONCE, response_model=shapes.NewSubscription)
 async def subscribe(call: Writer, body: NewSubscription, request: Request) -> Response:
     """A new subscription; the secret that its events are signed with is shown this once."""
     if not (body.url.startswith("https://") or request.app.state.private_receivers):
-        raise invalid({"url": ["Events are sent by https only."]})
+        raise Problem(409, "insecure_receiver", "This portal sends events by https only.")
     secret = new_signing_secret()
     values = {"organization_id": call.organization, "url": body.url, "types": sorted(set(body.types))}
     values |= {"secret": secret, "created_at": call.now, "created_by": call.name}
@@ -115,7 +115,7 @@ async def unsubscribe(call: Writer, number: SubscriptionPath) -> Response:
     return Response(status_code=204)
 
 
-@router.get("/{number}/deliveries")
+@router.get("/{number}/deliveries", response_model=shapes.Page[shapes.Delivery])
 async def deliveries(call: Reader, number: SubscriptionPath, asked: Annotated[Paging, Query()]) -> Response:
     """What was sent to a subscriber and what it answered, the newest first."""
     rows = select(delivery).where(delivery.c.subscription_id == number).order_by(delivery.c.id.desc())

@@ -18,7 +18,7 @@ from pydantic.alias_generators import to_camel
 from sqlalchemy import ColumnElement, Select, func, literal, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from portal import apps, routes, versions
+from portal import apps, routes, shapes, versions
 from portal.answers import json_answer
 from portal.callers import Call, developer
 from portal.connections import described, whole
@@ -49,7 +49,15 @@ class Export(BaseModel):
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
 
-    from_: Annotated[str | None, Field(alias="from", max_length=200, description="A date, or a continueFrom.")] = None
+    from_: Annotated[
+        str | None,
+        Field(
+            alias="from",
+            max_length=200,
+            description="A date, or the continueFrom of an answer.",
+            json_schema_extra={"anyOf": [{"type": "string", "format": "date-time"}, {"type": "null"}]},
+        ),
+    ] = None
     include_recent_changes: bool = False
     page_size: Annotated[int, Field(ge=1, le=500)] = 500
 
@@ -110,7 +118,7 @@ class _Feed:
         return json_answer({"hasMore": has_more, "continueFrom": _token(self._name, end), "data": data})
 
 
-@router.get("/apps")
+@router.get("/apps", response_model=shapes.Feed[shapes.ExportedApp])
 async def of_apps(call: Apps, asked: Asked) -> Response:
     """Apps that were made, edited or deleted."""
     feed = _Feed("apps", call, asked, (app_table.c.modified_at, app_table.c.id, literal(0)))
@@ -121,7 +129,7 @@ async def of_apps(call: Apps, asked: Asked) -> Response:
     return feed.answer(found, more, data)
 
 
-@router.get("/versions")
+@router.get("/versions", response_model=shapes.Feed[shapes.ExportedVersion])
 async def of_versions(call: Versions, asked: Asked) -> Response:
     """Versions that were released, and once more those of apps that were deleted."""
     before = func.lag(version.c.scopes).over(partition_by=version.c.app_id, order_by=version.c.number).label("before")
@@ -139,7 +147,7 @@ async def of_versions(call: Versions, asked: Asked) -> Response:
     return feed.answer(found, more, data)
 
 
-@router.get("/connections")
+@router.get("/connections", response_model=shapes.Feed[shapes.ExportedConnection])
 async def of_connections(call: Connections, asked: Asked) -> Response:
     """Connections that changed in any way; deleted ones are those that left the lists."""
     keys = (connection_table.c.modified_at, connection_table.c.id, literal(0))

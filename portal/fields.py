@@ -22,7 +22,8 @@ from portal.catalogue import GRANTS
 _web_address = TypeAdapter(HttpUrl)
 # Control characters, NUL among them, have no place in a name and none in PostgreSQL's text.
 _DATED = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d")
-_PRINTABLE = r"^[^\x00-\x1f\x7f]*$"
+_NAME = r"^[^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f][^\x00-\x1f\x7f]*$"
+_WEB = r"^https?://[^\x00-\x20\x7f]+$"
 
 
 def _checked_address(text: str) -> str:
@@ -43,20 +44,31 @@ def _known_grants(grants: list[str]) -> list[str]:
     return sorted(set(grants))
 
 
-Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=120, pattern=_PRINTABLE)]
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=120, pattern=_NAME)]
 HomePage = Annotated[
-    str, StringConstraints(min_length=1, max_length=250, pattern=_PRINTABLE), AfterValidator(_checked_address)
+    str,
+    StringConstraints(min_length=1, max_length=250, pattern=_WEB),
+    AfterValidator(_checked_address),
+    Field(json_schema_extra={"format": "iri"}),
 ]
 WebAddress = Annotated[
-    str, StringConstraints(min_length=1, max_length=2000, pattern=r"^[\x21-\x7e]*$"), AfterValidator(_checked_address)
+    str,
+    StringConstraints(min_length=1, max_length=2000, pattern=r"^https?://[\x21-\x7e]+$"),
+    AfterValidator(_checked_address),
+    Field(json_schema_extra={"format": "iri"}),
 ]
 Note = Annotated[str, StringConstraints(max_length=4000, pattern=r"^[^\x00]*$")]
 TenantId = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,18}$")]
 # Sorted and without repetition; each of them is in the catalogue.
-Scopes = Annotated[list[str], Field(min_length=1, max_length=500), AfterValidator(_known_grants)]
+Scopes = Annotated[
+    list[Annotated[str, Field(json_schema_extra={"enum": sorted(GRANTS)})]],
+    Field(min_length=1, max_length=500),
+    AfterValidator(_known_grants),
+]
 Environment = Literal["production", "integration"]
 Distribution = Literal["private", "public"]
 ApprovalStatus = Literal["notRequired", "pending", "approved", "rejected"]
+Status = Literal["awaitingApproval", "notConnected", "connected", "disabled", "disconnected"]
 CredentialManagement = Literal["resourceOwner", "developer"]
 # RFC 3339 with its zone; pydantic alone would take numbers too, as seconds of some epoch.
 Instant = Annotated[AwareDatetime, BeforeValidator(_dated)]

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Query, Request, Response
 from sqlalchemy import bindparam, func, insert, select
 
-from portal import routes
+from portal import routes, shapes
 from portal.answers import json_answer, stamp
 from portal.callers import Call, call_of, shown_credentials, unauthorized
 from portal.catalogue import SCOPES
@@ -91,7 +91,7 @@ def _shown(row: Record) -> dict[str, Any]:
     return {"id": row.id, "name": row.name, "createdOn": stamp(row.created_at)}
 
 
-@router.get("")
+@router.get("", response_model=shapes.Page[shapes.Sample])
 async def listed(call: Viewer, asked: Annotated[Paging, Query()]) -> Response:
     """The tenant's samples of this resource; needs View."""
     rows = select(sample).where(sample.c.tenant_id == call.tenant, sample.c.scope == call.scope).order_by(sample.c.id)
@@ -101,7 +101,7 @@ async def listed(call: Viewer, asked: Annotated[Paging, Query()]) -> Response:
     return paged(asked, [_shown(row) for row in found], count)
 
 
-@router.post("", status_code=201)
+@router.post("", status_code=201, response_model=shapes.Sample)
 async def create(call: Modifier, body: NewSample) -> Response:
     """One more of them; needs Modify, and View is another matter."""
     values = {"tenant_id": call.tenant, "scope": call.scope, "name": body.name, "created_at": call.now}

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from operator import ge, lt
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, Literal
 
 from fastapi import Response
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
@@ -13,7 +13,6 @@ from sqlalchemy.sql import FromClause
 
 from portal.answers import page_answer
 from portal.fields import Instant
-from portal.problems import invalid
 
 
 def _split(value: object) -> object:
@@ -22,7 +21,15 @@ def _split(value: object) -> object:
     return [part.strip() for item in given for part in str(item).split(",")]
 
 
+def _signed(value: object) -> object:
+    """A plus sign in a query string arrives as a space."""
+    return f"+{value[1:]}" if isinstance(value, str) and value.startswith(" ") else value
+
+
 Several = BeforeValidator(_split)
+Signed = BeforeValidator(_signed)
+# What `sort` may name, and the column behind each name.
+SORTS = {"Id": "id", "CreatedOn": "created_at", "ModifiedOn": "modified_at"}
 Id = Annotated[int, Field(ge=1, lt=2**63)]
 
 
@@ -39,10 +46,12 @@ class Paging(BaseModel):
 class Listing(Paging):
     """The common list query of the platform's APIs."""
 
-    # What `sort` may name, and the column behind each name.
-    sorts: ClassVar[dict[str, str]] = {"Id": "id", "CreatedOn": "created_at", "ModifiedOn": "modified_at"}
-
-    sort: str | None = None
+    sort: Annotated[
+        Literal[
+            "Id", "+Id", "-Id", "CreatedOn", "+CreatedOn", "-CreatedOn", "ModifiedOn", "+ModifiedOn", "-ModifiedOn"
+        ],
+        Signed,
+    ] = "Id"
     ids: Annotated[list[Id], Several, Field(max_length=50)] | None = None
     created_before: Instant | None = None
     created_on_or_after: Instant | None = None
@@ -62,7 +71,7 @@ class Listing(Paging):
 
     def order(self, table: FromClause) -> list[ColumnElement[Any]]:
         """The order asked for, made total by the id; by id alone when nothing was asked."""
-        column, descending = sorting(self.sort or "Id", self.sorts)
+        column, descending = sorting(self.sort, SORTS)
         keys: list[ColumnElement[Any]] = [table.c[column], *([] if column == "id" else [table.c.id])]
         return [key.desc() if descending else key.asc() for key in keys]
 
@@ -74,11 +83,7 @@ def asked_for(*filters: tuple[Any, Callable[[Any, Any], Any], object]) -> list[C
 
 def sorting(text: str, names: dict[str, str]) -> tuple[str, bool]:
     """The column that *text* (`Id`, `+Id`, `-Id`) sorts by, and whether downwards."""
-    # A plus sign in a query string arrives as a space.
-    name = text.lstrip("+- ")
-    if name not in names or len(text) - len(name) > 1:
-        raise invalid({"sort": [f"Use one of {', '.join(f'+{known}, -{known}' for known in names)}."]})
-    return names[name], text.startswith("-")
+    return names[text.lstrip("+-")], text.startswith("-")
 
 
 async def total(connection: AsyncConnection, paging: Paging, rows: Select[Any]) -> int | None:

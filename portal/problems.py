@@ -13,6 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
+from starlette.routing import compile_path
 
 log = structlog.get_logger()
 
@@ -94,9 +95,20 @@ async def _on_http(request: Request, raised: Exception) -> Response:
     assert isinstance(raised, HTTPException)  # noqa: S101 - as above
     if raised.status_code == HTTPStatus.BAD_REQUEST:
         return _answer(request, invalid({"body": [str(raised.detail)]}))
+    headers = dict(raised.headers or {})
+    if raised.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = allowed(request)
     phrase = HTTPStatus(raised.status_code).phrase
     code = phrase.lower().replace(" ", "_")
-    return _answer(request, Problem(raised.status_code, code, f"{phrase}.", headers=raised.headers))
+    return _answer(request, Problem(raised.status_code, code, f"{phrase}.", headers=headers))
+
+
+def allowed(request: Request) -> str:
+    """The methods of the first path of the document that matches; the router itself names those of one route only."""
+    for path, operations in request.app.openapi()["paths"].items():
+        if compile_path(path)[0].match(request.url.path):
+            return ", ".join(sorted(method.upper() for method in operations))
+    return ""
 
 
 async def _on_database(request: Request, raised: Exception) -> Response:

@@ -92,18 +92,19 @@ def is_public(address: str) -> bool:
     return parsed.is_global and not parsed.is_multicast
 
 
-async def push(engine: AsyncEngine, *, private: bool) -> None:
-    """Send what is due, for ever; a database that is away is waited for."""
+async def push(engine: AsyncEngine, stopping: asyncio.Event, *, private: bool) -> None:
+    """Send what is due until *stopping*; a database that is away is waited for."""
     trust = ssl.create_default_context()
     async with httpcore.AsyncConnectionPool(ssl_context=trust, network_backend=Network(private=private)) as pool:
-        while True:
+        while not stopping.is_set():
             sent = 0
             try:
                 sent = await _round(engine, pool)
             except (DBAPIError, OSError) as away:
                 log.warning("events.delayed", error=type(away).__name__)
             if sent < AT_ONCE:
-                await asyncio.sleep(PAUSE)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(stopping.wait(), PAUSE)
 
 
 async def _round(engine: AsyncEngine, pool: httpcore.AsyncConnectionPool) -> int:
@@ -153,10 +154,10 @@ class Pushing:
     """The sending, while the portal is served."""
 
     def __init__(self, engine: AsyncEngine, *, private: bool) -> None:
-        self._task = asyncio.create_task(push(engine, private=private))
+        self._stopping = asyncio.Event()
+        self._task = asyncio.create_task(push(engine, self._stopping, private=private))
 
     async def stop(self) -> None:
-        """Break off; what was under way is sent again after its lease."""
-        self._task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._task
+        """End with what is under way, which takes no longer than an attempt may."""
+        self._stopping.set()
+        await self._task

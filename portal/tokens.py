@@ -7,11 +7,29 @@ from fastapi import APIRouter, Request, Response
 from sqlalchemy import bindparam, delete, func, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from portal import shapes
 from portal.answers import json_answer
 from portal.credentials import hashed, matches, new_token
 from portal.tables import client, client_secret, connection, token, version
 
 LIFETIME_SECONDS = 900
+FORM = {
+    "required": True,
+    "content": {
+        "application/x-www-form-urlencoded": {
+            "schema": {
+                "type": "object",
+                "required": ["grant_type", "client_id", "client_secret"],
+                "properties": {
+                    "grant_type": {"const": "client_credentials"},
+                    "client_id": {"type": "string"},
+                    "client_secret": {"type": "string"},
+                    "scope": {"type": "string"},
+                },
+            }
+        }
+    },
+}
 router = APIRouter(tags=["token"])
 
 FIND = select(client.c.id, client.c.secret_hash, client.c.scopes).where(client.c.client_id == bindparam("asking"))
@@ -51,7 +69,12 @@ def _granted(form: Mapping[str, str], held: list[str]) -> list[str] | None:
     return sorted(set(asked)) or sorted(held)
 
 
-@router.post("/connect/token", openapi_extra={"requestBody": {"content": {"application/x-www-form-urlencoded": {}}}})
+@router.post(
+    "/connect/token",
+    response_model=shapes.Token,
+    responses={400: {"model": shapes.TokenRefusal}},
+    openapi_extra={"requestBody": FORM},
+)
 async def issue(request: Request) -> Response:
     """A bearer token for the client that the form names; secrets are compared in constant time."""
     try:

@@ -1,7 +1,7 @@
 """Versions: immutable, numbered scope sets of an app, 1, 2, 3 … without a gap."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, Literal
 
 import structlog
 from fastapi import Depends, Query, Response
@@ -9,16 +9,16 @@ from pydantic import Field
 from sqlalchemy import Select, bindparam, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from portal import routes
+from portal import routes, shapes
 from portal.answers import json_answer, stamp
 from portal.callers import Call, developer
 from portal.catalogue import described
 from portal.events import tell
 from portal.fields import AppPath, Body, Scopes, VersionPath
 from portal.idempotency import ONCE
-from portal.listing import Paging, paged, sorting, total, window
+from portal.listing import Paging, Signed, paged, sorting, total, window
 from portal.living import living_app, locked_app
-from portal.problems import Problem, invalid, missing
+from portal.problems import Problem, missing
 from portal.tables import Record, version
 from portal.tables import app as app_table
 
@@ -26,6 +26,7 @@ log = structlog.get_logger()
 router = routes.router("versions", prefix="/apps/{app}/versions")
 Reader = Annotated[Call, Depends(developer("dp.app.versions:r"))]
 Writer = Annotated[Call, Depends(developer("dp.app.versions:w"))]
+SORTS = {"Version": "number", "CreatedOn": "created_at"}
 FOREVER = "private, max-age=31536000, immutable"
 SCOPES = select(version.c.scopes).where(
     version.c.app_id == bindparam("of_app"), version.c.number == bindparam("wanted")
@@ -42,9 +43,9 @@ class Release(Body):
 class VersionListing(Paging):
     """Which page of the history; newest first unless asked otherwise."""
 
-    sorts: ClassVar[dict[str, str]] = {"Version": "number", "CreatedOn": "created_at"}
-
-    sort: str = "-Version"
+    sort: Annotated[Literal["Version", "+Version", "-Version", "CreatedOn", "+CreatedOn", "-CreatedOn"], Signed] = (
+        "-Version"
+    )
 
 
 def diff(before: Sequence[str], after: Sequence[str]) -> dict[str, list[str]]:
@@ -71,10 +72,10 @@ def shown(row: Record) -> dict[str, Any]:
     }
 
 
-@router.get("")
+@router.get("", response_model=shapes.Page[shapes.Version])
 async def listed(call: Reader, app: AppPath, asked: Annotated[VersionListing, Query()]) -> Response:
     """The version history of an app."""
-    name, descending = sorting(asked.sort, asked.sorts)
+    name, descending = sorting(asked.sort, SORTS)
     rows = _history(app)
     # Numbers break ties: two versions may be released within one instant of a clock that stands still.
     keys = [rows.selected_columns[name], rows.selected_columns["number"]]
@@ -86,7 +87,7 @@ async def listed(call: Reader, app: AppPath, asked: Annotated[VersionListing, Qu
     return paged(asked, [shown(row) for row in found], count)
 
 
-@router.get("/{number}")
+@router.get("/{number}", response_model=shapes.Version)
 async def read(call: Reader, app: AppPath, number: VersionPath) -> Response:
     """One version, which never changes."""
     async with call.reading() as connection:
@@ -100,7 +101,7 @@ async def read(call: Reader, app: AppPath, number: VersionPath) -> Response:
     return answer
 
 
-@router.get("/{number}/diff")
+@router.get("/{number}/diff", response_model=shapes.Difference)
 async def difference(
     call: Reader,
     app: AppPath,
@@ -116,7 +117,7 @@ async def difference(
             raise missing("version")
         base = [] if start == 0 else await _scopes(connection, app, start)
     if base is None:
-        raise invalid({"from": ["No such version."]})
+        raise missing("version")
     return json_answer({"appId": app, "from": start, "to": number, **diff(base, after)})
 
 
@@ -124,7 +125,7 @@ async def _scopes(connection: AsyncConnection, app: int, number: int) -> list[st
     return (await connection.execute(SCOPES, {"of_app": app, "wanted": number})).scalar_one_or_none()
 
 
-@router.post("", dependencies=ONCE)
+@router.post("", dependencies=ONCE, response_model=shapes.Version, status_code=201)
 async def release(call: Writer, app: AppPath, body: Release) -> Response:
     """The next version, exactly one for each real change; releases of one app wait for each other."""
     async with call.writing() as connection:

@@ -221,7 +221,7 @@ def test_private_receivers_are_refused(
     """By default events go by https and to public addresses only, whatever the name says."""
     developer = World(portal_engine, portal_url, []).developer()
     refused = developer("POST", "/event-subscriptions", json={"url": address})
-    assert code(refused) == (400, "invalid_request")
+    assert code(refused) == (409, "insecure_receiver")
     private = address.replace("http:", "https:")
     subscription = developer.ok("POST", "/event-subscriptions", {"url": private})
     developer.ok("POST", "/apps", app_body())
