@@ -152,6 +152,39 @@ def test_upgrades_and_releases_at_once(world: World, developer: Caller) -> None:
     assert sum(row["revision"] - 1 for row in rows) == accepted[200]
 
 
+def test_a_hundred_at_once(world: World, developer: Caller) -> None:
+    """40 scope changes and 60 upgrades in one instant: no gap, no doublet, no deadlock, nothing but yes or conflict."""
+    admins = world.admins(60)
+    number = world.approved(developer, tenantIds=[one.credentials["id"] for one in admins])
+    for admin in admins:
+        admin.ok("POST", f"/app-access/{number}/allow")
+    developer.ok("POST", f"/apps/{number}/versions", {"scopes": [VIEW, JOBS]})
+    start = threading.Barrier(100)
+
+    def release(turn: int) -> int:
+        start.wait()
+        sets = [[VIEW, EXTRA], [VIEW, JOBS], [VIEW, MODIFY], [JOBS, EXTRA]]
+        return developer("POST", f"/apps/{number}/versions", json={"scopes": sets[turn % 4]}).status_code
+
+    def accept(admin: Caller) -> int:
+        start.wait()
+        return admin("POST", f"/app-access/{number}/upgrade", json={"version": 2}).status_code
+
+    with ThreadPoolExecutor(100) as pool:
+        releases = [pool.submit(release, turn) for turn in range(40)]
+        upgrades = [pool.submit(accept, admin) for admin in admins]
+        released = Counter(future.result() for future in releases)
+        accepted = Counter(future.result() for future in upgrades)
+
+    assert set(released) <= {201, 409}
+    assert set(accepted) <= {200, 409}
+    history = developer.listed(f"/apps/{number}/versions", sort="+Version", pageSize=500)
+    assert [row["version"] for row in history] == list(range(1, 3 + released[201]))
+    assert all(before["scopes"] != after["scopes"] for before, after in pairwise(history))
+    running = Counter(row["version"] for row in developer.listed("/connections", pageSize=500))
+    assert running == Counter({1: 60 - accepted[200], 2: accepted[200]})
+
+
 def test_only_the_version_shown_is_accepted(developer: Caller, admin: Caller) -> None:
     """An admin who read version 2 does not accept version 3 unseen."""
     app = connected(developer, admin)
