@@ -217,6 +217,8 @@ def _across(file: UptakeFile) -> Iterator[tuple[_Place, str]]:
     receivers: dict[str, Any] = {"log": _LOG} | {receiver.name: receiver for receiver in file.receivers}
     for index, name in enumerate(file.policy.receivers):
         place = ("policy", "receivers", index)
+        if name in file.policy.receivers[:index]:
+            yield place, f'receiver "{name}" is named twice; name it once'
         if name not in receivers:
             yield place, _no_receiver(name, receivers)
         elif isinstance(receivers[name], EmailReceiver) and not receivers[name].to:

@@ -65,14 +65,17 @@ moved AS (
         SELECT CASE WHEN before.state = 'firing' OR :settled THEN w.severity END AS severity
     ) n0
     CROSS JOIN LATERAL (
-        SELECT n0.severity, CASE WHEN n0.severity IS NULL THEN 'pending' ELSE 'firing' END AS state
+        SELECT n0.severity, CASE WHEN n0.severity IS NULL THEN 'pending' ELSE 'firing' END AS state,
+            array_position(cast(:ranks AS text[]), n0.severity) AS rank
     ) n
+    CROSS JOIN LATERAL (SELECT array_position(cast(:ranks AS text[]), before.severity) AS rank) before_rank
     WHERE a.id = before.id
       AND (before.state, before.severity, before.since, before.data)
           IS DISTINCT FROM (n.state, n.severity, w.since, w.data)
     RETURNING a.id, a.app_id, a.tenant_id, a.connection_id, a.kind, a.severity, a.reason,
         CASE WHEN n.state <> before.state THEN n.state
-             WHEN n.state = 'firing' AND a.severity IS DISTINCT FROM before.severity THEN 'escalated' END AS step
+             WHEN n.state = 'firing' AND n.rank > before_rank.rank THEN 'escalated'
+             WHEN n.state = 'firing' AND n.rank < before_rank.rank THEN 'eased' END AS step
 ),
 closed AS (
     UPDATE alert a SET state = 'resolved', resolved_at = :now, resolve_reason = r.reason
@@ -152,6 +155,7 @@ def evaluate(session: Session, app_id: int, policy: Policy, *, now: datetime) ->
         "app": app_id,
         "source": app.source_id,
         "now": now,
+        "ranks": [severity.value for severity in sorted(Severity)],
         "settled": settles is None or settles <= now,
         "environments": list(policy.environments),
     }

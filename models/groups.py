@@ -8,12 +8,12 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from uptake.policy import Policy
+from uptake.policy import Policy, Severity
 
 _AROUSE = text("""
 INSERT INTO notice_group AS g (receiver, source_id, app_id, kind, opened_at, flush_at)
 SELECT r.receiver, a.source_id, a.app_id, a.kind, :now, cast(:now AS timestamptz) + :wait
-FROM unnest(cast(:receivers AS text[])) AS r (receiver)
+FROM (SELECT DISTINCT unnest(cast(:receivers AS text[])) AS receiver) r
 CROSS JOIN LATERAL (
     SELECT DISTINCT a.source_id, a.app_id, a.kind FROM alert a
     LEFT JOIN told t ON t.alert_id = a.id AND t.receiver = r.receiver
@@ -28,13 +28,15 @@ _DUE = text("""
 SELECT g.id, g.receiver, g.source_id, s.name AS source, g.app_id, app.name AS app,
     s.name || ':' || app.external_id AS app_key, g.kind, g.opened_at, g.last_told_at, g.notices
 FROM notice_group g JOIN source s ON s.id = g.source_id LEFT JOIN app ON app.id = g.app_id
-WHERE g.flush_at <= :now ORDER BY g.flush_at LIMIT :most FOR UPDATE OF g SKIP LOCKED
+WHERE g.flush_at <= :now AND s.enabled AND g.receiver = ANY(cast(:receivers AS text[]))
+ORDER BY g.flush_at LIMIT :most FOR UPDATE OF g SKIP LOCKED
 """)
 _COUNTS = text("""
 SELECT count(*) FILTER (WHERE a.state = 'firing') AS firing,
     count(*) FILTER (WHERE a.state = 'firing' AND t.state IS DISTINCT FROM 'firing') AS new_firing,
-    count(*) FILTER (WHERE a.state = 'firing' AND t.state = 'firing' AND t.severity IS DISTINCT FROM a.severity)
-        AS escalated,
+    count(*) FILTER (WHERE a.state = 'firing' AND t.state = 'firing'
+                       AND array_position(cast(:ranks AS text[]), a.severity)
+                           > coalesce(array_position(cast(:ranks AS text[]), t.severity), 0)) AS escalated,
     count(*) FILTER (WHERE a.state <> 'firing' AND t.state = 'firing') AS new_resolved,
     count(*) FILTER (WHERE t.state = 'firing') AS told_firing
 FROM alert a LEFT JOIN told t ON t.alert_id = a.id AND t.receiver = :receiver
@@ -49,6 +51,13 @@ LEFT JOIN tenant ON tenant.id = a.tenant_id
 WHERE a.source_id = :source AND a.app_id IS NOT DISTINCT FROM cast(:app AS int8) AND a.kind = :kind
   AND (a.state = 'firing' OR t.state = 'firing')
 ORDER BY a.state = 'firing' DESC, is_new DESC, a.since, a.id LIMIT :most
+""")
+# What became less severe is no news, but the next rise is one.
+_EASE = text("""
+UPDATE told t SET severity = a.severity FROM alert a
+WHERE t.receiver = :receiver AND t.alert_id = a.id AND t.state = 'firing' AND a.state = 'firing'
+  AND a.source_id = :source AND a.app_id IS NOT DISTINCT FROM cast(:app AS int8) AND a.kind = :kind
+  AND array_position(cast(:ranks AS text[]), a.severity) < array_position(cast(:ranks AS text[]), t.severity)
 """)
 _TELL = text("""
 INSERT INTO told (receiver, alert_id, state, severity, told_at)
@@ -111,13 +120,15 @@ def arouse(session: Session, policy: Policy, receivers: Sequence[str], *, now: d
     session.execute(_AROUSE, {"receivers": list(receivers), "now": now, "wait": policy.group_wait})
 
 
-def due_groups(session: Session, *, now: datetime, most: int) -> list[DueGroup]:
-    """The groups to look at now; another worker gets others."""
-    return [DueGroup(**row) for row in session.execute(_DUE, {"now": now, "most": most}).mappings()]
+def due_groups(session: Session, receivers: Sequence[str], *, now: datetime, most: int) -> list[DueGroup]:
+    """The groups of these *receivers* to look at now; another worker gets others. Sources not watched are silent."""
+    bound = {"receivers": list(receivers), "now": now, "most": most}
+    return [DueGroup(**row) for row in session.execute(_DUE, bound).mappings()]
 
 
 def counts(session: Session, group: DueGroup) -> GroupCounts:
     """How the group stands against what its receiver has heard."""
+    session.execute(_EASE, _bound(group))
     return GroupCounts(**session.execute(_COUNTS, _bound(group)).mappings().one())
 
 
@@ -141,4 +152,6 @@ def rest(session: Session, group: DueGroup, *, flush_at: datetime | None, told_a
 
 
 def _bound(group: DueGroup) -> dict[str, object]:
-    return {"receiver": group.receiver, "source": group.source_id, "app": group.app_id, "kind": group.kind}
+    return {"receiver": group.receiver, "source": group.source_id, "app": group.app_id, "kind": group.kind} | {
+        "ranks": [severity.value for severity in sorted(Severity)]
+    }

@@ -14,26 +14,34 @@ LEASE = timedelta(minutes=5)  # longer than any channel's time-out
 # A reminder whose reason is over is cancelled by the thread's end; here is the last look before sending.
 _CLAIM = text("""
 WITH due AS (
-    SELECT n.id FROM notice n
-    WHERE n.due_at <= :now AND (n.state = 'due' OR (n.state = 'sending' AND n.lease_until < clock_timestamp()))
+    SELECT n.id FROM notice n LEFT JOIN source src ON src.id = n.source_id
+    WHERE coalesce(src.enabled, true) AND n.due_at <= :now AND (n.state = 'due' OR (n.state = 'sending' AND n.lease_until < clock_timestamp()))
       AND (cast(:ids AS int8[]) IS NULL OR n.id = ANY(cast(:ids AS int8[])))
-    ORDER BY n.due_at, n.id LIMIT :most FOR UPDATE SKIP LOCKED
+    ORDER BY n.due_at, n.id LIMIT :most FOR UPDATE OF n SKIP LOCKED
 ), over AS (
     UPDATE notice n SET state = 'cancelled', settled_at = :now,
         settle_reason = coalesce(r.stop_reason, 'nothing_missing')
-    FROM due, reminder r LEFT JOIN standing s ON s.connection_id = r.connection_id
+    FROM due, reminder r JOIN connection c ON c.id = r.connection_id
+    LEFT JOIN standing s ON s.connection_id = r.connection_id
     WHERE n.id = due.id AND r.id = n.reminder_id
-      AND (r.stopped_at IS NOT NULL OR s.status IS DISTINCT FROM 'connected' OR s.lag IS DISTINCT FROM 'blocking')
+      AND (r.stopped_at IS NOT NULL OR c.status <> 'connected' OR c.version >= r.target_version
+           OR s.lag NOT IN ('blocking', 'unknown'))
     RETURNING n.id
+), unjudged AS (
+    -- A version that was seen and not yet judged: the evaluation is on its way.
+    SELECT n.id FROM due JOIN notice n ON n.id = due.id JOIN reminder r ON r.id = n.reminder_id
+    LEFT JOIN standing s ON s.connection_id = r.connection_id WHERE s.lag IS NULL OR s.lag = 'unknown'
 ), claimed AS (
     UPDATE notice n SET state = 'sending', attempts = n.attempts + 1, lease_token = :token,
         lease_until = clock_timestamp() + :lease
-    FROM due WHERE n.id = due.id AND due.id NOT IN (SELECT id FROM over)
-    RETURNING n.id, n.key, n.receiver, n."to", n.reason, n.subject, n.body, n.html, n.payload, n.attempts
+    FROM due WHERE n.id = due.id AND due.id NOT IN (SELECT id FROM over UNION ALL SELECT id FROM unjudged)
+    RETURNING n.id, n.key, n.receiver, n."to", n.reason, n.subject, n.body, n.html, n.payload, n.attempts,
+        n.reminder_id IS NOT NULL AS is_reminder, n.tenant_id
 ), begun AS (
     INSERT INTO attempt (notice_id, number, started_at) SELECT id, attempts, :now FROM claimed
 )
-SELECT * FROM claimed ORDER BY id
+SELECT claimed.id, key, receiver, "to", reason, subject, body, html, payload, attempts, is_reminder, tenant.time_zone
+FROM claimed LEFT JOIN tenant ON tenant.id = claimed.tenant_id ORDER BY claimed.id
 """)
 _SETTLE = text("""
 UPDATE notice SET state = :state, settled_at = CASE WHEN :state <> 'due' THEN cast(:now AS timestamptz) END,
@@ -45,7 +53,8 @@ RETURNING app_id, tenant_id, reminder_id, receiver
 # No call was made, so there was no attempt.
 _GIVE_BACK = text("""
 WITH unsent AS (
-    UPDATE notice SET state = 'due', attempts = attempts - 1, lease_token = NULL, lease_until = NULL
+    UPDATE notice SET state = 'due', attempts = attempts - 1,
+        due_at = coalesce(cast(:due_at AS timestamptz), due_at), lease_token = NULL, lease_until = NULL
     WHERE id = ANY(cast(:ids AS int8[])) AND lease_token = :token AND state = 'sending'
     RETURNING id, attempts + 1 AS number
 )
@@ -67,6 +76,8 @@ class ClaimedNotice:
     html: str | None
     payload: dict[str, Any]
     attempts: int
+    is_reminder: bool
+    time_zone: str | None
     token: uuid.UUID
 
 
@@ -80,10 +91,11 @@ def claim_notices(session: Session, *, now: datetime, most: int, ids: list[int] 
     return [ClaimedNotice(**row, token=token) for row in session.execute(_CLAIM, bound).mappings()]
 
 
-def give_back(session: Session, notices: Sequence[ClaimedNotice]) -> None:
-    """Let another worker send, at once, what one claim leased and nobody tried to send."""
+def give_back(session: Session, notices: Sequence[ClaimedNotice], *, due_at: datetime | None = None) -> None:
+    """Let another worker send, at once or from *due_at* on, what one claim leased and nobody tried to send."""
     if notices:
-        session.execute(_GIVE_BACK, {"ids": [notice.id for notice in notices], "token": notices[0].token})
+        bound = {"ids": [notice.id for notice in notices], "token": notices[0].token, "due_at": due_at}
+        session.execute(_GIVE_BACK, bound)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 
 import structlog
 from celery import shared_task
@@ -11,8 +12,9 @@ from models import Session, db_now
 from models.outbox import ClaimedNotice, Settlement, claim_notices, give_back, settle
 from tasks.edges import channel_named
 from tasks.lasting import lasting
+from tasks.rules import rules
 from tasks.stopping import is_stopping
-from uptake.cadence import retry_after
+from uptake.cadence import next_open, retry_after
 from uptake.channels import Message
 from uptake.errors import Fault, PermanentError, TransientError
 
@@ -48,7 +50,10 @@ def _send_all(claimed: Sequence[ClaimedNotice], *, now: datetime | None) -> int:
                 break
             at = now or lasting(db_now)
             tried += 1
-            _send(notice, at=at, now=now)
+            if (opens_at := _opens_at(notice, at)) > at:
+                lasting(partial(give_back, notices=[notice], due_at=opens_at))
+            else:
+                _send(notice, at=at, now=now)
     except SoftTimeLimitExceeded:
         log.warning("delivery.broken_off", tried=tried, left=len(claimed) - tried)
     finally:
@@ -106,4 +111,10 @@ def _again(notice: ClaimedNotice, error: TransientError, *, now: datetime) -> Se
     wait = retry_after(notice.attempts)
     if wait is None:
         return Settlement("permanent", f"given up: {error}", error.fault.value)
-    return Settlement("transient", str(error), error.fault.value, due_at=now + max(wait, error.retry_after or wait))
+    again_at = _opens_at(notice, now + max(wait, error.retry_after or wait))
+    return Settlement("transient", str(error), error.fault.value, due_at=again_at)
+
+
+def _opens_at(notice: ClaimedNotice, at: datetime) -> datetime:
+    """When the notice may go out: a reminder in its tenant's working hours only, however late it has become."""
+    return next_open(at, notice.time_zone, rules().policy.working_hours) if notice.is_reminder else at

@@ -39,7 +39,7 @@ def flush_now(*, now: datetime | None = None) -> int:
     with Session.begin() as session:
         at = now or db_now(session)
         arouse(session, policy, policy.receivers, now=at)
-        for group in due_groups(session, now=at, most=GROUPS):
+        for group in due_groups(session, policy.receivers, now=at, most=GROUPS):
             queued += _flush(session, group, policy, now=at)
     if queued:
         log.info("notices.queued", notices=queued)

@@ -19,7 +19,9 @@ from uptake.wording import Reminder, reminder
 log = structlog.get_logger()
 
 THREADS = 200  # in one transaction; a tick takes as many as are due
-NO_CONTACT_WAIT = timedelta(days=1)
+LOOK_AGAIN = timedelta(days=1)
+LOOK_SOON = timedelta(minutes=15)
+STALE = timedelta(days=1)  # older observations are no ground to write to anybody
 
 
 @shared_task(name="uptake.remind")
@@ -48,10 +50,14 @@ def remind_now(*, now: datetime | None = None) -> int:
 
 def _step(session: OrmSession, thread: DueReminder, policy: Policy, *, now: datetime) -> int:
     if not policy.reminders:
-        defer(session, thread.id, due_at=None, reason="reminders_off")
+        defer(session, thread.id, due_at=now + LOOK_AGAIN, reason="reminders_off")
+        return 0
+    if thread.walked_at is None or now - thread.walked_at > max(STALE, 3 * rules().file.polling.max):
+        # Who upgraded during an outage of the portal must not be asked to upgrade.
+        defer(session, thread.id, due_at=now + LOOK_SOON, reason="data_stale")
         return 0
     if thread.email is None:
-        defer(session, thread.id, due_at=now + NO_CONTACT_WAIT, reason="no_contact")
+        defer(session, thread.id, due_at=now + LOOK_AGAIN, reason="no_contact")
         return 0
     opens_at = next_open(now, thread.time_zone, policy.working_hours)
     if opens_at > now:

@@ -88,6 +88,10 @@ def test_mistakes_in_a_source(file: Path, line: int, changed: str, said: str | N
         ('[[receiver]]\nname = "ops"\nkind = "pager"', "uptake.toml:3: receiver[0].kind: is 'pager', which is"),
         ('[[receiver]]\nname = "ops"', 'receiver[0]: lacks its kind; write kind = "log"'),
         ('[policy]\nsettle = "1h', "uptake.toml:2"),
+        (
+            '[policy]\nreceivers = ["log", "log"]\n',
+            'uptake.toml:2: policy.receivers[1]: receiver "log" is named twice; name it once',
+        ),
         (SOURCE + SOURCE, 'uptake.toml:11: source[1].name: "acme" is the name of another source already; choose anot'),
         (SOURCE[1:-1], "uptake.toml:1: not valid TOML: "),
         (

@@ -45,7 +45,8 @@ def people(servers: Servers) -> Iterator[tuple[str, dict[str, Any]]]:
             {
                 "organization": int(developer.credentials["id"]),
                 "tenants": tenants,
-                "apps": apps,
+                "apps": apps[:10],
+                "doomed": apps[10:],
                 "client": {
                     "client_id": developer.credentials["clientId"],
                     "client_secret": developer.credentials["clientSecret"],

@@ -1,10 +1,14 @@
 """Telling operators: few, grouped messages with a reason, and never the same twice."""
 
 from datetime import timedelta
+from pathlib import Path
+
+from sqlalchemy import text
 
 from tasks.evaluate import evaluate_now
 from tasks.flush import flush_now
-from tests.integration.models.world import A, B, World
+from tasks.rules import rules
+from tests.integration.models.world import A, B, C, World
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 NOTICES = "SELECT reason, payload ->> 'firing' FROM notice ORDER BY id"
@@ -71,3 +75,49 @@ def test_raised_and_resolved_unheard_is_silent(world: World) -> None:
     evaluate_now(world.app_id, now=world.now)
     assert flushed(world, HOUR) == 0
     assert world.rows(NOTICES) == []
+
+
+def test_removed_receiver_hears_no_more(world: World, chosen: Path) -> None:
+    """Who is taken off the policy's receivers is not told again; the one who is there now is."""
+    alarmed(world, 1)
+    flushed(world, timedelta(seconds=31))
+    chosen.write_text(chosen.read_text().replace('receivers = ["ops"]', 'receivers = ["tenants"]'))
+    rules.cache_clear()
+    for _ in range(8):
+        flushed(world, 4 * HOUR)
+    assert world.rows("SELECT receiver, count(*) FROM notice GROUP BY 1 ORDER BY 1")[0] == ("ops", 1)
+
+
+def test_less_severe_is_no_escalation(world: World) -> None:
+    """A tenant that upgraded partly is better off: nobody is told that it became worse, but the next rise is told."""
+    world.put("1", 1)
+    world.poll()
+    world.release(A, B)
+    world.poll()
+    world.now += 40 * DAY
+    evaluate_now(world.app_id, now=world.now)
+    world.release(A, B, C)
+    world.poll()
+    evaluate_now(world.app_id, now=world.now)
+    flushed(world, timedelta(seconds=31))
+    world.put("1", 2)
+    world.now += 15 * DAY
+    world.poll()
+    evaluate_now(world.app_id, now=world.now)
+    assert world.rows("SELECT severity FROM alert WHERE resolved_at IS NULL") == [("info",)]
+    assert world.rows("SELECT step FROM alert_step ORDER BY id DESC LIMIT 1") == [("eased",)]
+    flushed(world, DAY)
+    assert "escalated" not in {reason for reason, _ in world.rows(NOTICES)}
+    world.now += 30 * DAY
+    evaluate_now(world.app_id, now=world.now)
+    flushed(world, HOUR)
+    assert world.rows(NOTICES)[-1][0] == "escalated"
+
+
+def test_source_no_longer_watched_repeats_nothing(world: World) -> None:
+    """Alerts of a source that nobody polls are not repeated for ever."""
+    alarmed(world, 1)
+    flushed(world, timedelta(seconds=31))
+    world.session.execute(text("UPDATE source SET enabled = false"))
+    world.session.commit()
+    assert flushed(world, 5 * HOUR) == 0

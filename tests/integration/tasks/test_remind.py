@@ -1,13 +1,16 @@
 """Reminding tenants' admins: paced, in their working hours, stopped the moment they upgraded."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
 from models.outbox import Settlement, claim_notices, settle
+from tasks.deliver import deliver_now
 from tasks.evaluate import evaluate_now
 from tasks.remind import remind_now
+from tasks.rules import rules
 from tests.integration.models.world import A, B, C, World
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -28,8 +31,10 @@ def lagging(world: World) -> World:
 
 
 def reminded(world: World, after: timedelta = timedelta()) -> int:
-    """Remind twice, *after* some time; the second run must do nothing."""
+    """Remind twice, *after* some time in which the app was polled; the second run must do nothing."""
     world.now += after
+    world.session.execute(text("UPDATE app SET walked_at = :now"), {"now": world.now})
+    world.session.commit()
     queued = remind_now(now=world.now)
     before = world.snapshot()
     assert remind_now(now=world.now) == 0
@@ -107,6 +112,68 @@ def test_newer_version_settles_before_the_next_step(lagging: World) -> None:
     assert reminded(lagging, MINUTE) == 0
     assert reminded(lagging, 59 * MINUTE) == 1
     assert lagging.rows("SELECT target_version, sent FROM reminder") == [(3, 2)]
+
+
+def test_stale_data_are_no_ground_to_write(lagging: World) -> None:
+    """While the portal does not answer nobody is reminded; once it is read again the reminder goes out."""
+    lagging.now += 3 * DAY
+    lagging.session.execute(text("UPDATE app SET walked_at = :at"), {"at": lagging.now - 2 * DAY})
+    lagging.session.commit()
+    assert remind_now(now=lagging.now) == 0
+    assert lagging.rows("SELECT held_reason FROM reminder") == [("data_stale",)]
+    assert reminded(lagging, HOUR) == 1
+
+
+def test_source_no_longer_watched_is_silent(lagging: World) -> None:
+    """What nobody polls any more is not reminded of, nor is what was queued sent; watched again, it goes on."""
+    lagging.session.execute(text("UPDATE source SET enabled = false"))
+    lagging.session.commit()
+    assert reminded(lagging) == 0
+    lagging.session.execute(text("UPDATE source SET enabled = true"))
+    lagging.session.commit()
+    assert reminded(lagging) == 1
+    lagging.session.execute(text("UPDATE source SET enabled = false"))
+    assert claim_notices(lagging.session, now=lagging.now, most=10) == []
+    lagging.session.execute(text("UPDATE source SET enabled = true"))
+    assert len(claim_notices(lagging.session, now=lagging.now, most=10)) == 1
+
+
+def test_reminders_switched_off_and_on_again(lagging: World, chosen: Path) -> None:
+    """A policy without reminders holds the threads; with reminders again they go on."""
+    before = chosen.read_text()
+    chosen.write_text(before.replace('reminders = "tenants"', 'reminders = ""'))
+    rules.cache_clear()
+    assert reminded(lagging) == 0
+    chosen.write_text(before)
+    rules.cache_clear()
+    assert reminded(lagging, DAY) == 1
+
+
+def test_unjudged_upgrade_keeps_the_turn(lagging: World) -> None:
+    """A partial upgrade that nobody has judged yet holds the reminder; judged, it goes out or is cancelled."""
+    lagging.release(A, B, C)
+    lagging.poll()
+    evaluate_now(lagging.app_id, now=lagging.now)
+    reminded(lagging, 2 * HOUR)
+    lagging.put("1", 2)
+    lagging.poll()
+    assert claim_notices(lagging.session, now=lagging.now, most=10) == []
+    assert lagging.rows("SELECT state FROM notice WHERE state <> 'cancelled'") == [("due",)]
+    evaluate_now(lagging.app_id, now=lagging.now)
+    assert len(claim_notices(lagging.session, now=lagging.now, most=10)) == 1
+
+
+def test_late_reminder_waits_for_working_hours(lagging: World) -> None:
+    """What could not be sent in the afternoon goes out the next morning there, and not at night."""
+    reminded(lagging)
+    lagging.now = datetime(2026, 3, 2, 20, tzinfo=UTC)
+    assert deliver_now(now=lagging.now) == 1
+    assert lagging.rows("SELECT state, due_at, attempts FROM notice") == [
+        ("due", datetime(2026, 3, 3, 7, tzinfo=UTC), 0)
+    ]
+    lagging.now = datetime(2026, 3, 3, 7, tzinfo=UTC)
+    deliver_now(now=lagging.now)
+    assert lagging.rows("SELECT state, attempts FROM notice") == [("sent", 1)]
 
 
 def test_deleted_app_cancels(lagging: World) -> None:
