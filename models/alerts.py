@@ -95,6 +95,8 @@ closed AS (
     ) r
     WHERE a.id = before.id AND before.app_id = :app AND before.resolved_at IS NULL
       AND before.kind IN ('tenant_lagging', 'tenant_overgranted')
+      -- A version that cannot be judged is no proof that nothing is missing.
+      AND (r.reason NOT IN ('nothing_missing', 'upgraded') OR s.lag <> 'unknown')
       AND NOT EXISTS (SELECT FROM wanted w WHERE w.connection_id = before.connection_id AND w.kind = before.kind)
     RETURNING a.id, a.app_id, a.tenant_id, a.connection_id, a.kind, a.severity, r.reason, 'resolved' AS step
 ),

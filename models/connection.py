@@ -57,6 +57,7 @@ class Connection(Base):
     version_not_after: Mapped[datetime | None]
     hash: Mapped[big] = mapped_column(BigInteger)  # of the raw item; 0: not listed any more
     absent_walks: Mapped[int] = mapped_column(server_default="0")
+    seen_at: Mapped[datetime | None]  # the last walk that saw it, when later ones did not
     observed_at: Mapped[datetime]  # the poll that last changed this row
     last_seq: Mapped[big] = mapped_column(BigInteger)
 

@@ -12,6 +12,8 @@ from uptake.errors import EdgeError, Fault
 
 # Faults of the portal as a whole: no use asking it about the next app before this is over.
 _PORTAL_WIDE = {Fault.TRANSPORT, Fault.TLS, Fault.SERVER, Fault.RATE_LIMITED, Fault.AUTH, Fault.DEADLINE}
+# These may be one app's own: too large to be walked in time, or closed to us. The list of apps tells when they are not.
+_OF_ONE_APP = {Fault.AUTH, Fault.DEADLINE}
 _FIRST_WAIT = timedelta(seconds=30)
 _LONGEST_WAIT = timedelta(minutes=15)
 
@@ -42,9 +44,10 @@ def app_poll_failed(
             reason=str(error),
         )
     )
-    _circuit(session, lease.source_id, error, now=now, failures=failures)
-    if error.fault is Fault.GONE:
-        # Whether it was deleted is for the list of apps to say: read that next.
+    if error.fault not in _OF_ONE_APP:
+        _circuit(session, lease.source_id, error, now=now, failures=failures)
+    if error.fault in {Fault.GONE, Fault.AUTH}:
+        # Whether it was deleted, or we are shut out, is for the list of apps to say: read that next.
         session.execute(
             text("UPDATE source SET next_poll_at = least(next_poll_at, :now) WHERE id = :source"),
             {"source": lease.source_id, "now": now},
@@ -82,12 +85,16 @@ def source_poll_failed(
     _circuit(session, lease.source_id, error, now=now, failures=failures)
 
 
-def portal_answered(session: Session, source_id: int) -> None:
-    """Close the circuit: the portal is there."""
+def portal_answered(session: Session, source_id: int, *, now: datetime) -> None:
+    """Forget the source's last fault, unless its circuit is open still.
+
+    A walk that began before the portal asked for silence says nothing against it, so a wait always runs out.
+    """
     session.execute(
         text("""UPDATE source SET circuit_open_until = NULL, last_fault = NULL, last_error = NULL
-                WHERE id = :source AND (circuit_open_until IS NOT NULL OR last_fault IS NOT NULL)"""),
-        {"source": source_id},
+                WHERE id = :source AND (circuit_open_until IS NOT NULL OR last_fault IS NOT NULL)
+                  AND coalesce(circuit_open_until <= :now, true)"""),
+        {"source": source_id, "now": now},
     )
 
 

@@ -36,7 +36,7 @@ WITH gone AS (
     UPDATE app SET deleted_at = :now, evaluate_at = :now, lease_token = NULL, lease_until = NULL
     WHERE source_id = :source AND external_id = ANY(cast(:deleted AS text[])) AND deleted_at IS NULL RETURNING id
 ), closed AS (
-    UPDATE tenure t SET valid_to = :now FROM gone, connection c
+    UPDATE tenure t SET valid_to = greatest(:now, t.valid_from + interval '1 microsecond') FROM gone, connection c
     WHERE c.app_id = gone.id AND c.status <> 'disconnected' AND t.connection_id = c.id AND t.valid_to IS NULL
     RETURNING t.id
 ), ended AS (
@@ -55,7 +55,8 @@ SELECT id, app_id, tenant_id, environment, epoch FROM ended
 """)
 _REOPEN = text("""
 INSERT INTO tenure (connection_id, app_id, tenant_id, environment, epoch, status, valid_from)
-SELECT c.id, c.app_id, c.tenant_id, c.environment, c.epoch, 'disconnected', :now
+SELECT c.id, c.app_id, c.tenant_id, c.environment, c.epoch, 'disconnected',
+    greatest(:now, (SELECT max(t.valid_to) FROM tenure t WHERE t.connection_id = c.id))
 FROM connection c JOIN app a ON a.id = c.app_id
 WHERE a.source_id = :source AND a.deleted_at = :now AND c.status = 'disconnected'
   AND NOT EXISTS (SELECT FROM tenure t WHERE t.connection_id = c.id AND t.valid_to IS NULL)

@@ -15,7 +15,8 @@ LEASE = timedelta(minutes=5)  # longer than any channel's time-out
 _CLAIM = text("""
 WITH due AS (
     SELECT n.id FROM notice n LEFT JOIN source src ON src.id = n.source_id
-    WHERE coalesce(src.enabled, true) AND n.due_at <= :now AND (n.state = 'due' OR (n.state = 'sending' AND n.lease_until < clock_timestamp()))
+    WHERE n.due_at <= :now AND coalesce(src.enabled, true)
+      AND (n.state = 'due' OR (n.state = 'sending' AND n.lease_until < clock_timestamp()))
       AND (cast(:ids AS int8[]) IS NULL OR n.id = ANY(cast(:ids AS int8[])))
     ORDER BY n.due_at, n.id LIMIT :most FOR UPDATE OF n SKIP LOCKED
 ), over AS (

@@ -39,9 +39,10 @@ WHERE c.app_id = :app AND c.hash <> 0
 # Gone is what was missing from this complete walk and from the one before it.
 _GONE = text("""
 INSERT INTO moved (connection_id, tenant_id, environment, external_id, status, hash, client_id,
-                   was_status, was_version, was_scope_set_id, was_epoch, begins, epoch)
+                   was_status, was_version, was_scope_set_id, was_epoch, begins, epoch, before)
 SELECT c.id, c.tenant_id, c.environment, c.external_id, 'disconnected', 0, c.client_id,
-       c.status, c.version, c.scope_set_id, c.epoch, false, c.epoch
+       c.status, c.version, c.scope_set_id, c.epoch, false, c.epoch,
+       coalesce(c.seen_at, cast(:before AS timestamptz))
 FROM connection c JOIN tenant t ON t.id = c.tenant_id
 WHERE c.app_id = :app AND c.hash <> 0 AND c.hash = ANY(cast(:stale AS int8[]))
   AND (c.absent_walks > 0 OR :believe) AND NOT t.external_id = ANY(cast(:exempt AS text[]))
@@ -54,15 +55,21 @@ WHERE c.app_id = :app AND c.hash <> 0 AND c.hash = ANY(cast(:stale AS int8[])) A
   AND NOT EXISTS (SELECT FROM moved m WHERE m.connection_id = c.id)
 """)
 _BACK = text("""
-UPDATE connection SET absent_walks = 0
-WHERE app_id = :app AND absent_walks > 0 AND NOT hash = ANY(cast(:stale AS int8[]))
+UPDATE connection SET absent_walks = 0, seen_at = NULL
+WHERE app_id = :app AND (absent_walks > 0 OR seen_at IS NOT NULL) AND NOT hash = ANY(cast(:stale AS int8[]))
+""")
+# Whoever this walk did not see was seen last by the one before, or earlier: a later change is bounded by that.
+_UNSEEN = text("""
+UPDATE connection c SET seen_at = cast(:before AS timestamptz)
+WHERE c.app_id = :app AND c.hash <> 0 AND c.hash = ANY(cast(:stale AS int8[])) AND c.seen_at IS NULL
+  AND NOT EXISTS (SELECT FROM moved m WHERE m.connection_id = c.id)
 """)
 _INSERT = text("""
 INSERT INTO connection (app_id, tenant_id, environment, external_id, status, version, scope_set_id, client_id, epoch,
     epoch_started_at, allowed_at, accepted_at, accepted_by, version_not_before, version_not_after, hash, observed_at,
     last_seq)
 SELECT :app, tenant_id, environment, external_id, status, version, scope_set_id, client_id, epoch,
-    allowed_at, allowed_at, accepted_at, accepted_by, NULL,
+    least(allowed_at, :now), allowed_at, accepted_at, accepted_by, NULL,
     CASE WHEN version IS NOT NULL THEN cast(:now AS timestamptz) END,
     hash, :now, :seq
 FROM moved WHERE was_status IS NULL
@@ -74,13 +81,13 @@ WHERE m.connection_id IS NULL AND c.app_id = :app AND c.tenant_id = m.tenant_id 
 _UPDATE = text("""
 UPDATE connection c SET external_id = coalesce(m.external_id, c.external_id), status = m.status, version = m.version,
     scope_set_id = m.scope_set_id, client_id = m.client_id, epoch = m.epoch,
-    epoch_started_at = CASE WHEN m.begins THEN coalesce(m.allowed_at, :now) ELSE c.epoch_started_at END,
+    epoch_started_at = CASE WHEN m.begins THEN least(coalesce(m.allowed_at, :now), :now) ELSE c.epoch_started_at END,
     allowed_at = m.allowed_at, accepted_at = m.accepted_at, accepted_by = m.accepted_by,
     version_not_before = CASE WHEN m.version IS DISTINCT FROM m.was_version OR m.begins
-                              THEN cast(:before AS timestamptz) ELSE c.version_not_before END,
+                              THEN m.before ELSE c.version_not_before END,
     version_not_after = CASE WHEN m.version IS DISTINCT FROM m.was_version OR m.begins
                              THEN cast(:now AS timestamptz) ELSE c.version_not_after END,
-    hash = m.hash, absent_walks = 0, observed_at = :now, last_seq = :seq
+    hash = m.hash, absent_walks = 0, seen_at = NULL, observed_at = :now, last_seq = :seq
 FROM moved m WHERE c.id = m.connection_id AND m.was_status IS NOT NULL AND c.last_seq < :seq
 """)
 # From here on only what differs in fact: a changed hash with equal facts is no news.
@@ -89,20 +96,21 @@ DELETE FROM moved WHERE was_status IS NOT NULL
   AND (status, version, scope_set_id, epoch) IS NOT DISTINCT FROM (was_status, was_version, was_scope_set_id, was_epoch)
 """)
 _CLOSE = text("""
-UPDATE tenure t SET valid_to = :now FROM moved m WHERE t.connection_id = m.connection_id AND t.valid_to IS NULL
+UPDATE tenure t SET valid_to = greatest(:now, t.valid_from + interval '1 microsecond')
+FROM moved m WHERE t.connection_id = m.connection_id AND t.valid_to IS NULL
 """)
 _OPEN = text("""
 INSERT INTO tenure (connection_id, app_id, tenant_id, environment, epoch, status, version, scope_set_id,
     not_before, valid_from)
 SELECT connection_id, :app, tenant_id, environment, epoch, status, version, scope_set_id,
-    CASE WHEN was_status IS NOT NULL THEN cast(:before AS timestamptz) END, :now
+    before, greatest(:now, (SELECT max(t.valid_to) FROM tenure t WHERE t.connection_id = moved.connection_id))
 FROM moved
 """)
 _EVENTS = text("""
 INSERT INTO event (at, type, app_id, tenant_id, connection_id, data)
 SELECT :now, e.type, :app, m.tenant_id, m.connection_id, jsonb_strip_nulls(jsonb_build_object(
     'environment', m.environment, 'from_version', m.was_version, 'to_version', m.version, 'epoch', m.epoch,
-    'not_before', CASE WHEN m.was_status IS NOT NULL THEN cast(:before AS timestamptz) END,
+    'not_before', m.before,
     'accepted_at', m.accepted_at, 'accepted_by', m.accepted_by,
     'first_observation', CASE WHEN m.was_status IS NULL THEN true END))
 FROM moved m CROSS JOIN LATERAL (VALUES
@@ -214,8 +222,9 @@ def _apply(
     session.execute(_BACK, bound)
     if not walk.fresh and not walk.stale:
         return 0, 0, None
-    stage(session, lease, walk, now=now)
+    bound["exempt"] = sorted(walk.exempt | stage(session, lease, walk, now=now))
     vanished, held = _absences(session, bound) if walk.stale and not walk.is_partial else (0, None)
+    session.execute(_UNSEEN, bound)
     for statement in (_INSERT, _NUMBER, _UPDATE, _SAME):
         session.execute(statement, bound)
     changed: int = session.execute(text("SELECT count(*) FROM moved")).scalar_one()

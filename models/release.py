@@ -14,7 +14,7 @@ from uptake.scopes import fingerprint
 _RELEASED = text("""
 WITH new AS (
     INSERT INTO app_version (app_id, number, scope_set_id, released_at, released_by, first_seen_at)
-    VALUES (:app, :number, :scope_set, :released_at, :released_by, :now)
+    VALUES (:app, :number, :scope_set, least(cast(:released_at AS timestamptz), :now), :released_by, :now)
     ON CONFLICT DO NOTHING RETURNING number, scope_set_id
 )
 INSERT INTO event (at, type, app_id, data)
@@ -22,6 +22,19 @@ SELECT :now, 'version.released', :app, jsonb_build_object(
     'version', new.number, 'released_at', cast(:released_at AS timestamptz), 'released_by', cast(:released_by AS text),
     'scopes', (SELECT grants FROM scope_set WHERE id = new.scope_set_id))
 FROM new RETURNING id
+""")
+
+
+# Rows that ran a version before the list of versions knew it, and say nothing of their scopes themselves.
+_KNOWN = text("""
+WITH late AS (
+    UPDATE connection c SET scope_set_id = v.scope_set_id FROM app_version v
+    WHERE c.app_id = :app AND v.app_id = :app AND v.number = c.version AND c.scope_set_id IS NULL
+      AND v.number = ANY(cast(:new AS int[]))
+    RETURNING c.id, c.scope_set_id
+)
+UPDATE tenure t SET scope_set_id = late.scope_set_id FROM late
+WHERE t.connection_id = late.id AND t.valid_to IS NULL AND t.scope_set_id IS NULL
 """)
 
 
@@ -48,4 +61,6 @@ def record_versions(session: Session, lease: AppLease, versions: Sequence[SeenVe
         text("UPDATE app SET latest_version = greatest(latest_version, :latest) WHERE id = :app"),
         {"app": lease.app_id, "latest": new[-1].number},
     )
-    return [version.number for version in new]
+    numbers = [version.number for version in new]
+    session.execute(_KNOWN, {"app": lease.app_id, "new": numbers})
+    return numbers

@@ -19,7 +19,7 @@ WITH stopped AS (
         END
     FROM connection c JOIN app ON app.id = c.app_id LEFT JOIN standing s ON s.connection_id = c.id
     WHERE r.app_id = :app AND r.stopped_at IS NULL AND c.id = r.connection_id
-      AND (app.deleted_at IS NOT NULL OR s.lag IS DISTINCT FROM 'blocking' OR c.status <> 'connected'
+      AND (app.deleted_at IS NOT NULL OR s.lag NOT IN ('blocking', 'unknown') OR c.status <> 'connected'
            OR NOT c.environment = ANY(cast(:environments AS text[])))
     RETURNING r.id, r.app_id, r.tenant_id, r.connection_id, r.stop_reason
 ), cancelled AS (

@@ -84,7 +84,8 @@ CREATE TEMP TABLE moved ON COMMIT DROP AS
 SELECT c.id AS connection_id, t.id AS tenant_id, s.environment, s.external_id, s.status, s.version,
        coalesce(ss.id, av.scope_set_id) AS scope_set_id, s.client_id, s.allowed_at, s.accepted_at, s.accepted_by,
        s.hash, c.status AS was_status, c.version AS was_version, c.scope_set_id AS was_scope_set_id,
-       coalesce(c.epoch, 0) AS was_epoch, b.begins, coalesce(c.epoch, 0) + b.begins::int AS epoch
+       coalesce(c.epoch, 0) AS was_epoch, b.begins, coalesce(c.epoch, 0) + b.begins::int AS epoch,
+       CASE WHEN c.id IS NOT NULL THEN coalesce(c.seen_at, cast(:before AS timestamptz)) END AS before
 FROM staged s
 JOIN tenant t ON t.source_id = :source AND t.external_id = s.tenant
 LEFT JOIN scope_set ss ON ss.fingerprint = s.fingerprint
@@ -98,15 +99,21 @@ CROSS JOIN LATERAL (
 """)
 
 
-def stage(session: Session, lease: AppLease, walk: Walk, *, now: datetime) -> None:
-    """Make the temporary table `moved`: one row per connection that is not as it was stored."""
-    rows = list(_rows(walk.fresh))
+def stage(session: Session, lease: AppLease, walk: Walk, *, now: datetime) -> frozenset[str]:
+    """Make the temporary table `moved`: one row per connection that is not as it was stored.
+
+    The tenants listed twice with different facts come back: nothing is known of them, and they are not missing.
+    """
+    once = _once(walk.fresh)
+    rows = list(_rows(row for row in once.values() if row is not None))
     intern(session, {seen.grants for _, seen in walk.fresh if seen.grants is not None})
     session.execute(text(_STAGED))
     _copy(session, rows)
     bound = {"source": lease.source_id, "app": lease.app_id, "now": now, "stale": list(walk.stale)}
+    bound |= {"before": lease.walked_at}
     for statement in (_CONFLICTS, _TENANTS, _NAMES, _MOVED):
         session.execute(statement, bound)
+    return frozenset(tenant for (tenant, _), row in once.items() if row is None)
 
 
 def intern(session: Session, sets: Iterable[frozenset[str]]) -> dict[str, int]:
@@ -127,8 +134,8 @@ def intern(session: Session, sets: Iterable[frozenset[str]]) -> dict[str, int]:
     return known
 
 
-def _rows(fresh: Iterable[Fresh]) -> Iterable[tuple[object, ...]]:
-    """One row per connection; a connection listed twice with different facts is left out of this run."""
+def _once(fresh: Iterable[Fresh]) -> dict[tuple[str, str], Fresh | None]:
+    """Each connection's row; None for one that is listed twice with different facts."""
     once: dict[tuple[str, str], Fresh | None] = {}
     for row in fresh:
         key = (row.seen.tenant, row.seen.environment)
@@ -136,7 +143,12 @@ def _rows(fresh: Iterable[Fresh]) -> Iterable[tuple[object, ...]]:
             once[key] = row
         elif (before := once[key]) is not None and before.seen != row.seen:
             once[key] = None
-    for row in filter(None, once.values()):
+    return once
+
+
+def _rows(fresh: Iterable[Fresh]) -> Iterable[tuple[object, ...]]:
+    """The rows as they are staged."""
+    for row in fresh:
         seen = row.seen
         held = seen.status in CONNECTED
         yield (

@@ -151,8 +151,9 @@ def _recorded(
     believe_absence: bool,
 ) -> Recorded:
     # The source's row before the app's, as everywhere.
-    portal_answered(session, lease.source_id)
-    return record(session, lease, walk, versions, now=now or db_now(session), believe_absence=believe_absence)
+    at = now or db_now(session)
+    portal_answered(session, lease.source_id, now=at)
+    return record(session, lease, walk, versions, now=at, believe_absence=believe_absence)
 
 
 def _listed(
@@ -160,7 +161,7 @@ def _listed(
 ) -> int:
     at = now or db_now(session)
     changed = record_listing(session, lease, apps, now=at, duration_seconds=seconds)
-    portal_answered(session, lease.source_id)
+    portal_answered(session, lease.source_id, now=at)
     source_failing(session, lease.source_id, now=at)
     return changed
 

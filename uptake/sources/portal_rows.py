@@ -183,6 +183,8 @@ def _seen(row: _Connection) -> SeenConnection:
             status = Status.NOT_CONNECTED
     elif row.enabled is False and status is Status.CONNECTED:
         raise Rejected("connected and not enabled at once")
+    elif number is None and grants is None and status in {Status.CONNECTED, Status.DISABLED}:
+        raise Rejected("connected at no version")
     return SeenConnection(
         external_id=None if row.id is None else _identity(row.id),
         tenant=_identity(row.resource_owner.id),

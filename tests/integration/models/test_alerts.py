@@ -61,6 +61,16 @@ def test_evaluating_twice_changes_nothing(world: World) -> None:
     assert world.snapshot() == before
 
 
+def test_what_cannot_be_judged_resolves_nothing(world: World) -> None:
+    """A version that nobody knows is no proof that nothing is missing: the alert stays as it was."""
+    lagging(world)
+    world.evaluate(after=20 * DAY)
+    world.put("1", None, status=Status.CONNECTED, client_id="cid.1")
+    world.poll()
+    assert world.evaluate().resolved == 0
+    assert world.rows("SELECT state FROM alert") == [("firing",)]
+
+
 def test_upgrade_resolves(world: World) -> None:
     """A tenant that upgraded has no open alert, and the reason says so."""
     lagging(world)

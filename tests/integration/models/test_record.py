@@ -1,13 +1,13 @@
 """Recording: who runs what, with history, wherever the portal's listing wanders."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import text
 
 from models.leases import LeaseLostError, claim_app, extend_app
 from models.record import record
-from models.stage import Fresh
+from models.stage import Fresh, stored_hashes
 from tests.integration.models.world import A, B, World
 from uptake.facts import Status
 
@@ -165,6 +165,82 @@ def test_row_listed_twice_with_other_facts_is_left_alone(world: World) -> None:
     walk = world.walk()
     assert world.poll(fresh=[Fresh(12345, other)], stale=walk.stale).changed == 0
     assert world.rows("SELECT version FROM connection") == [(1,)]
+
+
+def test_row_listed_twice_with_new_facts_is_not_gone(world: World) -> None:
+    """Two rows of one connection, neither of them as stored: nothing is known of it, and it is not missing either."""
+    world.put("1", 1)
+    world.put("2", 1)
+    world.poll()
+    stored = stored_hashes(world.session, world.app_id)
+    base = world.listed["1", "production"]
+    rows = [Fresh(11, base._replace(client_id="cid.old")), Fresh(12, base._replace(client_id="cid.new"))]
+    for _ in range(3):
+        assert world.poll(fresh=rows, stale=sorted(stored - {hash(world.listed["2", "production"])})).vanished == 0
+    assert world.rows("SELECT status, epoch FROM connection ORDER BY id") == [("connected", 1), ("connected", 1)]
+
+
+def test_disconnect_is_bounded_by_the_last_walk_that_saw_it(world: World) -> None:
+    """The walk that first missed somebody did not see them: what happened, happened after the one before."""
+    world.put("1", 1)
+    world.put("2", 1)
+    world.poll()
+    seen = world.now
+    world.drop("2")
+    world.poll()
+    world.poll()
+    ((not_before,),) = world.rows("SELECT data ->> 'not_before' FROM event WHERE type = 'tenant.disconnected'")
+    assert datetime.fromisoformat(not_before) == seen
+    assert world.rows("SELECT not_before FROM tenure WHERE status = 'disconnected'") == [(seen,)]
+
+
+def test_upgrade_behind_a_rejected_row_is_bounded_by_the_last_walk_that_read_it(world: World) -> None:
+    """A row that could not be trusted is no observation of the version before."""
+    world.release(A, B)
+    world.put("1", 1)
+    world.poll()
+    seen = world.now
+    kept = world.listed.pop(("1", "production"))
+    world.poll(exempt=frozenset({"1"}), rejected=1)
+    world.listed["1", "production"] = kept
+    world.put("1", 2)
+    world.poll()
+    assert world.rows("SELECT version_not_before, seen_at FROM connection") == [(seen, None)]
+
+
+def test_version_ahead_of_the_list_is_judged_once_known(world: World) -> None:
+    """A version that the list of versions does not have yet, of a portal that gives no scopes: filled in later."""
+    world.put("1", 2, grants=None)
+    world.poll()
+    assert world.rows("SELECT scope_set_id FROM connection") == [(None,)]
+    world.release(A, B)
+    world.poll()
+    ((of_connection, of_tenure),) = world.rows("""
+        SELECT c.scope_set_id, t.scope_set_id FROM connection c
+        JOIN tenure t ON t.connection_id = c.id AND t.valid_to IS NULL""")
+    assert of_connection is not None
+    assert of_connection == of_tenure
+
+
+def test_times_of_the_future_are_cut_to_now(world: World) -> None:
+    """A portal whose clock runs ahead silences neither an app nor a tenant."""
+    ahead = datetime(2199, 1, 1, tzinfo=UTC)
+    world.versions[0] = world.versions[0]._replace(released_at=ahead)
+    world.put("1", 1, allowed_at=ahead)
+    world.poll()
+    assert world.rows("SELECT released_at FROM app_version") == [(world.now,)]
+    assert world.rows("SELECT epoch_started_at FROM connection") == [(world.now,)]
+
+
+def test_app_deleted_in_the_instant_of_a_poll(world: World) -> None:
+    """A deletion that was read before a poll and recorded after it, by a clock that stood still or went back."""
+    world.put("1", 1)
+    world.poll()
+    world.now -= timedelta(seconds=1)
+    world.list_apps(deleted=True)
+    spans = world.rows("SELECT status, valid_from, valid_to FROM tenure ORDER BY id")
+    assert [status for status, _, _ in spans] == ["connected", "disconnected"]
+    assert spans[0][2] == spans[1][1]
 
 
 def test_late_run_is_thrown_away(world: World) -> None:

@@ -221,3 +221,27 @@ def test_retry_after_is_kept(ours: Ours) -> None:
         assert (ring_apps(session, now=early, most=9), ring_sources(session, now=early, most=9)) == ([], [])
         assert (len(ring_apps(session, now=late, most=9)), len(ring_sources(session, now=late, most=9))) == (2, 1)
     assert poll(ours.app, now=late)
+
+
+def test_retry_after_outlasts_a_walk_that_began_before(ours: Ours) -> None:
+    """One app is told to wait; another whose walk ends well meanwhile does not wake the others up."""
+    first, second = (row[0] for row in ours.rows("SELECT id FROM app ORDER BY id"))
+    ours.portal.fault = FAULTS["429"][0]
+    at = ours.now + timedelta(hours=7)
+    poll(first, now=at)
+    ours.portal.fault = well
+    assert poll(second, now=at + timedelta(seconds=1), forced=True)
+    with Session.begin() as session:
+        assert ring_apps(session, now=at + timedelta(seconds=599), most=9) == []
+        assert ring_apps(session, now=at + timedelta(seconds=601), most=9)
+
+
+def test_app_that_is_closed_to_us_stops_no_other(ours: Ours) -> None:
+    """A 403 for one app is that app's own; the list of apps is read next, to tell."""
+    first, second = (row[0] for row in ours.rows("SELECT id FROM app ORDER BY id"))
+    ours.portal.fault = on("/connections", 1, plain(b"{}", 403))
+    at = ours.now + timedelta(hours=7)
+    poll(first, now=at)
+    ours.portal.fault = well
+    assert poll(second, now=at)
+    assert ours.rows("SELECT circuit_open_until FROM source") == [(None,)]
