@@ -80,6 +80,9 @@ class Settings(BaseSettings):
     dashboard_port: Port = 8000
     portal_host: str = "127.0.0.1"
     portal_port: Port = 8001
+    # Read by the portal itself, which imports nothing of ours; known here, so that a misspelt one is noticed.
+    portal_rate: Annotated[int, Field(ge=0)] = 60
+    portal_token_rate: Annotated[int, Field(ge=0)] = 60
     # Programs of the embedded servers other than those of the wheels.
     pg_bin: Path | None = None
     redis_bin: Path | None = None

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import ProgrammingError, SQLAlchemyError
 from starlette.middleware.base import RequestResponseEndpoint
 
 from dashboard.pages import Reading, gone
@@ -97,8 +97,11 @@ async def _headers(request: Request, call_next: RequestResponseEndpoint) -> Resp
     return response
 
 
-async def _database_is_gone(request: Request, _: Exception) -> Response:
+async def _database_is_gone(request: Request, raised: Exception) -> Response:
+    # Tables or columns that are not there: migrations have not run.
+    behind = isinstance(raised, ProgrammingError)
     if not request.url.path.startswith("/api/"):
-        return gone()
-    problem = {"type": "about:blank", "title": "The database does not answer.", "status": 503}
+        return gone(behind=behind)
+    title = "The schema is behind this code: run `uptake migrate`." if behind else "The database does not answer."
+    problem = {"type": "about:blank", "title": title, "status": 503}
     return JSONResponse(problem, status_code=503, media_type="application/problem+json")

@@ -65,6 +65,8 @@ def front(session: Reading) -> str:
 @router.get("/apps/{app}")
 def one_app(session: Reading, app: str) -> Response:
     """One app: its curve, its versions, and everybody who lags behind."""
+    # No text of PostgreSQL holds a NUL, so no app is called so.
+    app = app.replace("\0", "\N{REPLACEMENT CHARACTER}")
     now, found = db_now(session), overview(session, app=app)
     if not found:
         return HTMLResponse(_pages.get_template("missing.html").render(now=now, app=app, title="Not found"), 404)
@@ -83,9 +85,9 @@ def one_app(session: Reading, app: str) -> Response:
     return HTMLResponse(page)
 
 
-def gone() -> Response:
-    """What a browser shows while the database does not answer; it tries again by itself."""
-    return HTMLResponse(_pages.get_template("gone.html").render(now=None, title="No answer"), 503)
+def gone(*, behind: bool = False) -> Response:
+    """What a browser shows while the database does not answer, or is *behind*; it tries again by itself."""
+    return HTMLResponse(_pages.get_template("gone.html").render(now=None, title="No answer", behind=behind), 503)
 
 
 @router.get("/style.css")

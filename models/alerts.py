@@ -113,7 +113,8 @@ told AS (
     INSERT INTO event (at, type, app_id, tenant_id, connection_id, data)
     SELECT :now, 'alert.' || CASE step WHEN 'firing' THEN 'raised' ELSE step END, app_id, tenant_id, connection_id,
         jsonb_build_object('alert', id, 'kind', kind, 'reason', reason, 'severity', severity)
-    FROM step WHERE step <> 'pending'
+    -- What never fired was told to nobody, and is no event of the tenant.
+    FROM step WHERE step <> 'pending' AND NOT (step = 'resolved' AND severity IS NULL)
 )
 SELECT step, count(*) AS alerts FROM step GROUP BY step
 """

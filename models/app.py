@@ -37,6 +37,7 @@ class Source(Leased, Base):
     kind: Mapped[str]
     enabled: Mapped[bool] = mapped_column(server_default=text("true"))  # false: no longer in uptake.toml
     circuit_open_until: Mapped[datetime | None]  # no request before this: the portal is down or asked us to wait
+    circuit_opened_at: Mapped[datetime | None]  # None while the wait is one that the portal asked for
     last_fault: Mapped[str | None]
     last_error: Mapped[str | None]
     listed_at: Mapped[datetime | None]

@@ -85,16 +85,16 @@ def source_poll_failed(
     _circuit(session, lease.source_id, error, now=now, failures=failures)
 
 
-def portal_answered(session: Session, source_id: int, *, now: datetime) -> None:
-    """Forget the source's last fault, unless its circuit is open still.
+def portal_answered(session: Session, source_id: int, *, since: datetime, now: datetime) -> None:
+    """Close the circuit for a reading that began at *since*: the portal is there.
 
-    A walk that began before the portal asked for silence says nothing against it, so a wait always runs out.
+    A circuit that was opened after that stays open, and so does a wait that the portal asked for.
     """
     session.execute(
         text("""UPDATE source SET circuit_open_until = NULL, last_fault = NULL, last_error = NULL
                 WHERE id = :source AND (circuit_open_until IS NOT NULL OR last_fault IS NOT NULL)
-                  AND coalesce(circuit_open_until <= :now, true)"""),
-        {"source": source_id, "now": now},
+                  AND (coalesce(circuit_open_until <= :now, true) OR circuit_opened_at <= :since)"""),
+        {"source": source_id, "since": since, "now": now},
     )
 
 
@@ -103,8 +103,19 @@ def _circuit(session: Session, source_id: int, error: EdgeError, *, now: datetim
     if error.fault not in _PORTAL_WIDE:
         return
     wait = error.retry_after or min(_FIRST_WAIT * 2 ** min(failures - 1, 10), _LONGEST_WAIT)
+    opened = None if error.retry_after else now
     session.execute(
         text("""UPDATE source SET circuit_open_until = greatest(circuit_open_until, :until),
+                    circuit_opened_at = CASE
+                        WHEN circuit_opened_at IS NULL AND circuit_open_until > :now THEN NULL
+                        ELSE cast(:opened AS timestamptz) END,
                     last_fault = :fault, last_error = :error WHERE id = :source"""),
-        {"source": source_id, "until": now + wait, "fault": error.fault.value, "error": str(error)},
+        {
+            "source": source_id,
+            "until": now + wait,
+            "now": now,
+            "opened": opened,
+            "fault": error.fault.value,
+            "error": str(error),
+        },
     )

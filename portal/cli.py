@@ -66,6 +66,7 @@ def serve(
     level = _logging()
     config = uvicorn.Config(app, log_level=level, access_log=False, timeout_graceful_shutdown=10)
     with _bound(host, port) as listening:
+        typer.echo(f"portal: serving on http://{host}:{listening.getsockname()[1]}/portal/v2", err=True)
         uvicorn.Server(config).run(sockets=[listening])
 
 

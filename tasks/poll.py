@@ -152,7 +152,7 @@ def _recorded(
 ) -> Recorded:
     # The source's row before the app's, as everywhere.
     at = now or db_now(session)
-    portal_answered(session, lease.source_id, now=at)
+    portal_answered(session, lease.source_id, since=lease.started_at, now=at)
     return record(session, lease, walk, versions, now=at, believe_absence=believe_absence)
 
 
@@ -161,7 +161,7 @@ def _listed(
 ) -> int:
     at = now or db_now(session)
     changed = record_listing(session, lease, apps, now=at, duration_seconds=seconds)
-    portal_answered(session, lease.source_id, now=at)
+    portal_answered(session, lease.source_id, since=lease.started_at, now=at)
     source_failing(session, lease.source_id, now=at)
     return changed
 

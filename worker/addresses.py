@@ -10,7 +10,10 @@ def database_url() -> str:
         return told.get_secret_value()
     servers = running(settings().data_dir)
     if servers is None or servers.database_url is None:
-        raise SettingsError("No database: start one with `uptake up`, or set DATABASE_URL to a PostgreSQL address.")
+        raise SettingsError(
+            "No database: nothing runs from this folder. Start it with `uptake up`, or ask from the folder where it"
+            " was started, or set DATABASE_URL to a PostgreSQL address."
+        )
     return servers.database_url
 
 

@@ -49,6 +49,8 @@ def _settings() -> str:
 
 def _rules() -> str:
     found = rules()
+    if not settings().config.exists():
+        return f"there is no {settings().config}, so nothing is polled; docs/uptake.example.toml is one to copy"
     return f"{settings().config}: sources: {len(found.sources)}, receivers: {len(found.receivers)}"
 
 
@@ -96,7 +98,8 @@ def _sources() -> str:
     if failing := [f"{one.source}: {one.failing_apps} apps" for one in found if one.failing_apps]:
         raise UnwellError(f"The last polls failed of {', '.join(failing)}; `uptake status` says why.")
     listed = [f"{one.source} ({one.apps} apps)" for one in found]
-    return ", ".join(listed) or "none in uptake.toml, so nothing is polled"
+    none = "no list of apps has been read so far" if rules().sources else "none in uptake.toml, so nothing is polled"
+    return ", ".join(listed) or none
 
 
 CHECKS: dict[str, Callable[[], str]] = {

@@ -33,6 +33,12 @@ def timeline(session: Session, tenant: str, *, most: int = 10_000) -> list[Timel
     return [TimelineEntry(**row) for row in session.execute(_TIMELINE, {"tenant": tenant, "most": most}).mappings()]
 
 
+def is_tenant(session: Session, tenant: str) -> bool:
+    """Whether any source has listed a tenant with this id."""
+    query = text("SELECT EXISTS (SELECT FROM tenant WHERE external_id = :tenant)")
+    return bool(session.scalar(query, {"tenant": tenant}))
+
+
 @dataclass(frozen=True, slots=True)
 class Story:
     """All that is known of one tenant and one app in one environment, for `explain`."""

@@ -141,10 +141,24 @@ def test_unknown_app_is_said(typed: Typed, fresh_database: Callable[[], str]) ->
     """Asking for what is not there is not an empty answer."""
     url = fresh_database()
     upgrade(url)
+    refused(typed("explain", "acme:1", "1000", DATABASE_URL=url), "acme:1", "uptake status")
     for command in ("poll", "laggards", "alerts"):
         refused(typed(command, "acme:1", DATABASE_URL=url), "acme:1", "uptake status")
     refused(typed("timeline", "1000", DATABASE_URL=url), "1000", "uptake laggards")
-    assert typed("explain", "acme:1", "1000", DATABASE_URL=url).returncode == 1
+
+
+def test_rules_that_are_not_there_are_said(typed: Typed) -> None:
+    """Without a file nothing is polled, and that is not "in order"."""
+    said = typed("check").stdout
+    assert "There is no uptake.toml" in said
+    assert "in order" not in said
+
+
+def test_what_is_no_text_is_refused(typed: Typed, fresh_database: Callable[[], str]) -> None:
+    """Bytes that are no UTF-8 are a mistake of the caller's."""
+    url = fresh_database()
+    upgrade(url)
+    refused(typed("timeline", os.fsdecode(b"\xff"), DATABASE_URL=url), "UTF-8")
 
 
 def test_named_rules_must_be_there(typed: Typed, tmp_path: Path) -> None:

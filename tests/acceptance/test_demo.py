@@ -6,9 +6,11 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from random import Random
 
 import pytest
 from sqlalchemy import create_engine, text
+from structlog.testing import capture_logs
 
 from config.settings import settings
 from models.migrations import upgrade
@@ -17,6 +19,9 @@ from tests.acceptance.embedded import ROOT
 from tests.acceptance.portal_world import free_port
 from tests.servers import Servers, create, drop
 from worker.demo import Demo, prepare
+from worker.demo.history import portal_with_a_clock
+from worker.demo.live import COME_OR_GO_EVERY, RELEASE_EVERY, Life
+from worker.demo.people import People
 from worker.embedded import SetupError
 
 pytestmark = pytest.mark.xdist_group("demo")
@@ -60,6 +65,24 @@ def test_past(made: tuple[Daemon, Demo, Path]) -> None:
     assert demo.app in {app["app"] for app in daemon.cli("status")}
     (story,) = daemon.cli("explain", demo.app, demo.tenant)
     assert story["lag"] == "blocking"
+
+
+def test_it_goes_on(made: tuple[Daemon, Demo, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Live, tenants upgrade, one goes and one comes, and versions are released: over the portal, by real calls."""
+    daemon, demo, _ = made
+    monkeypatch.setenv("DATABASE_URL", daemon.environment["DATABASE_URL"])
+    with portal_with_a_clock("127.0.0.1", free_port()) as hands:
+        people = People.read(demo.config.parent / "credentials.json", hands)
+        life = Life(people, Random(1))
+        versions = {app["id"]: app["latestVersion"] for app in people.develop("GET", "/apps?pageSize=500")["data"]}
+        with capture_logs() as told:
+            for acted in (0, COME_OR_GO_EVERY - 1, COME_OR_GO_EVERY - 1, RELEASE_EVERY - 1):
+                life.acted = acted
+                life.act()
+        done = [entry["what"] for entry in told if entry["event"] == "demo.acted"]
+        assert sorted(done) == ["connected", "released", "revoked", "upgraded"]
+        later = {app["id"]: app["latestVersion"] for app in people.develop("GET", "/apps?pageSize=500")["data"]}
+        assert sum(later[app] - versions[app] for app in versions) == 1
 
 
 def test_it_is_made_once(made: tuple[Daemon, Demo, Path]) -> None:

@@ -2,11 +2,11 @@
 
 from datetime import timedelta
 
-from models.queries.tenants import notices, story
+from models.queries.tenants import notices, story, timeline
 from models.verdicts import history_of
 from tests.integration.models.world import A, B, World
 from uptake.policy import Policy
-from worker.cli.story import told
+from worker.cli.story import happened, told
 
 POLICY = Policy()
 
@@ -38,7 +38,7 @@ def test_from_grace_to_alert(world: World) -> None:
     world.evaluate(after=timedelta(days=20))
     said = words(world)
     assert "Alert (info): Bright HVAC has lagged since" in said
-    assert "The alert was raised on 2026-03-" in said
+    assert "open since 22 March 2026" in said
 
 
 def test_upgraded(world: World) -> None:
@@ -52,3 +52,27 @@ def test_upgraded(world: World) -> None:
     assert "No alert: Bright HVAC runs the latest version" in said
     assert "The last alert ended because: upgraded." in said
     assert "The rule" not in said
+
+
+def test_history_in_words(world: World) -> None:
+    """Each event says what its type does not: versions, bounds, the alert's kind and reason."""
+    lagging(world)
+    world.evaluate(after=timedelta(days=20))
+    world.put("1", 2, tenant_name="Bright HVAC")
+    world.poll()
+    world.evaluate()
+    said = [(entry.type, happened(entry)) for entry in timeline(world.session, "1")]
+    assert said[0] == ("tenant.connected", "at version 1, as first seen")
+    assert said[1] == ("alert.raised", "info: tenant lagging, grace over")
+    assert said[2][1].startswith("version 1 to 2, after 2 March 2026, ")
+    assert said[3] == ("alert.resolved", "info: tenant lagging, upgraded")
+
+
+def test_alert_that_never_fired_is_no_event(world: World) -> None:
+    """What was pending and is over was told to nobody, so the tenant's history is silent about it."""
+    lagging(world)
+    world.evaluate(after=timedelta(days=1))
+    world.put("1", 2, tenant_name="Bright HVAC")
+    world.poll()
+    world.evaluate()
+    assert [entry.type for entry in timeline(world.session, "1")] == ["tenant.connected", "tenant.upgraded"]

@@ -37,6 +37,8 @@ def main() -> None:
     except BrokenPipeError:
         # Whoever read us, a pager or head, has seen enough.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except UnicodeEncodeError:
+        refuse("An argument is not text in UTF-8.")
     except KeyboardInterrupt:
         sys.exit(130)
     except Exception as error:

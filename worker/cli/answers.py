@@ -11,12 +11,12 @@ from models import Session, db_now
 from models.queries.alerts import alerts as alert_rows
 from models.queries.apps import is_app, overview
 from models.queries.apps import laggards as laggard_rows
-from models.queries.tenants import notices, story
+from models.queries.tenants import is_tenant, notices, story
 from models.queries.tenants import timeline as timeline_rows
 from models.verdicts import history_of
 from tasks.rules import rules
 from worker.cli.output import Json, as_json, console, table
-from worker.cli.story import told
+from worker.cli.story import happened, told
 from worker.lifecycle import open_database
 
 App = Annotated[str, typer.Argument(help="An app as source:id, such as acme:4711.")]
@@ -31,7 +31,18 @@ def status(*, json: Json = False) -> None:
     if json:
         as_json(apps)
         return
-    columns = ("App", "Name", "Latest", "Connected", "Current", "Blocking", "Adoption", "Alerts", "Last poll")
+    columns = (
+        "App",
+        "Name",
+        "Latest",
+        "Connected",
+        "Current",
+        "Blocking",
+        "Trimming",
+        "Adoption",
+        "Alerts",
+        "Last poll",
+    )
     rows = [
         (
             app.app,
@@ -40,13 +51,14 @@ def status(*, json: Json = False) -> None:
             app.connected,
             app.current,
             app.blocking,
+            app.trimming,
             "" if app.adoption is None else f"{app.adoption:.0%}",
             app.open_alerts or "",
             _poll(app.last_poll.outcome, app.last_poll.reason, now - app.last_poll.at) if app.last_poll else "never",
         )
         for app in apps
     ]
-    table("Apps (production)", columns, rows, empty="No apps yet: add a [[source]] to uptake.toml.")
+    table("Apps (production)", columns, rows, empty=_no_apps())
 
 
 def laggards(app: OneApp = None, *, json: Json = False) -> None:
@@ -60,19 +72,19 @@ def laggards(app: OneApp = None, *, json: Json = False) -> None:
         return
     rows = [
         (
-            lag.app_name,
-            lag.tenant_name or lag.tenant,
+            lag.app,
             lag.tenant,
+            lag.tenant_name,
             f"{lag.version} of {lag.latest_version}",
             lag.lag,
-            ", ".join(lag.missing or lag.superfluous),
+            ", ".join(lag.missing) or f"none; has too many: {', '.join(lag.superfluous)}",
             _days(now, lag.since),
             lag.severity or lag.alert,
             lag.reminders_sent or "",
         )
         for lag in found
     ]
-    columns = ("App", "Tenant", "Id", "Version", "Class", "Scopes", "Since", "Alert", "Reminders")
+    columns = ("App", "Tenant id", "Tenant", "Version", "Class", "Missing scopes", "Since", "Alert", "Reminders")
     table("Laggards", columns, rows, empty="Nobody lags.")
 
 
@@ -82,20 +94,11 @@ def timeline(tenant: Annotated[str, typer.Argument(help="A tenant's id.")], *, j
     with Session() as session:
         entries = timeline_rows(session, tenant)
     if not entries:
-        raise SettingsError(f"No tenant is called {tenant}: `uptake laggards` lists those that lag.")
+        raise SettingsError(_no_tenant(tenant))
     if json:
         as_json(entries)
         return
-    hidden = {"environment", "epoch"}
-    rows = [
-        (
-            f"{entry.at:%Y-%m-%d %H:%M}",
-            entry.app_name,
-            entry.type,
-            ", ".join(f"{key} {value}" for key, value in entry.data.items() if key not in hidden),
-        )
-        for entry in entries
-    ]
+    rows = [(f"{entry.at:%Y-%m-%d %H:%M}", entry.app_name, entry.type, happened(entry)) for entry in entries]
     table(f"Tenant {tenant}", ("When (UTC)", "App", "What", "Details"), rows, empty="")
 
 
@@ -103,6 +106,9 @@ def explain(app: App, tenant: Annotated[str, typer.Argument(help="A tenant's id.
     """The whole story of one tenant and one app, and what comes next."""
     open_database()
     with Session() as session:
+        require_app(session, app)
+        if not is_tenant(session, tenant):
+            raise SettingsError(_no_tenant(tenant))
         stories, sent, now = story(session, app, tenant), notices(session, app, tenant), db_now(session)
         history = history_of(session, stories[0].app_id) if stories else ()
     if json:
@@ -126,16 +132,36 @@ def alerts(app: OneApp = None, *, json: Json = False) -> None:
         as_json(found)
         return
     rows = [
-        (row.severity, row.kind, row.app_name, row.tenant_name or row.tenant, _days(now, row.since), _plain(row.reason))
+        (
+            row.severity,
+            _plain(row.kind),
+            row.app,
+            row.tenant,
+            row.tenant_name,
+            _days(now, row.since),
+            _plain(row.reason),
+        )
         for row in found
     ]
-    table("Alerts", ("Severity", "Kind", "App", "Tenant", "Since", "Reason"), rows, empty="No alert is open.")
+    table(
+        "Alerts", ("Severity", "Kind", "App", "Tenant id", "Tenant", "Since", "Reason"), rows, empty="No alert is open."
+    )
 
 
 def require_app(session: OrmSession, app: str | None) -> None:
     """Refuse a name that no app has: an empty answer would be taken for a good one."""
     if app is not None and not is_app(session, app):
         raise SettingsError(f"No app is called {app}: `uptake status` lists them.")
+
+
+def _no_tenant(tenant: str) -> str:
+    return f"No tenant is called {tenant}: `uptake laggards` lists those that lag, with their ids."
+
+
+def _no_apps() -> str:
+    if rules().sources:
+        return "The list of apps has not been read so far: is a worker running? `uptake poll` reads it now."
+    return "No apps: add a [[source]] to uptake.toml."
 
 
 def _poll(outcome: str, reason: str | None, age: object) -> str:

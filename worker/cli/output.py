@@ -6,12 +6,15 @@ from typing import Annotated, Any
 
 import typer
 from pydantic_core import to_jsonable_python
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of words for people.")]
 # Into a pipe or a file, lines are as long as they need to be.
+# Longer words may be folded in a table: scopes, addresses.
+_WIDEST_WORD = 20
 console = Console() if sys.stdout.isatty() else Console(width=200)
 
 
@@ -28,13 +31,27 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], 
     if not shown:
         console.print(Text(empty))
         return
-    drawn = Table(title=title, title_justify="left", header_style="bold")
-    for column in columns:
-        drawn.add_column(column)
-    for row in shown:
-        # Text, so that a tenant's name cannot be taken for markup.
-        drawn.add_row(*(Text(_visible("" if cell is None else str(cell))) for cell in row))
-    console.print(drawn)
+    # Text, so that a tenant's name cannot be taken for markup.
+    cells = [[_visible("" if cell is None else str(cell)) for cell in row] for row in shown]
+    drawn = Table(title=title, title_justify="left", header_style="bold", box=SIMPLE_HEAD, pad_edge=False)
+    for index, column in enumerate(columns):
+        widest = max(len(word) for row in cells for word in (column, *row[index].split()))
+        drawn.add_column(column, overflow="fold", min_width=min(widest, _WIDEST_WORD))
+    for row in cells:
+        drawn.add_row(*map(Text, row))
+    if console.measure(drawn).minimum > console.width:
+        _records(title, columns, cells)
+    else:
+        console.print(drawn)
+
+
+def _records(title: str, columns: Sequence[str], cells: Sequence[Sequence[str]]) -> None:
+    """Line by line what is too wide for a table: ids are there to be copied, so nothing is cut."""
+    console.print(Text(title, style="bold"))
+    for row in cells:
+        console.print(Text(" ".join(filter(None, row[:3])), style="bold"), soft_wrap=True)
+        rest = (f"{name.lower()}: {cell}" for name, cell in zip(columns[3:], row[3:], strict=True) if cell)
+        console.print(Text("   " + "; ".join(rest)))
 
 
 def _visible(text: str) -> str:

@@ -1,14 +1,15 @@
 """`uptake explain`: the whole story of one tenant and one app, in words."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
-from models.queries.tenants import SentNotice, Story
+from models.queries.tenants import SentNotice, Story, TimelineEntry
 from uptake.facts import Status
 from uptake.lag import LagClass, bounded, judge
 from uptake.policy import KIND_OF, Explanation, Policy, Reason, explain
 from uptake.versions import History
-from uptake.wording import Standing, explanation
+from uptake.wording import Standing, explanation, moment
 
 
 def told(story: Story, notices: list[SentNotice], history: History, policy: Policy, *, now: datetime) -> Iterator[str]:
@@ -72,14 +73,14 @@ def _alert(story: Story, history: History, policy: Policy, *, now: datetime) -> 
             tenant=story.tenant_name or story.tenant,
             environment=story.environment,
             since=decided.since,
-            fires_at=decided.fires_at,
+            fires_at=story.fired_at if story.alert_state == "firing" else decided.fires_at,
             severity=story.severity if story.alert_state == "firing" else decided.severity,
         )
     )
     yield from _rule(policy, decided)
     if story.alert_state == "firing":
-        yield f"The alert was raised on {_at(story.fired_at)}."
-    elif story.alert_state == "resolved":
+        return
+    if story.alert_state == "resolved":
         yield f"The last alert ended because: {(story.alert_reason or '').replace('_', ' ')}."
 
 
@@ -108,7 +109,8 @@ def _days(span: timedelta) -> str:
 def _reminders(story: Story, notices: list[SentNotice]) -> Iterator[str]:
     for notice in notices:
         state = notice.state if not notice.settle_reason else f"{notice.state}: {notice.settle_reason}"
-        yield f"{_at(notice.created_at)}: {notice.reason} reminder to {notice.to} ({state})."
+        which = "first reminder" if notice.reason == "first" else "another reminder"
+        yield f"{_at(notice.created_at)}: {which} to {notice.to} ({state})."
     if story.stop_reason:
         yield f"Reminders have stopped: {story.stop_reason.replace('_', ' ')}."
     elif story.next_reminder_at:
@@ -120,4 +122,35 @@ def _reminders(story: Story, notices: list[SentNotice]) -> Iterator[str]:
 
 
 def _at(instant: datetime | None) -> str:
-    return instant.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC") if instant else "never"
+    return moment(instant) if instant else "never"
+
+
+def happened(entry: TimelineEntry) -> str:
+    """One event of a tenant's history in words, without what its type says already."""
+    data = entry.data
+    said = {
+        "tenant.upgraded": f"version {data.get('from_version')} to {data.get('to_version')}, {_bounds(data)}",
+        "tenant.connected": f"at version {data.get('to_version')}, {_bounds(data)}",
+        "reminder.opened": f"for version {data.get('target_version')}",
+        "reminder.stopped": _plain(data.get("reason")),
+    }
+    if entry.type in said:
+        return said[entry.type]
+    if entry.type.startswith("alert."):
+        severity = f"{data['severity']}: " if data.get("severity") else ""
+        return f"{severity}{_plain(data.get('kind'))}, {_plain(data.get('reason'))}"
+    return _bounds(data) if entry.type.startswith("tenant.") else ""
+
+
+def _bounds(data: dict[str, Any]) -> str:
+    """When it happened, as exactly as is known, and who did it."""
+    if data.get("first_observation"):
+        return "as first seen"
+    if data.get("accepted_at"):
+        by = f" by {data['accepted_by']}" if data.get("accepted_by") else ""
+        return f"accepted {_at(datetime.fromisoformat(data['accepted_at']))}{by}"
+    return f"after {_at(datetime.fromisoformat(data['not_before']))}" if data.get("not_before") else ""
+
+
+def _plain(word: object) -> str:
+    return str(word or "").replace("_", " ")

@@ -37,6 +37,9 @@ def check(*, json: Json = False) -> None:
     if json:
         as_json({"file": str(file), "sources": sorted(found.sources), "receivers": sorted(found.receivers)})
         return
+    if not file.exists():
+        console.print(f"There is no {file}: copy docs/uptake.example.toml and say where your portal is.", markup=False)
+        return
     names = ", ".join(found.sources) or "none, so nothing is polled"
     console.print(
         f"{file} is in order. Sources: {names}. Receivers: {', '.join(found.receivers)}.",

@@ -28,6 +28,9 @@ def main(arguments: list[str]) -> None:
             hands = Hands(reachable(chosen.portal_host), chosen.portal_port)
             people = People.read(chosen.config.parent / "credentials.json", hands)
             Life(people, Random()).go_on()  # noqa: S311 - a story, not a secret
+    except KeyboardInterrupt:
+        # Whoever pressed it sees what the supervisor says.
+        sys.exit(130)
     except RefusedError as error:
         refuse(f"The demo stops, for {error}")
     except Exception as error:

@@ -99,6 +99,11 @@ class Hands:
         connection.close()
         return self._sent(method, path, content, headers)
 
+    def close(self) -> None:
+        """Hang up, in the thread that called."""
+        if hasattr(self._mine, "connection"):
+            self._mine.connection.close()
+
     def _connection(self) -> http.client.HTTPConnection:
         if not hasattr(self._mine, "connection"):
             self._mine.connection = http.client.HTTPConnection(*self._address, timeout=PATIENCE_SECONDS)

@@ -40,14 +40,14 @@ def live_through(directory: Path, story: Story) -> None:
     """Make the past, up to this moment; the database holds our schema and the portal its people."""
     chosen = settings()
     host = chosen.portal_host
-    with _portal(host, chosen.portal_port) as hands:
+    with portal_with_a_clock(host, chosen.portal_port) as hands:
         open_database()
         adopt_sources()
         _Past(People.read(directory / "credentials.json", hands), story).live()
 
 
 @contextmanager
-def _portal(host: str, port: int) -> Iterator[Hands]:
+def portal_with_a_clock(host: str, port: int) -> Iterator[Hands]:
     """A portal whose clock can be set, for as long as this lasts."""
     argv = [sys.executable, "-m", "portal", "serve", "--host", host, "--port", str(port), "--demo-clock"]
     # Ninety days pass in half a minute.
@@ -62,6 +62,7 @@ def _portal(host: str, port: int) -> Iterator[Hands]:
                 raise SetupError("The demo's portal does not start; it may say why above.")
             time.sleep(0.05)
         yield hands
+        hands.close()
     finally:
         process.terminate()
         process.wait()

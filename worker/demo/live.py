@@ -15,7 +15,7 @@ log = structlog.get_logger()
 PAUSE_SECONDS = (4.0, 8.0)
 # One tenant in so many never upgrades: there is always somebody to remind.
 STUBBORN = 4
-RELEASE_EVERY, COME_OR_GO_EVERY = 100, 15
+RELEASE_EVERY, COME_OR_GO_EVERY = 40, 15
 EXTRA = ("tn.rpt.reports:r", "tn.tsm.tasks:r", "tn.tel.optouts:r", "tn.sal.proposals:r", "tn.stt.businessunits:r")
 
 
@@ -26,6 +26,7 @@ class Life:
         self.people = people
         self.random = random
         self.acted = 0
+        self.comes = True
 
     def go_on(self) -> None:
         """Act until this process is ended; a portal that does not answer is asked again later."""
@@ -59,12 +60,16 @@ class Life:
         return True
 
     def _come_or_go(self, apps: list[dict[str, Any]]) -> bool:
+        """One comes, the next time one goes; False when there is nobody to."""
+        self.comes = not self.comes
+        status, verb = ("notConnected,disconnected", "allow") if self.comes else ("connected", "revoke")
         for app in apps:
-            away = self._listed(f"/apps/{app['id']}/connections", status="notConnected")
-            if away:
-                tenant = self.random.choice(away)["resourceOwner"]["id"]
-                self.people.access(tenant, app["id"], "allow")
-                log.info("demo.acted", what="connected", tenant=tenant, app=app["name"])
+            found = self._listed(f"/apps/{app['id']}/connections", status=status)
+            if found:
+                tenant = self.random.choice(found)["resourceOwner"]["id"]
+                self.people.access(tenant, app["id"], verb)
+                what = "connected" if self.comes else "revoked"
+                log.info("demo.acted", what=what, tenant=tenant, app=app["name"])
                 return True
         return False
 
@@ -82,7 +87,12 @@ class Life:
 
     def _scopes(self, app: int) -> set[str]:
         (latest, *_) = self._listed(f"/apps/{app}/versions", pageSize=1)
-        return set(latest["scopes"])
+        return {
+            f"{scope['name']}:{level}"
+            for scope in latest["scopes"]
+            for level, asked in (("r", scope["view"]), ("w", scope["modify"]))
+            if asked
+        }
 
     def _listed(self, path: str, **query: Any) -> list[dict[str, Any]]:
         asked = "&".join(f"{name}={value}" for name, value in ({"pageSize": 500} | query).items())
