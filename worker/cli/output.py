@@ -39,7 +39,8 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], 
         drawn.add_column(column, overflow="fold", min_width=min(widest, _WIDEST_WORD))
     for row in cells:
         drawn.add_row(*map(Text, row))
-    if console.measure(drawn).minimum > console.width:
+    # Measured as if there were room: rich would clip the answer, as it would the table.
+    if console.measure(drawn, options=console.options.update(max_width=1000)).minimum > console.width:
         _records(title, columns, cells)
     else:
         console.print(drawn)
@@ -49,8 +50,8 @@ def _records(title: str, columns: Sequence[str], cells: Sequence[Sequence[str]])
     """Line by line what is too wide for a table: ids are there to be copied, so nothing is cut."""
     console.print(Text(title, style="bold"))
     for row in cells:
-        console.print(Text(" ".join(filter(None, row[:3])), style="bold"), soft_wrap=True)
-        rest = (f"{name.lower()}: {cell}" for name, cell in zip(columns[3:], row[3:], strict=True) if cell)
+        console.print(Text(" ".join(filter(None, row[:2])), style="bold"), soft_wrap=True)
+        rest = (f"{name.lower()}: {cell}" for name, cell in zip(columns[2:], row[2:], strict=True) if cell)
         console.print(Text("   " + "; ".join(rest)))
 
 
