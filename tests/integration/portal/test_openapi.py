@@ -75,7 +75,9 @@ def test_document_holds(people: tuple[str, dict[str, Any]], tmp_path: Path) -> N
         "run",
         f"{base}/portal/v2/openapi.json",
     ]
-    command += ["--url", base, "--checks", "all", "--max-examples", EXAMPLES, "--no-color", "--workers", "2"]
+    command += ["--url", base, "--checks", "all", "--max-examples", EXAMPLES, "--no-color"]
+    # One worker: two threads that parse Python at once crash CPython 3.11 (gh-106905) inside Hypothesis.
+    command += ["--workers", "1"]
     command += ["--continue-on-failure", "--seed", "1", "--generation-database", "none"]
     environment = {**os.environ, "PORTAL_PEOPLE": json.dumps(known), "PYTHONPATH": str(Path.cwd())}
     environment |= {"SCHEMATHESIS_HOOKS": "tests.integration.portal.fuzzed"}
