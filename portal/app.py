@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 
 from fastapi import FastAPI, Response
 from sqlalchemy.engine import URL
@@ -26,6 +27,7 @@ from portal import (
 from portal.answers import json_answer
 from portal.clock import Clock
 from portal.database import pool
+from portal.pages import site
 from portal.push import Pushing
 from portal.rates import Rates
 from portal.scopes_in_play import ScopesInPlay
@@ -35,20 +37,27 @@ DEVELOPER = BASE + "/organization/{organization}"
 TENANT = BASE + "/tenant/{tenant}"
 
 
-def create_app(
-    database: URL, *, demo_clock: bool = False, rates: Rates | None = None, private_receivers: bool = False
-) -> FastAPI:
-    """The application over *database*; with *demo_clock*, business time can be set over HTTP.
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """How a portal is served; left alone, as strangers may reach it."""
 
-    Events go to public https addresses only, unless *private_receivers* are wanted: those of a developer's own machine.
-    """
+    demo_clock: bool = False  # business time can be set over HTTP, by anybody
+    rates: Rates = field(default_factory=Rates)
+    private_receivers: bool = False  # events go to addresses that are not public, too
+    secret: str | None = None  # signs sessions; without one they end with the process
+    https_only: bool = False  # browsers send the session by https only
+
+
+def create_app(database: URL, chosen: Choices | None = None) -> FastAPI:
+    """The application over *database*, served as *chosen*."""
+    choices = chosen or Choices()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.engine = pool(database)
         # The same pool, for single statements that need no transaction around them.
         app.state.reader = app.state.engine.execution_options(isolation_level="AUTOCOMMIT")
-        pushing = Pushing(app.state.engine, private=private_receivers)
+        pushing = Pushing(app.state.engine, private=choices.private_receivers)
         yield
         await pushing.stop()
         await app.state.engine.dispose()
@@ -63,8 +72,8 @@ def create_app(
         lifespan=lifespan,
     )
     app.state.clock = Clock()
-    app.state.private_receivers = private_receivers
-    app.state.rates = rates or Rates()
+    app.state.private_receivers = choices.private_receivers
+    app.state.rates = choices.rates
     app.state.scopes = ScopesInPlay()
     problems.install(app)
     openapi.install(app)
@@ -77,8 +86,9 @@ def create_app(
         app.include_router(routes, prefix=TENANT)
     app.include_router(guarded.router)
     app.include_router(approvals.router, prefix=BASE)
-    if demo_clock:
+    if choices.demo_clock:
         app.include_router(clock_setting.router, prefix=BASE)
+    site.install(app, choices.secret, https_only=choices.https_only)
     return app
 
 

@@ -9,8 +9,10 @@ from sqlalchemy.dialects.postgresql import insert
 
 from portal.clock import Clock
 from portal.credentials import hashed, new_app_key, new_client_id, new_secret
-from portal.fields import HomePage, Name, TenantId
+from portal.fields import HomePage, Name, TenantId, Username
+from portal.people import hashed_password, new_password
 from portal.tables import client, organization, tenant
+from portal.tables import person as person_table
 
 ORGANIZATION_SCOPES = (
     "dp.app.apps:r",
@@ -34,6 +36,8 @@ class NewClient(_Entry):
 
     name: Name
     scopes: tuple[str, ...] = ()
+    # Who may sign in to the pages as this client; the password is made for them, and told once.
+    username: Username | None = None
 
 
 class NewOrganization(_Entry):
@@ -137,4 +141,16 @@ def _client(connection: Connection, kind: str, owner: Any, entry: NewClient, clo
     if connection.execute(statement.on_conflict_do_nothing().returning(client.c.id)).first() is None:
         return None
     named = {} if owner is None else {kind: str(owner)}
-    return {"name": entry.name, **named, **shown, "scopes": scopes}
+    person = _person(connection, shown["clientId"], entry.username, clock) if entry.username else {}
+    return {"name": entry.name, **named, **shown, "scopes": scopes, **person}
+
+
+def _person(connection: Connection, client_id: str, username: str, clock: Clock) -> dict[str, str]:
+    """Let somebody sign in as the new client; their name and their password."""
+    password = new_password()
+    number = select(client.c.id).where(client.c.client_id == client_id).scalar_subquery()
+    values = {"username": username, "password_hash": hashed_password(password), "client_id": number}
+    statement = insert(person_table).values(values | {"created_at": clock.now()}).on_conflict_do_nothing()
+    if connection.execute(statement.returning(person_table.c.id)).first() is None:
+        raise ValueError(f"user name {username!r} is taken: choose another")
+    return {"username": username, "password": password}

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from sqlalchemy import Connection
 
 from portal import approvals, migrations
-from portal.app import create_app
+from portal.app import Choices, create_app
 from portal.bootstrap import Bootstrap, NewClient, NewOrganization, NewTenant, install
 from portal.clock import Clock
 from portal.database import SetupError, address, connected, require_schema
@@ -43,7 +43,7 @@ def main() -> None:
 
 
 @commands.command()
-def serve(
+def serve(  # noqa: PLR0913, PLR0917 - one argument per option
     host: Annotated[str, typer.Option(envvar="UPTAKE_PORTAL_HOST")] = "127.0.0.1",
     port: Annotated[int, typer.Option(envvar="UPTAKE_PORTAL_PORT", min=1, max=65535)] = 8001,
     demo_clock: Annotated[bool, typer.Option(help="Let anybody who reaches the port set the business clock.")] = False,
@@ -56,17 +56,29 @@ def serve(
     private_receivers: Annotated[
         bool, typer.Option(help="Send events to addresses that are not public, and without TLS.")
     ] = False,
+    secret: Annotated[
+        str | None,
+        typer.Option(
+            envvar="UPTAKE_SECRET_KEY", help="Signs sessions; left out: they end with the process.", show_default=False
+        ),
+    ] = None,
+    https_only: Annotated[bool, typer.Option(help="Let browsers send the session by https only.")] = False,
 ) -> None:
-    """Serve the API until SIGTERM or Ctrl-C; calls that are under way are finished first."""
+    """Serve the API and the pages until SIGTERM or Ctrl-C; calls that are under way are finished first."""
     database = address()
     require_schema(database)
-    app = create_app(
-        database, demo_clock=demo_clock, rates=Rates(rate, token_rate), private_receivers=private_receivers
+    chosen = Choices(
+        demo_clock=demo_clock,
+        rates=Rates(rate, token_rate),
+        private_receivers=private_receivers,
+        secret=secret,
+        https_only=https_only,
     )
+    app = create_app(database, chosen)
     level = _logging()
     config = uvicorn.Config(app, log_level=level, access_log=False, timeout_graceful_shutdown=10)
     with _bound(host, port) as listening:
-        typer.echo(f"portal: serving on http://{host}:{listening.getsockname()[1]}/portal/v2", err=True)
+        typer.echo(f"portal: serving on http://{host}:{listening.getsockname()[1]}", err=True)
         uvicorn.Server(config).run(sockets=[listening])
 
 

@@ -8,6 +8,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from portal import migrations
 from portal.tables import SCHEMA
 
 # Times are read and printed as UTC; no statement of ours may hang on a lock or a lost client for long.
@@ -59,6 +60,8 @@ def require_schema(url: URL) -> None:
     try:
         if not inspect(engine).has_table("connection", schema=SCHEMA):
             raise SetupError("The portal's tables are missing: run `python -m portal migrate` first")
+        if migrations.behind(engine):
+            raise SetupError("The portal's tables are of another version: run `python -m portal migrate` first")
     finally:
         engine.dispose()
 

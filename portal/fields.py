@@ -45,6 +45,7 @@ def _known_grants(grants: list[str]) -> list[str]:
 
 
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=120, pattern=_NAME)]
+Username = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._@+-]{0,119}$")]
 HomePage = Annotated[
     str,
     StringConstraints(min_length=1, max_length=250, pattern=_WEB),

@@ -11,6 +11,7 @@ from portal.problems import Problem
 
 CALLS_PER_SECOND = 60
 TOKENS_PER_MINUTE = 60
+SIGN_INS_PER_MINUTE = 10
 # In tenths of a call: an answer without a body costs one.
 CALL, UNCHANGED = 10, 1
 
@@ -54,4 +55,6 @@ class Rates:
 
     def __init__(self, calls_per_second: int = CALLS_PER_SECOND, tokens_per_minute: int = TOKENS_PER_MINUTE) -> None:
         self.calls = Rate(RateLimitItemPerSecond(calls_per_second * CALL) if calls_per_second else None)
+        # Attempts at one name: enough for typing mistakes, nothing for guessing.
+        self.sign_ins = Rate(RateLimitItemPerMinute(SIGN_INS_PER_MINUTE * CALL))
         self.tokens = Rate(RateLimitItemPerMinute(tokens_per_minute * CALL) if tokens_per_minute else None)

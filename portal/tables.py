@@ -113,6 +113,18 @@ Index(
     postgresql_nulls_not_distinct=True,
 )
 
+person = Table(
+    "person",
+    metadata,
+    _id(1),
+    Column("username", String(120), nullable=False, unique=True),
+    # Argon2id, with its salt and parameters.
+    Column("password_hash", String(200), nullable=False),
+    # For whom they act, by what name, and with which scopes.
+    Column("client_id", ForeignKey(f"{SCHEMA}.client.id"), nullable=False, unique=True),
+    _at("created_at"),
+)
+
 token = Table(
     "token",
     metadata,

@@ -4,7 +4,11 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Engine
+
+from portal.tables import SCHEMA
 
 
 def _config(engine: Engine) -> Config:
@@ -17,6 +21,14 @@ def _config(engine: Engine) -> Config:
 def upgrade(engine: Engine) -> None:
     """Bring the schema up to date; changes nothing when it is."""
     command.upgrade(_config(engine), "head")
+
+
+def behind(engine: Engine) -> bool:
+    """Whether the schema is not that of this code."""
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"version_table_schema": SCHEMA})
+        present = context.get_current_revision()
+    return present != ScriptDirectory.from_config(_config(engine)).get_current_head()
 
 
 def check(engine: Engine) -> None:

@@ -13,7 +13,7 @@ import uvicorn
 from sqlalchemy import Engine
 from sqlalchemy.engine import make_url
 
-from portal.app import create_app
+from portal.app import Choices, create_app
 from portal.bootstrap import Bootstrap, NewClient, NewOrganization, NewTenant, install
 from portal.clock import Clock
 from portal.rates import Rates
@@ -23,13 +23,11 @@ VIEW, MODIFY, JOBS = "tn.crm.customers:r", "tn.crm.customers:w", "tn.jpm.jobs:r"
 
 
 @contextmanager
-def served(
-    database_url: str, *, demo_clock: bool = True, rates: Rates | None = None, private_receivers: bool = False
-) -> Iterator[str]:
-    """The address of a portal that is served from a thread until the block ends."""
-    app = create_app(
-        make_url(database_url), demo_clock=demo_clock, rates=rates or Rates(0, 0), private_receivers=private_receivers
-    )
+def served(database_url: str, **choices: Any) -> Iterator[str]:
+    """The address of a portal that is served from a thread; with a clock and without limits, or as *choices* say."""
+    everyday: dict[str, Any] = {"demo_clock": True, "rates": Rates(0, 0)}
+    chosen = Choices(**(everyday | choices))
+    app = create_app(make_url(database_url), chosen)
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", access_log=False))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

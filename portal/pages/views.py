@@ -1,0 +1,84 @@
+"""How pages are made: templates, forms that only our own pages can send, and headers that keep them to themselves."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from fastapi import Request, Response
+from fastapi.responses import HTMLResponse, RedirectResponse
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from starlette.datastructures import FormData
+from wtforms import Form
+from wtforms.csrf.session import SessionCSRF
+
+HERE = Path(__file__).parent / "templates"
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self';"
+    " form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    # Pages show keys and names; nothing on the way may keep them.
+    "Cache-Control": "no-store",
+}
+_pages = Environment(
+    loader=FileSystemLoader(HERE),
+    autoescape=select_autoescape(default=True, default_for_string=True),
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+class _Sent(Form):  # type: ignore[misc]  # the library has no type information
+    """The hidden field that every form of ours carries."""
+
+    class Meta:
+        """Bound to the session, by the library's own means."""
+
+        csrf = True
+        csrf_class = SessionCSRF
+        csrf_time_limit = timedelta(hours=8)
+
+
+def _token(request: Request, sent: FormData | None = None) -> _Sent:
+    secret: bytes = request.app.state.form_secret
+    return _Sent(sent, meta={"csrf_context": request.session, "csrf_secret": secret})
+
+
+def is_ours(request: Request, sent: FormData) -> bool:
+    """Whether the form was made for this session by one of our pages."""
+    return bool(_token(request, sent).validate())
+
+
+def page(request: Request, template: str, *, status: int = 200, **values: Any) -> Response:
+    """The page made from *template*, with the visitor and the form token that all of them need."""
+    visitor = getattr(request.state, "visitor", None)
+    given = {"visitor": visitor, "token": _token(request).csrf_token.current_token, "path": request.url.path}
+    said = request.session.pop("said", None)
+    content = _pages.get_template(template).render(**given, said=said, **values)
+    return HTMLResponse(content, status, headers=HEADERS)
+
+
+def onwards(request: Request, path: str, said: str | None = None) -> Response:
+    """On to *path* after something was done, where *said* is told once."""
+    if said is not None:
+        request.session["said"] = said
+    return RedirectResponse(path, 303, headers=HEADERS)
+
+
+def when(text: str | None) -> str:
+    """A time of the API, as people read it, in UTC."""
+    if not text:
+        return ""
+    return datetime.fromisoformat(f"{text[:26]}+00:00").astimezone(UTC).strftime("%-d %B %Y, %H:%M UTC")
+
+
+def first_error(errors: Mapping[str, list[str]], field: str) -> str:
+    """What is wrong with *field*, or with a part of it."""
+    return next((said[0] for name, said in errors.items() if name.partition(".")[0] == field), "")
+
+
+_pages.filters["when"] = when
+_pages.globals["first_error"] = first_error

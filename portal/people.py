@@ -1,0 +1,103 @@
+"""Who signs in to the pages: a person is one of an owner's clients, with a name and a password of their own."""
+
+import asyncio
+import hashlib
+import secrets
+from dataclasses import dataclass
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerifyMismatchError
+from sqlalchemy import bindparam, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from portal.tables import Record, client, organization, person, tenant
+
+_hasher = PasswordHasher()
+# Verified when there is no such person, so that a name that exists cannot be told by the time of the answer.
+_NOBODY = _hasher.hash(secrets.token_urlsafe(16))
+
+_WHO = (
+    select(
+        person.c.id,
+        person.c.username,
+        person.c.password_hash,
+        client.c.id.label("client_id"),
+        client.c.name,
+        client.c.kind,
+        client.c.organization_id,
+        client.c.tenant_id,
+        organization.c.faithful,
+        organization.c.name.label("organization_name"),
+        tenant.c.name.label("tenant_name"),
+    )
+    .join(client, client.c.id == person.c.client_id)
+    .outerjoin(organization, organization.c.id == client.c.organization_id)
+    .outerjoin(tenant, tenant.c.id == client.c.tenant_id)
+)
+BY_NAME = _WHO.where(person.c.username == bindparam("given"))
+BY_ID = _WHO.where(person.c.id == bindparam("given"))
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """A person who has signed in, and for whom they act."""
+
+    person: int
+    client: int
+    name: str
+    kind: str  # organization | tenant | operator
+    organization: int
+    tenant: str
+    faithful: bool
+    owner: str  # the name of the organization or the tenant
+    mark: str  # changes with the password, and ends the sessions that were begun with the old one
+
+    @classmethod
+    def of(cls, row: Record) -> "Visitor":
+        """The visitor that *row* describes."""
+        return cls(
+            person=row.id,
+            client=row.client_id,
+            name=row.name,
+            kind=row.kind,
+            organization=row.organization_id or 0,
+            tenant=row.tenant_id or "",
+            faithful=bool(row.faithful),
+            owner=row.organization_name or row.tenant_name or "Platform",
+            mark=hashlib.sha256(row.password_hash.encode()).hexdigest()[:16],
+        )
+
+
+def new_password() -> str:
+    """A password nobody can guess, which is told once."""
+    return secrets.token_urlsafe(15)
+
+
+def hashed_password(password: str) -> str:
+    """What is stored in place of *password*: argon2id with a salt."""
+    return _hasher.hash(password)
+
+
+async def signed_in(connection: AsyncConnection, username: str, password: str) -> Visitor | None:
+    """Whoever has this name and *password*; None when nobody does."""
+    row = (await connection.execute(BY_NAME, {"given": username.replace("\0", "")})).first()
+    stored = _NOBODY if row is None else row.password_hash
+    # Argon2 takes tens of milliseconds on purpose, which other calls must not wait for.
+    fits = await asyncio.to_thread(_fits, stored, password)
+    return Visitor.of(row) if row is not None and fits else None
+
+
+async def known(connection: AsyncConnection, number: int, mark: str) -> Visitor | None:
+    """The visitor of a session that was begun with the present password; None when that is over."""
+    row = (await connection.execute(BY_ID, {"given": number})).first()
+    if row is None:
+        return None
+    visitor = Visitor.of(row)
+    return visitor if secrets.compare_digest(visitor.mark, mark) else None
+
+
+def _fits(stored: str, password: str) -> bool:
+    try:
+        return _hasher.verify(stored, password)
+    except (VerifyMismatchError, InvalidHashError):
+        return False
