@@ -141,6 +141,9 @@ def _client(connection: Connection, kind: str, owner: Any, entry: NewClient, clo
     if connection.execute(statement.on_conflict_do_nothing().returning(client.c.id)).first() is None:
         return None
     named = {} if owner is None else {kind: str(owner)}
+    if entry.username and scopes != sorted(SCOPES[kind]):
+        # Pages do not ask for scopes one by one.
+        raise ValueError(f"client {entry.name!r}: whoever signs in holds every scope; leave `scopes` out")
     person = _person(connection, shown["clientId"], entry.username, clock) if entry.username else {}
     return {"name": entry.name, **named, **shown, "scopes": scopes, **person}
 

@@ -40,6 +40,8 @@ class ConnectionListing(Listing):
     version_less_than: Annotated[int, Field(ge=1, lt=2**31)] | None = None
     environment: Environment | None = None
     resource_owner: Annotated[list[TenantId], Several, Field(max_length=50)] | None = None
+    # Ours, beside the contract: what a person types to find a tenant.
+    search: Annotated[str, Field(max_length=120, pattern=r"^[^\x00]*$")] | None = None
 
     def conditions(self, table: Any) -> list[ColumnElement[bool]]:
         """All filters, over the table's own columns, so that a page can be cut before anything is joined."""
@@ -51,9 +53,17 @@ class ConnectionListing(Listing):
         )
         if self.resource_owner is not None:
             found.append(columns.tenant_id.in_(self.resource_owner))
+        if self.search:
+            found.append(columns.tenant_id.in_(_called(self.search)))
         if self.status is not None:
             found.append(_in_status(self.status))
         return [*found, *super().conditions(table)]
+
+
+def _called(words: str) -> Select[Any]:
+    """The tenants whose name holds *words*, or whose id begins so."""
+    by_name = tenant.c.name.icontains(words, autoescape=True)
+    return select(tenant.c.id).where(by_name | tenant.c.id.startswith(words, autoescape=True))
 
 
 def _in_status(wanted: Iterable[str]) -> ColumnElement[bool]:

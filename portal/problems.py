@@ -37,7 +37,7 @@ class Problem(Exception):  # noqa: N818 - a problem is what RFC 9457 calls it
         self.status = status
         self.code = code
         self.title = title
-        self.errors = dict(errors or {})
+        self.errors = {field: list(said) for field, said in (errors or {}).items()}
         self.headers = dict(headers or {})
         self.data = data
 

@@ -7,11 +7,11 @@ from fastapi import APIRouter, FastAPI, Response
 from fastapi.responses import FileResponse
 from starlette.middleware.sessions import SessionMiddleware
 
-from portal.pages import administering, developing, operating, visiting
+from portal.pages import administering, audience, developing, operating, releasing, visiting
 from portal.pages.views import HEADERS, HERE
 
 SESSION = timedelta(hours=8)
-FILES = {"style.css": "text/css", "icon.svg": "image/svg+xml"}
+FILES = {"style.css": "text/css", "icon.svg": "image/svg+xml", "portal.js": "text/javascript"}
 
 
 def install(app: FastAPI, secret: str | None, *, https_only: bool) -> None:
@@ -29,7 +29,7 @@ def install(app: FastAPI, secret: str | None, *, https_only: bool) -> None:
     files = APIRouter(include_in_schema=False)
     files.add_api_route("/pages/{name}", _file)
     app.include_router(files)
-    for part in (visiting, developing, administering, operating):
+    for part in (visiting, developing, releasing, audience, administering, operating):
         app.include_router(part.router)
 
 

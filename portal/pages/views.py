@@ -8,9 +8,12 @@ from typing import Any
 from fastapi import Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from pydantic import ValidationError
 from starlette.datastructures import FormData
 from wtforms import Form
 from wtforms.csrf.session import SessionCSRF
+
+from portal.problems import Problem
 
 HERE = Path(__file__).parent / "templates"
 HEADERS = {
@@ -29,6 +32,13 @@ _pages = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+
+
+# What a pattern would say to somebody who reads patterns.
+_PLAIN = {
+    "homePageUrl": "Write the whole address, such as https://acme.example.",
+    "tenantIds": "A tenant id is a number of at most 19 digits.",
+}
 
 
 class _Sent(Form):  # type: ignore[misc]  # the library has no type information
@@ -73,6 +83,19 @@ def when(text: str | None) -> str:
     if not text:
         return ""
     return datetime.fromisoformat(f"{text[:26]}+00:00").astimezone(UTC).strftime("%-d %B %Y, %H:%M UTC")
+
+
+def faults(wrong: ValidationError | Problem) -> dict[str, list[str]]:
+    """What is wrong, by field; under no name what is about the whole."""
+    if isinstance(wrong, Problem):
+        return wrong.errors or {"": [wrong.title]}
+    found: dict[str, list[str]] = {}
+    for error in wrong.errors():
+        said = error["msg"].removeprefix("Value error, ")
+        if error["type"] == "string_pattern_mismatch":
+            said = _PLAIN.get(str(error["loc"][0]), "This holds characters that do not belong here.")
+        found.setdefault(".".join(map(str, error["loc"])), []).append(said)
+    return found
 
 
 def first_error(errors: Mapping[str, list[str]], field: str) -> str:

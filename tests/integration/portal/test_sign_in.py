@@ -1,41 +1,16 @@
 """Signing in to the pages: sessions, forms of our own only, limits, and nobody else's pages."""
 
-import re
 from collections.abc import Iterator
-from secrets import randbelow, token_hex
 from typing import Any
 
-import httpx
 import pytest
 from sqlalchemy import text
 
-from portal.bootstrap import Bootstrap, NewClient, NewOrganization, NewTenant, install
+from portal.bootstrap import Bootstrap, NewClient, install
 from portal.clock import Clock
 from portal.people import hashed_password
+from tests.integration.portal.people import TOKEN, Browser, people_of
 from tests.integration.portal.world import Caller, World, app_body, code
-
-TOKEN = re.compile(r'name="csrf_token" value="([^"]+)"')
-
-
-class Browser:
-    """What a browser does with forms and cookies."""
-
-    def __init__(self, base: str) -> None:
-        self.http = httpx.Client(base_url=base, follow_redirects=True)
-
-    def open(self, path: str) -> httpx.Response:
-        """Go there, wherever that leads."""
-        return self.http.get(path)
-
-    def send(self, path: str, page: str, **fields: str) -> httpx.Response:
-        """Send a form of *page*, as it stands there, with *fields*."""
-        (token, *_) = TOKEN.findall(self.open(page).text)
-        return self.http.post(path, data={"csrf_token": token, **fields})
-
-    def sign_in(self, person: dict[str, Any], to: str = "") -> httpx.Response:
-        """Sign in as *person*, a new client with its password."""
-        path = "/sign-in" + (f"?to={to}" if to else "")
-        return self.send(path, path, username=person["username"], password=person["password"])
 
 
 @pytest.fixture
@@ -49,21 +24,7 @@ def browser(portal_url: str) -> Iterator[Browser]:
 @pytest.fixture
 def people(world: World) -> dict[str, Any]:
     """One of each kind, with their passwords."""
-    name = f"p{token_hex(5)}"
-    wanted = Bootstrap(
-        organizations=(NewOrganization(name="Acme", clients=(NewClient(name="j.doe", username=f"{name}d"),)),),
-        tenants=(
-            NewTenant(id=f"7{randbelow(10**16):016}", name="HVAC", clients=(NewClient(name="m", username=f"{name}a"),)),
-        ),
-        operators=(NewClient(name=f"{name}o", username=f"{name}o"),),
-    )
-    with world.engine.begin() as connection:
-        made = install(connection, wanted, Clock())
-    return {
-        "developer": made["organizations"][0]["clients"][0],
-        "admin": made["tenants"][0]["clients"][0],
-        "operator": made["operators"][0],
-    }
+    return people_of(world)
 
 
 def test_password_is_told_once_and_stored_hashed(world: World, people: dict[str, Any]) -> None:
