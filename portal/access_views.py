@@ -22,6 +22,7 @@ APP = (
     app.c.organization_name,
     app.c.home_page_url,
     app.c.latest_version,
+    app.c.credential_management,
 )
 VISIBLE = (
     select(*APP)
@@ -68,6 +69,7 @@ def view(seen: Record, row: Record, scopes: Any) -> dict[str, Any]:
         "newVersionAvailable": row.version is not None and row.version < seen.latest_version,
         "scopes": scopes,
         "clientId": row.client_id,
+        "credentialManagement": seen.credential_management,
         "allowedOn": stamp(row.allowed_at),
         "versionAcceptedOn": stamp(row.version_accepted_at),
         "versionAcceptedBy": row.version_accepted_by,

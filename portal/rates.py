@@ -5,7 +5,7 @@ import time
 
 from limits import RateLimitItem, RateLimitItemPerMinute, RateLimitItemPerSecond
 from limits.storage import MemoryStorage
-from limits.strategies import SlidingWindowCounterRateLimiter
+from limits.strategies import FixedWindowRateLimiter
 
 from portal.problems import Problem
 
@@ -21,7 +21,8 @@ class Rate:
 
     def __init__(self, limit: RateLimitItem | None) -> None:
         self._limit = limit
-        self._counter = SlidingWindowCounterRateLimiter(MemoryStorage())
+        # Fixed windows: only of them can be said for certain when the next call is admitted.
+        self._counter = FixedWindowRateLimiter(MemoryStorage())
 
     def admit(self, caller: str) -> dict[str, str]:
         """Let *caller* make a call, for now at the least price; the headers to tell. Raises a Problem (429)."""

@@ -233,6 +233,7 @@ class Access(_Shape):
     new_version_available: bool
     scopes: list[str]
     client_id: str | None
+    credential_management: CredentialManagement
     allowed_on: Instant | None
     version_accepted_on: Instant | None
     version_accepted_by: str | None

@@ -1,0 +1,129 @@
+"""The tenant admin's pages: what is asked for is shown before anything is accepted, and only that is accepted."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.integration.portal.people import Browser, people_of
+from tests.integration.portal.world import JOBS, VIEW, Caller, World, app_body, token_of
+
+
+@pytest.fixture
+def admin(world: World) -> dict[str, Any]:
+    """A tenant's admin."""
+    entry: dict[str, Any] = people_of(world)["admin"]
+    return entry
+
+
+@pytest.fixture
+def browser(portal_url: str, admin: dict[str, Any]) -> Iterator[Browser]:
+    """Their browser, signed in."""
+    browser = Browser(portal_url)
+    browser.sign_in(admin)
+    yield browser
+    browser.http.close()
+
+
+@pytest.fixture
+def app(developer: Caller, admin: dict[str, Any]) -> int:
+    """An app that the tenant may see."""
+    number: int = developer.ok("POST", "/apps", app_body(tenantIds=[admin["tenant"]]))["id"]
+    return number
+
+
+def does(browser: Browser, app: int, what: str, *, shown: int = 0) -> httpx.Response:
+    """Press a button of the app's page."""
+    return browser.send(f"/access/{app}", f"/access/{app}", do=what, shown=str(shown))
+
+
+def status(developer: Caller) -> tuple[str, int | None]:
+    """How the one connection stands."""
+    (row,) = developer.listed("/connections")
+    return row["status"], row["version"]
+
+
+def test_from_allow_to_revoke(browser: Browser, developer: Caller, app: int) -> None:
+    """Every button does what it says, and the page shows what is in play afterwards."""
+    assert "This app asks for" in browser.open(f"/access/{app}").text
+    assert "Nothing has changed" in does(browser, app, "decline").text
+    assert status(developer) == ("notConnected", None)
+    assert "Access is allowed." in does(browser, app, "allow", shown=1).text
+    assert status(developer) == ("connected", 1)
+    developer.ok("POST", f"/apps/{app}/versions", {"scopes": [JOBS]})
+    assert "New version available: 2" in browser.open("/access").text
+    screen = browser.open(f"/access/{app}").text
+    assert "New Version Available: 2" in screen
+    assert f'<li class="add"><code>{JOBS}</code>' in screen
+    assert f'<li class="del"><code>{VIEW}</code>' in screen
+    does(browser, app, "decline")
+    assert status(developer) == ("connected", 1)
+    does(browser, app, "upgrade", shown=2)
+    assert status(developer) == ("connected", 2)
+    does(browser, app, "disable")
+    assert status(developer) == ("disabled", 2)
+    does(browser, app, "enable")
+    assert status(developer) == ("connected", 2)
+    assert "Access has ended" in does(browser, app, "revoke").text
+    assert status(developer) == ("disconnected", None)
+
+
+def test_only_what_was_shown_is_accepted(browser: Browser, developer: Caller, app: int) -> None:
+    """A version that came while the page was open is not accepted unseen; the page says so and shows it."""
+    does(browser, app, "allow", shown=1)
+    for scopes in ([JOBS], [VIEW, JOBS]):
+        developer.ok("POST", f"/apps/{app}/versions", {"scopes": scopes})
+    answer = does(browser, app, "upgrade", shown=2)
+    assert answer.status_code == 409
+    assert "The latest version is 3" in answer.text
+    assert "New Version Available: 3" in answer.text
+    assert status(developer) == ("connected", 1)
+
+
+def test_secrets(world: World, browser: Browser, app: int) -> None:
+    """A secret is shown once and works until it is ended; a third one is not offered."""
+    does(browser, app, "allow", shown=1)
+    path = f"/access/{app}"
+    made = browser.send(f"{path}/secrets", path).text
+    (value,) = re.findall(r"<code data-key>(cs1\.[^<]+)</code>", made)
+    (client,) = re.findall(r"<code>(cid\.[^<]+)</code>", made)
+    secret = {"clientId": client, "value": value}
+    assert token_of(world, secret).status_code == 200
+    assert value not in browser.open(path).text
+    browser.send(f"{path}/secrets", path)
+    assert "New secret" not in browser.open(path).text
+    (first, _) = re.findall(r"/secrets/(\d+)/delete", browser.open(path).text)
+    assert "The secret is ended." in browser.send(f"{path}/secrets/{first}/delete", path).text
+    assert token_of(world, secret).status_code == 400
+
+
+def test_environments_are_apart(browser: Browser, developer: Caller, app: int) -> None:
+    """Allowing in integration says nothing about production."""
+    path = f"/access/{app}?environment=integration"
+    assert "not connected yet" in browser.open(path).text
+    browser.send(path, path, do="allow", shown="1")
+    rows = {row["environment"]: row["status"] for row in developer.listed("/connections")}
+    assert rows == {"production": "notConnected", "integration": "connected"}
+
+
+def test_secrets_that_the_developer_makes(browser: Browser, developer: Caller, admin: dict[str, Any]) -> None:
+    """Where the app says so, the page offers no secret and says who makes it."""
+    body = app_body(tenantIds=[admin["tenant"]], credentialManagement="developer")
+    app = developer.ok("POST", "/apps", body)["id"]
+    does(browser, app, "allow", shown=1)
+    screen = browser.open(f"/access/{app}").text
+    assert "New secret" not in screen
+    assert "The developer makes the secrets of this app." in screen
+
+
+def test_apps_that_are_not_visible(world: World, browser: Browser, developer: Caller, admin: dict[str, Any]) -> None:
+    """An app of others, or one that is not approved, has no page and takes no button."""
+    others = developer.ok("POST", "/apps", app_body(tenantIds=world.tenants(1)))["id"]
+    waiting = developer.ok("POST", "/apps", app_body(distribution="public", tenantIds=[admin["tenant"]]))["id"]
+    ours = developer.ok("POST", "/apps", app_body(tenantIds=[admin["tenant"]]))["id"]
+    for app in (others, waiting):
+        assert browser.open(f"/access/{app}").status_code == 404
+        for path in (f"/access/{app}", f"/access/{app}/secrets", f"/access/{app}/secrets/1/delete"):
+            assert browser.send(path, f"/access/{ours}", do="allow", shown="1").status_code == 404
