@@ -160,7 +160,8 @@ def settle(session: Session, notice: ClaimedNotice, settlement: Settlement, *, n
 
 def waiting(session: Session, *, now: datetime, most: int) -> list[int]:
     """Notices that could be sent now, among them those whose sender died; the oldest first."""
-    query = text("""SELECT id FROM notice WHERE due_at <= :now
-                    AND (state = 'due' OR (state = 'sending' AND lease_until < clock_timestamp()))
-                    ORDER BY due_at, id LIMIT :most""")
+    query = text("""SELECT n.id FROM notice n LEFT JOIN source src ON src.id = n.source_id
+                    WHERE n.due_at <= :now AND coalesce(src.enabled, true)
+                    AND (n.state = 'due' OR (n.state = 'sending' AND n.lease_until < clock_timestamp()))
+                    ORDER BY n.due_at, n.id LIMIT :most""")
     return list(session.scalars(query, {"now": now, "most": most}))

@@ -103,7 +103,10 @@ _OPEN = text("""
 INSERT INTO tenure (connection_id, app_id, tenant_id, environment, epoch, status, version, scope_set_id,
     not_before, valid_from)
 SELECT connection_id, :app, tenant_id, environment, epoch, status, version, scope_set_id,
-    before, greatest(:now, (SELECT max(t.valid_to) FROM tenure t WHERE t.connection_id = moved.connection_id))
+    before,
+    -- Where the stretch before it ended, be it a moment after now.
+    CASE WHEN was_status IS NULL THEN cast(:now AS timestamptz) ELSE greatest(:now, (
+        SELECT max(t.valid_to) FROM tenure t WHERE t.connection_id = moved.connection_id)) END
 FROM moved
 """)
 _EVENTS = text("""
@@ -186,6 +189,13 @@ def record(
         },
     )
     outcome = "held" if held else ("partial" if walk.is_partial else "complete")
+    recorded = Recorded(outcome, changed, vanished, tuple(released))
+    _remember(session, lease, walk, recorded, reason=held)
+    return recorded
+
+
+def _remember(session: Session, lease: AppLease, walk: Walk, recorded: Recorded, *, reason: str | None) -> None:
+    """Write the poll's own row; *reason* says why its absences were held."""
     session.execute(
         insert(Poll).values(
             source_id=lease.source_id,
@@ -193,16 +203,15 @@ def record(
             seq=lease.seq,
             started_at=lease.started_at,
             duration_seconds=walk.duration_seconds,
-            outcome=outcome,
-            reason=held,
+            outcome=recorded.outcome,
+            reason=reason,
             pages=walk.pages,
             rows=walk.rows,
-            changed=changed,
-            vanished=vanished,
+            changed=recorded.changed,
+            vanished=recorded.vanished,
             rejected=walk.rejected,
         )
     )
-    return Recorded(outcome, changed, vanished, tuple(released))
 
 
 def _apply(

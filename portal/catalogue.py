@@ -1,6 +1,6 @@
 """The scopes an app may ask for: groups of API capabilities, each with the levels it has."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -160,6 +160,16 @@ def _described(scope: Scope) -> dict[str, Any]:
 def described(grants: Iterable[str]) -> list[dict[str, Any]]:
     """*grants* as scopes with their two levels, in the catalogue's spelling, sorted by name."""
     return list(_levels(frozenset(grants)))
+
+
+def spelled(scopes: Iterable[Mapping[str, Any]]) -> list[str]:
+    """The grants that *scopes*, as `described` shows them, stand for: each level on its own."""
+    return [
+        f"{scope['name']}:{level}"
+        for scope in scopes
+        for level, word in (("r", "view"), ("w", "modify"))
+        if scope[word]
+    ]
 
 
 def _levels(grants: frozenset[str]) -> Iterator[dict[str, Any]]:

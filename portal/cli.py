@@ -24,6 +24,7 @@ from portal.database import SetupError, address, connected, require_schema
 from portal.problems import Problem
 from portal.rates import CALLS_PER_SECOND, TOKENS_PER_MINUTE, Rates
 
+log = structlog.get_logger()
 commands = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 organizations = typer.Typer(no_args_is_help=True, help="Developers' companies.")
 tenants = typer.Typer(no_args_is_help=True, help="Customers' accounts.")
@@ -78,7 +79,7 @@ def serve(  # noqa: PLR0913, PLR0917 - one argument per option
     level = _logging()
     config = uvicorn.Config(app, log_level=level, access_log=False, timeout_graceful_shutdown=10)
     with _bound(host, port) as listening:
-        typer.echo(f"portal: serving on http://{host}:{listening.getsockname()[1]}", err=True)
+        log.info("portal.serves", address=f"http://{host}:{listening.getsockname()[1]}")
         uvicorn.Server(config).run(sockets=[listening])
 
 

@@ -2,14 +2,14 @@
 
 from typing import Annotated, Any
 
-import msgspec
-from fastapi import Form, Query, Request, Response
+from fastapi import Form, Request, Response
 
 from portal import access, client_secrets
 from portal.callers import Call
+from portal.catalogue import spelled
 from portal.fields import AppPath, Environment, SecretPath
 from portal.pages import routes
-from portal.pages.views import onwards, page
+from portal.pages.views import At, onwards, page, told
 from portal.pages.visiting import TenantAdmin
 from portal.problems import Problem
 
@@ -26,12 +26,10 @@ SAID = {
 
 
 @router.get("/access")
-async def listed(
-    call: TenantAdmin, request: Request, at: Annotated[int, Query(alias="page", ge=1, le=10_000)] = 1
-) -> Response:
+async def listed(call: TenantAdmin, request: Request, at: At = 1) -> Response:
     """The apps that this tenant may see, and which of them have a new version."""
     asked = access.AccessListing(page=at, page_size=PER_PAGE, include_total=True)
-    found = msgspec.json.decode((await access.listed(call, asked)).body)
+    found = told(await access.listed(call, asked))
     return page(request, "access.html", found=found)
 
 
@@ -80,7 +78,7 @@ async def make_secret(
     call: TenantAdmin, request: Request, app: AppPath, environment: Environment = "production"
 ) -> Response:
     """A client secret, shown this once."""
-    made = msgspec.json.decode((await client_secrets.create_by_tenant(call, app, environment)).body)
+    made = told(await client_secrets.create_by_tenant(call, app, environment))
     return page(request, "secret.html", secret=made, back=f"/access/{app}?environment={environment}")
 
 
@@ -94,16 +92,16 @@ async def end_secret(
 
 
 async def _one(call: Call, request: Request, app: int, environment: Environment, *, trouble: str = "") -> Response:
-    pending = msgspec.json.decode((await access.pending(call, app, environment)).body)
+    pending = told(await access.pending(call, app, environment))
     try:
-        shown = msgspec.json.decode((await access.read(call, app, environment)).body)
+        shown = told(await access.read(call, app, environment))
     except Problem:
         # Never allowed in this environment; the app is there in production at least.
-        shown = msgspec.json.decode((await access.read(call, app, "production")).body) | _NOT_HERE
+        shown = told(await access.read(call, app, "production")) | _NOT_HERE
     secrets = []
     if shown["clientId"]:
         found = await client_secrets.listed_to_tenant(call, app, environment)
-        secrets = msgspec.json.decode(found.body)["data"]
+        secrets = told(found)["data"]
     more = {"one": shown, "pending": pending, "secrets": secrets, "environment": environment, "trouble": trouble}
     return page(request, "access_one.html", status=409 if trouble else 200, groups=_groups(pending), **more)
 
@@ -119,10 +117,6 @@ _NOT_HERE = {
 
 def _groups(pending: dict[str, Any]) -> list[tuple[str, str]]:
     """Every scope of the screen with its mark: added, removed or as before; sorted by name."""
-    kept = {f"{one['name']}:{level}" for one in pending["scopes"] for level in _levels(one)} - {*pending["added"]}
+    kept = {*spelled(pending["scopes"])} - {*pending["added"]}
     marked = [(name, "add") for name in pending["added"]] + [(name, "del") for name in pending["removed"]]
     return sorted([*marked, *((name, "kept") for name in kept)])
-
-
-def _levels(scope: dict[str, Any]) -> str:
-    return ("r" if scope["view"] else "") + ("w" if scope["modify"] else "")

@@ -3,8 +3,7 @@
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
-import msgspec
-from fastapi import Form, Query, Request, Response
+from fastapi import Form, Request, Response
 from pydantic import ValidationError
 
 from portal import availability, client_secrets, connections
@@ -13,13 +12,12 @@ from portal.fields import AppPath, ConnectionPath, TenantPath
 from portal.listing import Paging
 from portal.pages import routes
 from portal.pages.developing import read
-from portal.pages.views import faults, onwards, page
+from portal.pages.views import At, faults, onwards, page, told
 from portal.pages.visiting import Developer
 from portal.problems import Problem
 
 router = routes.router()
 PER_PAGE = 50
-At = Annotated[int, Query(alias="page", ge=1, le=10_000)]
 
 
 @router.get("/apps/{app}/tenants")
@@ -33,7 +31,7 @@ async def add(call: Developer, request: Request, app: AppPath, ids: Annotated[st
     """Add tenant ids, all of them or none."""
     try:
         body = availability.Entries.model_validate({"tenantIds": ids.replace(",", " ").split()})
-        done = msgspec.json.decode((await availability.add(call, app, body)).body)
+        done = told(await availability.add(call, app, body))
     except (ValidationError, Problem) as wrong:
         if isinstance(wrong, Problem) and wrong.status == 410:
             raise
@@ -60,7 +58,7 @@ async def _tenants(
 ) -> Response:
     shown = await read(call, app)
     asked = Paging(page=at, page_size=PER_PAGE, include_total=True)
-    found = msgspec.json.decode((await availability.listed(call, app, asked)).body)
+    found = told(await availability.listed(call, app, asked))
     more = {"app": shown, "found": found, "ids": ids, "errors": errors or {}, "limit": availability.LIMIT}
     return page(request, "tenants.html", status=status, **more)
 
@@ -74,7 +72,7 @@ async def listed(call: Developer, request: Request, app: AppPath, at: At = 1) ->
         asked = connections.ConnectionListing.model_validate(
             wanted | {"page": at, "pageSize": PER_PAGE, "includeTotal": True}
         )
-        found = msgspec.json.decode((await connections.of_app(call, app, asked)).body)
+        found = told(await connections.of_app(call, app, asked))
     except ValidationError as wrong:
         none = {"data": [], "page": 1, "pageSize": PER_PAGE, "hasMore": False, "totalCount": 0}
         return _page(request, shown, none, wanted, faults(wrong))
@@ -84,7 +82,7 @@ async def listed(call: Developer, request: Request, app: AppPath, at: At = 1) ->
 @router.post("/apps/{app}/connections/{number}/secret")
 async def make_secret(call: Developer, request: Request, app: AppPath, number: ConnectionPath) -> Response:
     """A client secret for a tenant, shown this once."""
-    made = msgspec.json.decode((await client_secrets.create(call, app, number)).body)
+    made = told(await client_secrets.create(call, app, number))
     return page(request, "secret.html", secret=made, back=f"/apps/{app}/connections")
 
 

@@ -1,9 +1,8 @@
 """The developer's pages about an app as such: My Apps, New App, its details and its end."""
 
-from typing import Annotated, Any
+from typing import Any
 
-import msgspec
-from fastapi import Query, Request, Response
+from fastapi import Request, Response
 from pydantic import ValidationError
 from starlette.datastructures import FormData
 
@@ -12,7 +11,7 @@ from portal.callers import Call
 from portal.catalogue import CATALOGUE
 from portal.fields import AppPath
 from portal.pages import routes
-from portal.pages.views import faults, onwards, page
+from portal.pages.views import At, faults, onwards, page, told
 from portal.pages.visiting import Developer
 from portal.problems import Problem
 
@@ -30,12 +29,10 @@ EMPTY = {
 
 
 @router.get("/apps")
-async def listed(
-    call: Developer, request: Request, at: Annotated[int, Query(alias="page", ge=1, le=10_000)] = 1
-) -> Response:
+async def listed(call: Developer, request: Request, at: At = 1) -> Response:
     """My Apps: what each is called, who may see it, and which version is the latest."""
     asked = apps.AppListing(page=at, page_size=PER_PAGE, include_total=True, sort="Id")
-    found = msgspec.json.decode((await apps.listed(call, asked)).body)
+    found = told(await apps.listed(call, asked))
     return page(request, "my_apps.html", found=found)
 
 
@@ -53,7 +50,7 @@ async def create(call: Developer, request: Request) -> Response:
     values = _values(await request.form())
     try:
         body = apps.NewApp.model_validate(values | {"tenantIds": values["tenantIds"].replace(",", " ").split()})
-        made = msgspec.json.decode((await apps.create(call, body)).body)
+        made = told(await apps.create(call, body))
     except (ValidationError, Problem) as wrong:
         more = {"values": values, "errors": faults(wrong), "catalogue": CATALOGUE}
         return page(request, "new_app.html", status=400, **more)
@@ -91,7 +88,7 @@ async def _details(
     call: Call, request: Request, app: int, *, errors: dict[str, list[str]], status: int = 200
 ) -> Response:
     answer = await apps.read(call, app)
-    shown = msgspec.json.decode(answer.body)
+    shown = told(answer)
     return page(request, "app.html", status=status, app=shown, tag=answer.headers["etag"], errors=errors)
 
 
@@ -113,5 +110,5 @@ async def delete(call: Developer, request: Request, app: AppPath) -> Response:
 
 async def read(call: Call, app: int) -> dict[str, Any]:
     """The app as the API shows it."""
-    shown: dict[str, Any] = msgspec.json.decode((await apps.read(call, app)).body)
+    shown: dict[str, Any] = told(await apps.read(call, app))
     return shown

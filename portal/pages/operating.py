@@ -2,14 +2,13 @@
 
 from typing import Annotated, Any
 
-import msgspec
 from fastapi import Form, Request, Response
 from sqlalchemy import select
 
 from portal import approvals
 from portal.answers import stamp
 from portal.pages import routes
-from portal.pages.views import onwards, page
+from portal.pages.views import onwards, page, told
 from portal.pages.visiting import Operator
 from portal.tables import Record, app, organization, version
 from portal.versions import diff
@@ -51,5 +50,5 @@ async def listed(call: Operator, request: Request) -> Response:
 async def judge(call: Operator, request: Request, number: int, verdict: Annotated[str, Form()]) -> Response:
     """Approve or reject an app, as its API does."""
     decide = approvals.approve if verdict == "approve" else approvals.reject
-    done = msgspec.json.decode((await decide(call, number)).body)
+    done = told(await decide(call, number))
     return onwards(request, "/approvals", f"App {number} is {done['approvalStatus']}.")

@@ -1,18 +1,15 @@
 """The developer's pages about scopes: the grid, what saving it would do, and the version history."""
 
-from typing import Annotated, Any
-
-import msgspec
-from fastapi import Query, Request, Response
+from fastapi import Request, Response
 from pydantic import ValidationError
 
 from portal import connections, versions
 from portal.callers import Call
-from portal.catalogue import CATALOGUE
+from portal.catalogue import CATALOGUE, spelled
 from portal.fields import AppPath
 from portal.pages import routes
 from portal.pages.developing import read
-from portal.pages.views import faults, onwards, page
+from portal.pages.views import At, faults, onwards, page, told
 from portal.pages.visiting import Developer
 from portal.problems import Problem
 
@@ -37,7 +34,7 @@ async def change(call: Developer, request: Request, app: AppPath) -> Response:
     try:
         body = versions.Release.model_validate({"scopes": chosen, "expectedLatest": sent.get("expected") or None})
         if sent.get("do") == "save":
-            made = msgspec.json.decode((await versions.release(call, app, body)).body)
+            made = told(await versions.release(call, app, body))
             return onwards(request, f"/apps/{app}/versions", f"Version {made['version']} is released.")
     except (ValidationError, Problem) as wrong:
         if isinstance(wrong, Problem) and wrong.status in {404, 410}:
@@ -49,24 +46,18 @@ async def change(call: Developer, request: Request, app: AppPath) -> Response:
 
 
 @router.get("/apps/{app}/versions")
-async def history(
-    call: Developer, request: Request, app: AppPath, at: Annotated[int, Query(alias="page", ge=1, le=10_000)] = 1
-) -> Response:
+async def history(call: Developer, request: Request, app: AppPath, at: At = 1) -> Response:
     """The version history: what came and went in each, when and by whom."""
     shown = await read(call, app)
     asked = versions.VersionListing(page=at, page_size=PER_PAGE, include_total=True)
-    found = msgspec.json.decode((await versions.listed(call, app, asked)).body)
+    found = told(await versions.listed(call, app, asked))
     return page(request, "versions.html", app=shown, found=found)
 
 
 async def _granted(call: Call, app: int, number: int) -> list[str]:
     """The scopes of a version, each level on its own."""
-    shown = msgspec.json.decode((await versions.read(call, app, number)).body)
-    return [f"{one['name']}:{level}" for one in shown["scopes"] for level in _levels(one)]
-
-
-def _levels(scope: dict[str, Any]) -> str:
-    return ("r" if scope["view"] else "") + ("w" if scope["modify"] else "")
+    shown = told(await versions.read(call, app, number))
+    return spelled(shown["scopes"])
 
 
 async def _running(call: Call, app: int) -> int:
@@ -74,5 +65,5 @@ async def _running(call: Call, app: int) -> int:
     asked = connections.ConnectionListing(
         status=["connected", "disabled"], environment="production", page_size=1, include_total=True
     )
-    found: int = msgspec.json.decode((await connections.of_app(call, app, asked)).body)["totalCount"]
+    found: int = told(await connections.of_app(call, app, asked))["totalCount"]
     return found

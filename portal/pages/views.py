@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import Request, Response
+import msgspec
+from fastapi import Query, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from pydantic import ValidationError
@@ -15,6 +16,8 @@ from wtforms.csrf.session import SessionCSRF
 
 from portal.problems import Problem
 
+# Which page of a list.
+At = Annotated[int, Query(alias="page", ge=1, le=10_000)]
 HERE = Path(__file__).parent / "templates"
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self';"
@@ -76,6 +79,11 @@ def onwards(request: Request, path: str, said: str | None = None) -> Response:
     if said is not None:
         request.session["said"] = said
     return RedirectResponse(path, 303, headers=HEADERS)
+
+
+def told(answer: Response) -> Any:
+    """What a call of the API answered: pages show what the API says, and nothing of their own."""
+    return msgspec.json.decode(bytes(answer.body))
 
 
 def when(text: str | None) -> str:

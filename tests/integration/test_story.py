@@ -26,6 +26,13 @@ def lagging(world: World) -> None:
     world.poll()
 
 
+def upgraded(world: World) -> None:
+    """The tenant accepts version 2, which is seen and judged."""
+    world.put("1", 2, tenant_name="Bright HVAC")
+    world.poll()
+    world.evaluate()
+
+
 def test_from_grace_to_alert(world: World) -> None:
     """First the grace runs, then there is an alert; each time the rule and the instant are told."""
     lagging(world)
@@ -41,13 +48,11 @@ def test_from_grace_to_alert(world: World) -> None:
     assert "open since 22 March 2026" in said
 
 
-def test_upgraded(world: World) -> None:
+def test_upgraded_tenant(world: World) -> None:
     """After the upgrade nothing is missing, and the story says why the alert ended."""
     lagging(world)
     world.evaluate(after=timedelta(days=20))
-    world.put("1", 2, tenant_name="Bright HVAC")
-    world.poll()
-    world.evaluate()
+    upgraded(world)
     said = words(world)
     assert "No alert: Bright HVAC runs the latest version" in said
     assert "The last alert ended because: upgraded." in said
@@ -58,9 +63,7 @@ def test_history_in_words(world: World) -> None:
     """Each event says what its type does not: versions, bounds, the alert's kind and reason."""
     lagging(world)
     world.evaluate(after=timedelta(days=20))
-    world.put("1", 2, tenant_name="Bright HVAC")
-    world.poll()
-    world.evaluate()
+    upgraded(world)
     said = [(entry.type, happened(entry)) for entry in timeline(world.session, "1")]
     assert said[0] == ("tenant.connected", "at version 1, as first seen")
     assert said[1] == ("alert.raised", "info: tenant lagging, grace over")
@@ -72,7 +75,5 @@ def test_alert_that_never_fired_is_no_event(world: World) -> None:
     """What was pending and is over was told to nobody, so the tenant's history is silent about it."""
     lagging(world)
     world.evaluate(after=timedelta(days=1))
-    world.put("1", 2, tenant_name="Bright HVAC")
-    world.poll()
-    world.evaluate()
+    upgraded(world)
     assert [entry.type for entry in timeline(world.session, "1")] == ["tenant.connected", "tenant.upgraded"]
