@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, Select, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from portal.clock import Clock
@@ -119,10 +119,14 @@ def _clients(
     connection: Connection, kind: str, entries: list[tuple[Any, NewClient]], clock: Clock
 ) -> list[dict[str, Any]]:
     """The new ones among *entries*, each with its credentials; those that exist keep theirs and are not told."""
-    return [made for owner, entry in entries if (made := _client(connection, kind, owner, entry, clock))]
+    return [made for owner, entry in entries if (made := add_client(connection, kind, owner, entry, clock))]
 
 
-def _client(connection: Connection, kind: str, owner: Any, entry: NewClient, clock: Clock) -> dict[str, Any] | None:
+def add_client(connection: Connection, kind: str, owner: Any, entry: NewClient, clock: Clock) -> dict[str, Any] | None:
+    """Make a client of *owner* and whoever signs in as it, where they are missing; None when both are there.
+
+    The answer tells what is new, secrets included, this once. ValueError says what stands in the way.
+    """
     secret = new_secret()
     scopes = sorted(set(entry.scopes) or SCOPES[kind])
     if unknown := set(scopes) - set(SCOPES[kind]):
@@ -138,20 +142,33 @@ def _client(connection: Connection, kind: str, owner: Any, entry: NewClient, clo
         created_at=clock.now(),
         **({} if owner is None else {f"{kind}_id": owner}),
     )
-    if connection.execute(statement.on_conflict_do_nothing().returning(client.c.id)).first() is None:
-        return None
-    named = {} if owner is None else {kind: str(owner)}
-    if entry.username and scopes != sorted(SCOPES[kind]):
+    made = connection.execute(statement.on_conflict_do_nothing().returning(client.c.id)).scalar_one_or_none()
+    number, held = connection.execute(_named(kind, owner, entry.name)).one()
+    if entry.username and held != sorted(SCOPES[kind]):
         # Pages do not ask for scopes one by one.
         raise ValueError(f"client {entry.name!r}: whoever signs in holds every scope; leave `scopes` out")
-    person = _person(connection, shown["clientId"], entry.username, clock) if entry.username else {}
-    return {"name": entry.name, **named, **shown, "scopes": scopes, **person}
+    person = _person(connection, number, entry.username, clock) if entry.username else {}
+    if made is None and not person:
+        return None
+    named = {} if owner is None else {kind: str(owner)}
+    return {"name": entry.name, **named, **({} if made is None else shown | {"scopes": scopes}), **person}
 
 
-def _person(connection: Connection, client_id: str, username: str, clock: Clock) -> dict[str, str]:
-    """Let somebody sign in as the new client; their name and their password."""
+def _named(kind: str, owner: Any, name: str) -> Select[int, list[str]]:
+    """The number and the scopes of the client of this *name*."""
+    found = select(client.c.id, client.c.scopes).where(client.c.kind == kind, client.c.name == name)
+    return found if owner is None else found.where(client.c[f"{kind}_id"] == owner)
+
+
+def _person(connection: Connection, number: int, username: str, clock: Clock) -> dict[str, str]:
+    """Let somebody sign in as the client; their name and password, or nothing when they do so already."""
+    held = select(person_table.c.username).where(person_table.c.client_id == number)
+    known = connection.execute(held).scalar_one_or_none()
+    if known == username:
+        return {}
+    if known:
+        raise ValueError(f"{known!r} signs in as that client already: name another client")
     password = new_password()
-    number = select(client.c.id).where(client.c.client_id == client_id).scalar_subquery()
     values = {"username": username, "password_hash": hashed_password(password), "client_id": number}
     statement = insert(person_table).values(values | {"created_at": clock.now()}).on_conflict_do_nothing()
     if connection.execute(statement.returning(person_table.c.id)).first() is None:

@@ -1,28 +1,26 @@
 """The portal's commands: serve it, migrate it, and make what must exist before the first call."""
 
-import json
 import logging
 import os
 import socket
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import structlog
 import typer
 import uvicorn
 from pydantic import ValidationError
-from sqlalchemy import Connection
 
 from portal import approvals, migrations
 from portal.app import Choices, create_app
-from portal.bootstrap import Bootstrap, NewClient, NewOrganization, NewTenant, install
+from portal.bootstrap import Bootstrap, NewClient, NewOrganization, NewTenant
 from portal.clock import Clock
 from portal.database import SetupError, address, connected, require_schema
+from portal.people_cli import people
 from portal.problems import Problem
 from portal.rates import CALLS_PER_SECOND, TOKENS_PER_MINUTE, Rates
+from portal.telling import Out, made, transaction
 
 log = structlog.get_logger()
 commands = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
@@ -30,8 +28,7 @@ organizations = typer.Typer(no_args_is_help=True, help="Developers' companies.")
 tenants = typer.Typer(no_args_is_help=True, help="Customers' accounts.")
 commands.add_typer(organizations, name="organization")
 commands.add_typer(tenants, name="tenant")
-
-Out = Annotated[Path | None, typer.Option(help="Write the credentials to this file (mode 0600), not to the terminal.")]
+commands.add_typer(people, name="person")
 
 
 def main() -> None:
@@ -139,7 +136,7 @@ def bootstrap(
     except ValidationError as wrong:
         first = wrong.errors()[0]
         raise SetupError(f"{file}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from wrong
-    _make(wanted, out)
+    made(wanted, out)
 
 
 @organizations.command("add")
@@ -154,7 +151,7 @@ def add_organization(
     """Make an organization with one API client that holds every scope of a developer."""
     clients = (NewClient(name=client),)
     entry = NewOrganization(name=name, id=number, home_page_url=home_page_url, faithful=faithful, clients=clients)
-    _make(Bootstrap(organizations=(entry,)), out)
+    made(Bootstrap(organizations=(entry,)), out)
 
 
 @tenants.command("add")
@@ -167,50 +164,18 @@ def add_tenant(
 ) -> None:
     """Make a tenant with one tenant admin's client."""
     entry = NewTenant(id=tenant, name=name, customer=customer, clients=(NewClient(name=client),))
-    _make(Bootstrap(tenants=(entry,)), out)
+    made(Bootstrap(tenants=(entry,)), out)
 
 
 @commands.command()
 def approve(app: int) -> None:
     """Approve a public app; its tenants see it from now on."""
-    with _transaction() as connection:
+    with transaction() as connection:
         approvals.judge(connection, app, "approved", Clock().now())
 
 
 @commands.command()
 def reject(app: int) -> None:
     """Reject a public app; no tenant sees it."""
-    with _transaction() as connection:
+    with transaction() as connection:
         approvals.judge(connection, app, "rejected", Clock().now())
-
-
-@contextmanager
-def _transaction() -> Iterator[Connection]:
-    database = address()
-    require_schema(database)
-    engine = connected(database)
-    try:
-        with engine.begin() as connection:
-            yield connection
-    finally:
-        engine.dispose()
-
-
-def _make(wanted: Bootstrap, out: Path | None) -> None:
-    try:
-        with _transaction() as connection:
-            made = install(connection, wanted, Clock())
-    except ValueError as wrong:
-        raise SetupError(str(wrong)) from wrong
-    _tell(made, out)
-
-
-def _tell(made: dict[str, Any], out: Path | None) -> None:
-    """Secrets are shown here and nowhere else, so they go where they were asked to go."""
-    text = json.dumps(made, indent=1, ensure_ascii=False) + "\n"
-    if out is None:
-        sys.stdout.write(text)
-        return
-    out.touch(mode=0o600)
-    out.chmod(0o600)
-    out.write_text(text, encoding="utf-8")

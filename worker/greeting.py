@@ -19,7 +19,9 @@ def greeting(chosen: Settings, demo: Demo | None) -> Iterator[str]:
     yield f"  dashboard  {dashboard}"
     yield f"  API        {dashboard}/api/v1/apps"
     if demo:
-        yield f"  portal     http://{chosen.portal_host}:{chosen.portal_port}/portal/v2 (the demo's developer portal)"
+        yield f"  portal     http://{chosen.portal_host}:{chosen.portal_port} (the demo's; sign in as one of these)"
+        for username, password in demo.people:
+            yield f"             {username:<10} password {password}"
     yield "  worker     polls, records, judges, alerts and reminds; beat rings for it"
     yield f"  databases  {_databases(chosen)}"
     yield f"  rules      {_short(demo.config if demo else chosen.config)}"

@@ -17,6 +17,7 @@ from models.migrations import upgrade
 from tests.acceptance.daemon import Daemon
 from tests.acceptance.embedded import ROOT
 from tests.acceptance.portal_world import free_port
+from tests.integration.portal.people import Browser
 from tests.servers import Servers, create, drop
 from worker.demo import Demo, prepare
 from worker.demo.history import portal_with_a_clock
@@ -83,6 +84,23 @@ def test_it_goes_on(made: tuple[Daemon, Demo, Path], monkeypatch: pytest.MonkeyP
         assert sorted(done) == ["connected", "released", "revoked", "upgraded"]
         later = {app["id"]: app["latestVersion"] for app in people.develop("GET", "/apps?pageSize=500")["data"]}
         assert sum(later[app] - versions[app] for app in versions) == 1
+
+
+def test_its_people_sign_in(made: tuple[Daemon, Demo, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The developer sees the apps, the lagging tenant's admin what waits for them, the operator what to approve."""
+    daemon, demo, _ = made
+    monkeypatch.setenv("DATABASE_URL", daemon.environment["DATABASE_URL"])
+    port = free_port()
+    seen = {}
+    with portal_with_a_clock("127.0.0.1", port):
+        for username, password in demo.people:
+            browser = Browser(f"http://127.0.0.1:{port}")
+            seen[username] = browser.sign_in({"username": username, "password": password}).text
+            browser.http.close()
+    assert list(seen) == ["developer", "admin", "operator"]
+    assert "My Apps" in seen["developer"]
+    assert "Tradewind Apps" in seen["admin"]
+    assert "Approvals" in seen["operator"]
 
 
 def test_it_is_made_once(made: tuple[Daemon, Demo, Path]) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy import Engine, create_engine, text
 
 from config.settings import settings
 from worker.demo.history import SOURCE, reachable
-from worker.demo.people import ORGANIZATION, keep, wanted
+from worker.demo.people import ORGANIZATION, keep, visitors, wanted
 from worker.demo.story import story
 from worker.embedded import SetupError
 from worker.embedded.process import leashed
@@ -47,11 +47,13 @@ reminders = "log"
 
 @dataclass(frozen=True, slots=True)
 class Demo:
-    """Where its rules are, and a tenant that lags behind an app of it."""
+    """Where its rules are, a tenant that lags behind an app of it, and who signs in to its portal's pages."""
 
     config: Path
     app: str
     tenant: str
+    # User name and password of a developer, of that tenant's admin and of the platform's operator.
+    people: tuple[tuple[str, str], ...]
 
 
 def prepare(data_dir: Path, database_url: str, *, say: Say, tenants: int = TENANTS) -> Demo:
@@ -76,7 +78,21 @@ def prepare(data_dir: Path, database_url: str, *, say: Say, tenants: int = TENAN
     _write_rules(directory)
     _run(database_url, directory, "portal", "migrate")
     state = json.loads((directory / "demo.json").read_text())
-    return Demo(directory / "uptake.toml", state["app"], state["tenant"])
+    people = _people(directory, database_url, state["tenant"])
+    return Demo(directory / "uptake.toml", state["app"], state["tenant"], people)
+
+
+def _people(directory: Path, database_url: str, tenant: str) -> tuple[tuple[str, str], ...]:
+    """Let somebody of each kind sign in, once; their names and passwords."""
+    out = directory / "people.json"
+    if not out.exists():
+        asked = visitors(json.loads((directory / "bootstrap.json").read_text()), tenant)
+        keep(directory / "visitors.json", json.dumps(asked))
+        _run(database_url, directory, "portal", "bootstrap", str(directory / "visitors.json"), "--out", str(out))
+    made = json.loads(out.read_text())
+    (organization,), (one,), operators = made["organizations"], made["tenants"], made["operators"]
+    found = [*organization["clients"], *one["clients"], *operators]
+    return tuple((person["username"], person["password"]) for person in found)
 
 
 def _sources(engine: Engine) -> set[str]:
@@ -100,7 +116,7 @@ def _forget(engine: Engine) -> None:
 
 def _make(directory: Path, database_url: str, *, say: Say, tenants: int) -> None:
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for left in ("demo.json", "credentials.json"):
+    for left in ("demo.json", "credentials.json", "people.json"):
         (directory / left).unlink(missing_ok=True)
     say(f"Making the demo: a developer portal with 12 apps and {tenants} tenants ...")
     keep(directory / "bootstrap.json", json.dumps(wanted(story(tenants=tenants).tenants)))

@@ -80,6 +80,21 @@ def wanted(tenants: tuple[Business, ...]) -> dict[str, Any]:
     }
 
 
+def visitors(made: dict[str, Any], tenant: str) -> dict[str, Any]:
+    """What lets the developer, the admin of *tenant* and the operator of what was *made* sign in to the pages."""
+    (organization,) = made["organizations"]
+    (one,) = (entry for entry in made["tenants"] if entry["id"] == tenant)
+    return {
+        "organizations": [_signing_in(organization, "developer")],
+        "tenants": [_signing_in(one, "admin")],
+        "operators": [entry | {"username": "operator"} for entry in made["operators"]],
+    }
+
+
+def _signing_in(owner: dict[str, Any], username: str) -> dict[str, Any]:
+    return owner | {"clients": [client | {"username": username} for client in owner["clients"]]}
+
+
 def keep(file: Path, content: str) -> None:
     """Write *content* for our eyes only, whole or not at all."""
     fresh = file.with_name(f"{file.name}.new")

@@ -53,7 +53,7 @@ def test_from_allow_to_revoke(browser: Browser, developer: Caller, app: int) -> 
     assert "Access is allowed." in does(browser, app, "allow", shown=1).text
     assert status(developer) == ("connected", 1)
     developer.ok("POST", f"/apps/{app}/versions", {"scopes": [JOBS]})
-    assert "New version available: 2" in browser.open("/access").text
+    assert "New Version Available</strong> <small>version 2</small>" in browser.open("/access").text
     screen = browser.open(f"/access/{app}").text
     assert "New Version Available: 2" in screen
     assert f'<li class="add"><code>{JOBS}</code>' in screen

@@ -111,6 +111,46 @@ def test_add_by_hand(migrated: str, run: Run) -> None:
     assert tenant["tenants"][0]["clients"][0]["appKey"].startswith("ak1.")
 
 
+def test_people(migrated: str, run: Run) -> None:
+    """Who signs in is added, gets another password and goes; an API client of that name is theirs."""
+    developer = json.loads(run("organization", "add", "Acme", "--client", "j.doe", database=migrated).stdout)
+    number = developer["organizations"][0]["id"]
+    added = run("person", "add", "jdoe", "--organization", number, "--name", "j.doe", database=migrated)
+    other = run("person", "password", "jdoe", database=migrated)
+    told = [json.loads(done.stdout) for done in (added, other)]
+
+    # The client was there, and its credentials are not told again.
+    assert set(told[0]) == {"name", "organization", "username", "password"}
+    assert told[0]["password"] != told[1]["password"]
+    assert (
+        "signs in already"
+        in run("person", "add", "jdoe", "--organization", number, "--name", "j.doe", database=migrated).stderr
+    )
+    fresh = json.loads(run("person", "add", "ops", "--operator", database=migrated).stdout)
+    assert fresh["clientSecret"].startswith("cs1.")
+    assert run("person", "remove", "jdoe", database=migrated) == (0, "", "")
+    assert "nobody signs in as 'jdoe'" in run("person", "remove", "jdoe", database=migrated).stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("jdoe",), "say one of --organization, --tenant and --operator"),
+        (("jdoe", "--operator", "--tenant", "7"), "say one of"),
+        (("jdoe", "--tenant", "7"), "no tenant 7: `portal tenant add` makes one"),
+        (("jdoe", "--organization", "7"), "no organization 7"),
+        (("J Doe", "--operator"), "username"),
+    ],
+)
+def test_person_who_cannot_be_added(migrated: str, run: Run, words: tuple[str, ...], told: str) -> None:
+    """What is missing or wrong is said in one line."""
+    done = run("person", "add", *words, database=migrated)
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert told in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
 @pytest.mark.parametrize(
     ("content", "told"),
     [
