@@ -21,6 +21,7 @@ from portal import (
     openapi,
     organizations,
     problems,
+    signing,
     tokens,
     versions,
 )
@@ -75,10 +76,12 @@ def create_app(database: URL, chosen: Choices | None = None) -> FastAPI:
     app.state.private_receivers = choices.private_receivers
     app.state.rates = choices.rates
     app.state.scopes = ScopesInPlay()
+    app.state.signer = signing.Signer()
     problems.install(app)
     openapi.install(app)
     app.add_api_route("/healthz", _alive, include_in_schema=False)
     app.include_router(tokens.router)
+    app.include_router(signing.router)
     for part in (organizations, apps, versions, availability, connections, exports, events):
         app.include_router(part.router, prefix=DEVELOPER)
     app.include_router(client_secrets.of_developer, prefix=DEVELOPER)

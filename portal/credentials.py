@@ -25,11 +25,6 @@ def new_signing_secret() -> str:
     return f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}"
 
 
-def new_token() -> str:
-    """A fresh opaque bearer token of 256 random bits."""
-    return f"at1.{secrets.token_urlsafe(32)}"
-
-
 def hashed(secret: str) -> bytes:
     """What is stored in place of *secret*; without salt, for it cannot be guessed and must be found again."""
     return hashlib.sha256(secret.encode()).digest()

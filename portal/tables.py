@@ -125,6 +125,16 @@ person = Table(
     _at("created_at"),
 )
 
+signing_key = Table(
+    "signing_key",
+    metadata,
+    # One row: whoever made it first, all processes sign with it.
+    Column("id", BigInteger, CheckConstraint("id = 1", name="only_one"), primary_key=True, autoincrement=False),
+    # The private key in PEM. It signs what tokens say, and opens nothing: a token counts when its hash is stored.
+    Column("pem", Text, nullable=False),
+    _at("created_at"),
+)
+
 token = Table(
     "token",
     metadata,

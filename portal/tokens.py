@@ -1,15 +1,17 @@
 """The token endpoint: client credentials in, a bearer token for 900 seconds out."""
 
 from collections.abc import Mapping
+from typing import NamedTuple
 from urllib.parse import parse_qsl
 
 from fastapi import APIRouter, Request, Response
-from sqlalchemy import bindparam, delete, func, insert, select, text
+from sqlalchemy import BigInteger, bindparam, cast, delete, func, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from portal import shapes
 from portal.answers import json_answer
-from portal.credentials import hashed, matches, new_token
+from portal.credentials import hashed, matches
+from portal.signing import signed
 from portal.tables import client, client_secret, connection, token, version
 
 LIFETIME_SECONDS = 900
@@ -32,10 +34,15 @@ FORM = {
 }
 router = APIRouter(tags=["token"])
 
-FIND = select(client.c.id, client.c.secret_hash, client.c.scopes).where(client.c.client_id == bindparam("asking"))
+
+# By PostgreSQL's own clock, as the end of every token is.
+NOW = cast(func.extract("epoch", func.now()), BigInteger).label("now")
+FIND = select(client.c.id, client.c.tenant_id, client.c.secret_hash, client.c.scopes, NOW).where(
+    client.c.client_id == bindparam("asking")
+)
 # A connection whose access is on: its scopes are those of the version that the tenant's admin accepted.
 IN_PLAY = (
-    select(client_secret.c.hash, version.c.scopes)
+    select(client_secret.c.hash, connection.c.tenant_id, version.c.scopes, NOW)
     .select_from(
         connection.join(client_secret, client_secret.c.access_id == connection.c.client_id).join(
             version, (version.c.app_id == connection.c.app_id) & (version.c.number == connection.c.version)
@@ -54,6 +61,16 @@ ISSUE = insert(token).values(
     scopes=bindparam("granted"),
     expires_at=func.now() + text(f"interval '{LIFETIME_SECONDS} seconds'"),
 )
+
+
+class _Holder(NamedTuple):
+    """Who asks: a client, or a connection by its client id; the scopes it holds, and whose tenant's they are."""
+
+    client: int | None
+    access: str | None
+    tenant: str | None
+    scopes: list[str]
+    now: int
 
 
 def _refused(error: str) -> Response:
@@ -86,18 +103,20 @@ async def issue(request: Request) -> Response:
     asking, secret = form.get("client_id", "").replace("\0", ""), form.get("client_secret", "")
     told = request.app.state.rates.tokens.admit(asking)
     request.app.state.rates.tokens.charge(asking)
-    bearer = new_token()
-    async with request.app.state.engine.begin() as database:
+    engine = request.app.state.engine
+    # Before the transaction, which must not wait for a second connection of the pool.
+    key = await request.app.state.signer.key(engine)
+    async with engine.begin() as database:
         found = await _holder(database, asking, secret)
         if found is None:
             return _refused("invalid_client")
-        owner, access, held = found
-        granted = _granted(form, held)
+        granted = _granted(form, found.scopes)
         if granted is None:
             return _refused("invalid_scope")
-        await database.execute(FORGET, {"owner": owner, "access": access})
-        named = {"owner": owner, "access": access, "granted": granted}
-        await database.execute(ISSUE, {"digest": hashed(bearer), **named})
+        bearer = signed(key, asking, found.tenant, granted, found.now, LIFETIME_SECONDS)
+        named = {"owner": found.client, "access": found.access}
+        await database.execute(FORGET, named)
+        await database.execute(ISSUE, {"digest": hashed(bearer), "granted": granted, **named})
     answer = json_answer(
         {
             "access_token": bearer,
@@ -111,14 +130,12 @@ async def issue(request: Request) -> Response:
     return answer
 
 
-async def _holder(
-    database: AsyncConnection, asking: str, secret: str
-) -> tuple[int | None, str | None, list[str]] | None:
-    """Who shows this id and *secret*: a client or a connection, and the scopes they hold; None when nobody does."""
+async def _holder(database: AsyncConnection, asking: str, secret: str) -> _Holder | None:
+    """Who shows this id and *secret*; None when nobody does."""
     row = (await database.execute(FIND, {"asking": asking})).first()
     if row is not None:
-        return (row.id, None, row.scopes) if matches(secret, row.secret_hash) else None
+        return _Holder(row.id, None, row.tenant_id, row.scopes, row.now) if matches(secret, row.secret_hash) else None
     for one in (await database.execute(IN_PLAY, {"asking": asking})).all():
         if matches(secret, one.hash):
-            return None, asking, one.scopes
+            return _Holder(None, asking, one.tenant_id, one.scopes, one.now)
     return None

@@ -47,10 +47,11 @@ CANARY = "c4n4ry"
         {"headers": {"Authorization": f"Bearer {CANARY}"}},
         {"note": f"whsec_{CANARY}"},
         {"note": f"key ak1.{CANARY} refused"},
+        {"note": f"token eyJ{CANARY}.eyJ{CANARY}.{CANARY} refused"},
         {"url": f"smtp://user:{CANARY}@mail.example:25"},
         {"note": [f"Bearer {CANARY}"]},
     ],
-    ids=["key", "nested", "webhook-secret", "portal-key", "userinfo", "list"],
+    ids=["key", "nested", "webhook-secret", "portal-key", "portal-token", "userinfo", "list"],
 )
 @pytest.mark.parametrize("style", ["json", "console"])
 def test_secrets_are_hidden(capsys: pytest.CaptureFixture[str], style: str, data: dict[str, Any]) -> None:

@@ -2,6 +2,8 @@
 
 import httpx
 import pytest
+from joserfc import jwt
+from joserfc.jwk import KeySet
 
 from portal.catalogue import SCOPES
 from tests.integration.portal.world import JOBS, MODIFY, VIEW, Caller, World, code, connected, using
@@ -23,6 +25,32 @@ def test_403_until_the_tenant_upgrades(world: World, developer: Caller, admin: C
     assert client.get(*WORK).status_code == 200
     assert client.renewed() == f"{VIEW} {JOBS}"
     assert client.get(*WORK).status_code == 200
+
+
+def test_token_says_what_is_in_play(world: World, developer: Caller, admin: Caller) -> None:
+    """A token is a JWT with the tenant and the scopes that its admin accepted, signed by the key that is published."""
+    app = connected(developer, admin)
+    client = using(world, developer, admin, app)
+    developer.ok("POST", f"/apps/{app}/versions", {"scopes": [VIEW, JOBS]})
+    admin.ok("POST", f"/app-access/{app}/upgrade", {"version": 2})
+    client.renewed()
+    keys = KeySet.import_key_set(httpx.get(f"{world.base}/.well-known/jwks.json").json())
+    told = jwt.decode(client.headers["Authorization"].removeprefix("Bearer "), keys)
+    assert told.header | {"kid": ""} == {"alg": "RS256", "typ": "at+jwt", "kid": ""}
+    assert told.claims["tenant"] == admin.credentials["id"]
+    assert told.claims["scope"] == [VIEW, JOBS]
+    assert told.claims["exp"] - told.claims["iat"] == 900
+    assert "d" not in keys.as_dict()["keys"][0]
+
+
+def test_token_of_ones_own_making_opens_nothing(world: World, developer: Caller, admin: Caller) -> None:
+    """What a token says counts for nothing unless it was issued: not when it is changed, not without a signature."""
+    app = connected(developer, admin)
+    client = using(world, developer, admin, app)
+    head, _, tail = client.headers["Authorization"].partition(".")
+    for forged in (f"{head}.{tail[:-4]}AAAA", f"{head}.{tail.partition('.')[0]}."):
+        client.headers["Authorization"] = forged
+        assert code(client.get(*CUSTOMERS)) == (401, "token_invalid")
 
 
 def test_removed_scope_goes_with_the_upgrade(world: World, developer: Caller, admin: Caller) -> None:
