@@ -37,6 +37,9 @@ CATALOGUE = (
         ("taxzones", "Tax Zones", VIEW),
         ("inventorybills", "Inventory Bills", VIEW),
         ("journalentries", "Journal Entries", BOTH),
+        ("glaccounts", "General Ledger Accounts", BOTH),
+        ("apcredits", "Accounts Payable Credits", VIEW),
+        ("appayments", "Accounts Payable Payments", VIEW),
     ),
     _group(
         "crm",
@@ -47,6 +50,7 @@ CATALOGUE = (
         ("leads", "Leads", BOTH),
         ("bookings", "Bookings", BOTH),
         ("bulktags", "Bulk Tags", MODIFY),
+        ("bookingprovidertags", "Booking Provider Tags", BOTH),
     ),
     _group(
         "dis",
@@ -57,6 +61,9 @@ CATALOGUE = (
         ("technicianshifts", "Technician Shifts", BOTH),
         ("zones", "Zones", VIEW),
         ("gpspings", "GPS Pings", MODIFY),
+        ("arrivalwindows", "Arrival Windows", BOTH),
+        ("businesshours", "Business Hours", BOTH),
+        ("teams", "Teams", BOTH),
     ),
     _group("eqs", "Equipment Systems", ("installedequipment", "Installed Equipment", BOTH)),
     _group(
@@ -76,6 +83,8 @@ CATALOGUE = (
         ("trucks", "Trucks", VIEW),
         ("vendors", "Vendors", BOTH),
         ("warehouses", "Warehouses", VIEW),
+        ("adjustments", "Inventory Adjustments", VIEW),
+        ("purchaseordertypes", "Purchase Order Types", BOTH),
     ),
     _group(
         "jpm",
@@ -85,6 +94,9 @@ CATALOGUE = (
         ("projects", "Projects", BOTH),
         ("jobtypes", "Job Types", BOTH),
         ("jobcancelreasons", "Job Cancel Reasons", VIEW),
+        ("jobholdreasons", "Job Hold Reasons", VIEW),
+        ("projectstatuses", "Project Statuses", VIEW),
+        ("projecttypes", "Project Types", VIEW),
     ),
     _group(
         "mkt",
@@ -118,6 +130,7 @@ CATALOGUE = (
         ("equipment", "Equipment", BOTH),
         ("pricebookcategories", "Categories", BOTH),
         ("discounts", "Discounts and Fees", BOTH),
+        ("clientspecificpricing", "Client-Specific Pricing", BOTH),
     ),
     _group("rpt", "Reporting", ("reports", "Reports", VIEW), ("dynamicvaluesets", "Dynamic Value Sets", VIEW)),
     _group("sal", "Sales and Estimates", ("estimates", "Estimates", BOTH), ("proposals", "Proposals", VIEW)),

@@ -1,4 +1,4 @@
-"""A real browser, and a dashboard in a process of its own with what a real portal told it."""
+"""A real browser, a dashboard in a process of its own with what a real portal told it, and a portal to look at."""
 
 import os
 import signal
@@ -9,12 +9,15 @@ from collections.abc import Iterator
 import httpx
 import pytest
 from playwright.sync_api import Browser, sync_playwright
+from sqlalchemy import create_engine
 
 from models.migrations import upgrade
 from tests.acceptance.daemon import Daemon
 from tests.acceptance.embedded import ROOT, eventually
 from tests.acceptance.portal_world import PortalWorld, free_port, lagging_app
 from tests.browser.chromium import ARGUMENTS, NoChromiumError, executable
+from tests.integration.portal.conftest import empty_portal
+from tests.integration.portal.world import World, served
 from tests.servers import Servers, create, drop
 
 
@@ -60,6 +63,18 @@ def address(servers: Servers, worker_id: str, tmp_path_factory: pytest.TempPathF
     portal.stop()
     for name in names:
         drop(servers.admin, name)
+
+
+@pytest.fixture(scope="session")
+def portal(servers: Servers) -> Iterator[World]:
+    """A portal of its own, whose pages are looked at."""
+    with empty_portal(servers) as database, served(database) as base:
+        engine = create_engine(database)
+        world = World(engine, base, [])
+        yield world
+        for caller in world.callers:
+            caller.close()
+        engine.dispose()
 
 
 def _answers(url: str) -> bool:

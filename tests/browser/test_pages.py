@@ -1,47 +1,14 @@
 """The pages as people see them: complete, quiet in the console, readable on any screen, usable with the keyboard."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Literal
-
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser
+
+from tests.browser.seeing import Scheme, fits, opened, unreadable
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
 SCREENS = (360, 768, 1440, 3840)
 PAGES = ("/", "/apps/acme:{app}")
-Scheme = Literal["light", "dark"]
-CONTRAST = """
-() => {
-  const probe = document.createElement('canvas').getContext('2d', {willReadFrequently: true});
-  const rgb = colour => { probe.clearRect(0, 0, 1, 1); probe.fillStyle = colour; probe.fillRect(0, 0, 1, 1);
-    return [...probe.getImageData(0, 0, 1, 1).data]; };
-  const light = ([r, g, b]) => [r, g, b].map(c => (c /= 255) <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
-    .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
-  const ground = element => { for (let e = element; e; e = e.parentElement) {
-    const found = rgb(getComputedStyle(e).backgroundColor); if (found[3] === 255) return found; }
-    return [255, 255, 255]; };
-  const poor = [];
-  for (const element of document.querySelectorAll('h1, h2, th, td, small, a, code, dt, dd, p, .tag')) {
-    const [a, b] = [light(rgb(getComputedStyle(element).color)), light(ground(element))].sort((x, y) => y - x);
-    if ((a + 0.05) / (b + 0.05) < 4.5) poor.push(element.outerHTML.slice(0, 80));
-  }
-  return poor;
-}
-"""
-
-
-@contextmanager
-def opened(browser: Browser, *, width: int = 1280, scheme: Scheme = "light") -> Iterator[Page]:
-    """A page whose console must stay silent; a breach of the content policy is told there, too."""
-    page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
-    said: list[str] = []
-    page.on("console", lambda message: said.append(message.text))
-    page.on("pageerror", lambda error: said.append(str(error)))
-    yield page
-    page.close()
-    assert said == []
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +59,7 @@ def test_no_sideways_scrolling(browser: Browser, address: str, app: str, path: s
     """From a telephone to a wall: wide tables scroll in themselves, the page never does."""
     with opened(browser, width=width) as page:
         page.goto(address + path.format(app=app))
-        assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+        assert fits(page)
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -101,7 +68,7 @@ def test_contrast(browser: Browser, address: str, app: str, path: str, scheme: S
     """All text can be read in light and in dark: 4.5 to 1."""
     with opened(browser, scheme=scheme) as page:
         page.goto(address + path.format(app=app))
-        assert page.evaluate(CONTRAST) == []
+        assert unreadable(page) == []
 
 
 def test_unknown_app(browser: Browser, address: str) -> None:

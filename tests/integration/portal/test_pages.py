@@ -39,7 +39,7 @@ def browser(portal_url: str, people: dict[str, Any]) -> Iterator[Browser]:
 def developer(world: World, people: dict[str, Any]) -> Caller:
     """The same developer, calling the API."""
     entry = people["developer"]
-    return world._caller(f"/organization/{entry['organization']}", entry | {"id": entry["organization"]})
+    return world.calling(f"/organization/{entry['organization']}", entry | {"id": entry["organization"]})
 
 
 def test_new_app(browser: Browser, developer: Caller, admin: Caller) -> None:

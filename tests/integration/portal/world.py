@@ -94,7 +94,7 @@ class World:
         clients = (NewClient(name="j.doe", scopes=scopes),)
         made = self._made(Bootstrap(organizations=(NewOrganization(name=name, faithful=faithful, clients=clients),)))
         entry = made["organizations"][0]
-        return self._caller(f"/organization/{entry['id']}", entry["clients"][0] | {"id": entry["id"]})
+        return self.calling(f"/organization/{entry['id']}", entry["clients"][0] | {"id": entry["id"]})
 
     def colleague(self, developer: Caller) -> Caller:
         """Another client of the same organization, with a key and a token of its own."""
@@ -103,7 +103,7 @@ class World:
         known = developer.ok("GET", "")["name"]
         made = self._made(Bootstrap(organizations=(NewOrganization(name=known, id=number, clients=clients),)))
         entry = made["organizations"][0]
-        return self._caller(f"/organization/{number}", entry["clients"][0] | {"id": entry["id"]})
+        return self.calling(f"/organization/{number}", entry["clients"][0] | {"id": entry["id"]})
 
     def admin(self, customer: str | None = None) -> Caller:
         """A tenant admin's client of a new tenant, whose id is in its credentials."""
@@ -114,7 +114,7 @@ class World:
         entries = tuple(self._tenant(customer) for _ in range(count))
         made = self._made(Bootstrap(tenants=entries))
         return [
-            self._caller(f"/tenant/{entry['id']}", entry["clients"][0] | {"id": entry["id"]})
+            self.calling(f"/tenant/{entry['id']}", entry["clients"][0] | {"id": entry["id"]})
             for entry in made["tenants"]
         ]
 
@@ -127,7 +127,7 @@ class World:
     def operator(self) -> Caller:
         """A client of the platform's operator."""
         made = self._made(Bootstrap(operators=(NewClient(name=f"operator {next(_numbers)}"),)))
-        return self._caller("/operator", made["operators"][0])
+        return self.calling("/operator", made["operators"][0])
 
     def approved(self, developer: Caller, **other: Any) -> int:
         """A new public app that the operator has approved."""
@@ -143,7 +143,8 @@ class World:
         with self.engine.begin() as connection:
             return install(connection, wanted, Clock())
 
-    def _caller(self, prefix: str, credentials: dict[str, Any]) -> Caller:
+    def calling(self, prefix: str, credentials: dict[str, Any]) -> Caller:
+        """Whoever has the *credentials*, at work below *prefix*."""
         caller = Caller(self.base, prefix, credentials)
         self.callers.append(caller)
         return caller

@@ -1,0 +1,138 @@
+"""The portal's pages at their limits: 2,000 tenants, every scope there is, 50 versions, and names of 120 characters."""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, expect
+
+from portal.catalogue import GRANTS
+from tests.browser.seeing import Scheme, fits, opened, unreadable
+from tests.integration.portal.people import people_of
+from tests.integration.portal.world import World, app_body
+
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+
+# Unbroken, from right to left, and with words: each in 120 characters.
+NAMES = ("会" * 120, "שלום " * 23 + "עולם!", "Wide" * 30)
+DEVELOPER = (
+    "/apps",
+    "/apps/new",
+    "/apps/{app}",
+    "/apps/{app}/scopes",
+    "/apps/{app}/versions",
+    "/apps/{app}/tenants",
+    "/apps/{app}/connections",
+    "/apps/{app}/delete",
+)
+PAGES = {
+    "developer": DEVELOPER,
+    "admin": ("/access", "/access/{app}?environment=production", "/access/{app}?environment=integration"),
+    "operator": ("/approvals",),
+}
+SCREENS: tuple[tuple[int, Scheme], ...] = ((360, "light"), (360, "dark"), (1440, "light"), (1440, "dark"))
+
+
+class Crowd(NamedTuple):
+    """A portal with much in it."""
+
+    base: str
+    app: int
+    people: dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def crowd(portal: World) -> Crowd:
+    """An app of 2,000 tenants and 50 versions, the last of them with every scope; one tenant runs the first."""
+    people = people_of(portal)
+    developer, admin = people["developer"], people["admin"]
+    acme = portal.calling(f"/organization/{developer['organization']}", developer)
+    tenant = portal.calling(f"/tenant/{admin['tenant']}", admin)
+    ids = [admin["tenant"], *portal.tenants(1999)]
+    scopes = sorted(GRANTS)
+    app: int = acme.ok("POST", "/apps", app_body(name=NAMES[0], scopes=scopes[:-50], distribution="public"))["id"]
+    acme.ok("PUT", f"/apps/{app}/availability", {"tenantIds": ids})
+    portal.operator().ok("POST", f"/apps/{app}/approve")
+    tenant.ok("POST", f"/app-access/{app}/allow", {"environment": "production"})
+    for number in range(2, 51):
+        acme.ok("POST", f"/apps/{app}/versions", {"scopes": scopes[: number - 50] or scopes})
+    for name in NAMES[1:]:
+        acme.ok("POST", "/apps", app_body(name=name, distribution="public"))
+    return Crowd(portal.base, app, people)
+
+
+@pytest.fixture(scope="module", params=PAGES)
+def visitor(request: pytest.FixtureRequest, browser: Browser, crowd: Crowd) -> Iterator[tuple[str, BrowserContext]]:
+    """Somebody of each kind, who has signed in."""
+    kind: str = request.param
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(crowd.base)
+    page.get_by_label("User name").fill(crowd.people[kind]["username"])
+    page.get_by_label("Password").fill(crowd.people[kind]["password"])
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url(lambda url: "sign-in" not in url)
+    yield kind, context
+    context.close()
+
+
+@pytest.mark.parametrize(("width", "scheme"), SCREENS)
+def test_pages_hold(visitor: tuple[str, BrowserContext], crowd: Crowd, width: int, scheme: Scheme) -> None:
+    """No page scrolls sideways, writes to the console or has text that cannot be read."""
+    kind, context = visitor
+    for path in PAGES[kind]:
+        with opened(context, width=width, scheme=scheme) as page:
+            answer = page.goto(crowd.base + path.format(app=crowd.app))
+            assert answer, path
+            assert answer.ok, path
+            assert fits(page), path
+            assert unreadable(page) == [], path
+
+
+def test_every_control_has_a_name(visitor: tuple[str, BrowserContext], crowd: Crowd) -> None:
+    """Whoever hears a page is told what each field, button and link is for."""
+    kind, context = visitor
+    for path in PAGES[kind]:
+        with opened(context) as page:
+            page.goto(crowd.base + path.format(app=crowd.app))
+            controls = "input:not([type=hidden]), select, textarea, button:not([hidden]), a"
+            nameless = page.locator(controls).evaluate_all(NAMELESS)
+            assert nameless == [], path
+
+
+NAMELESS = """
+elements => elements.filter(e => !((e.labels && [...e.labels].some(l => l.textContent.trim())) ||
+  e.getAttribute('aria-label') || e.textContent.trim())).map(e => e.outerHTML)
+"""
+
+
+def test_keyboard(browser: Browser, crowd: Crowd) -> None:
+    """With the keyboard alone a developer signs in, skips the header, and sees where they are."""
+    with opened(browser) as page:
+        page.goto(crowd.base)
+        expect(page.get_by_label("User name")).to_be_focused()
+        for word in (crowd.people["developer"]["username"], crowd.people["developer"]["password"]):
+            page.keyboard.type(word)
+            page.keyboard.press("Tab")
+        page.keyboard.press("Enter")
+        page.wait_for_url(f"{crowd.base}/apps")
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.textContent") == "Skip to content"
+        page.keyboard.press("Enter")
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.textContent") == "New App"
+        assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+
+
+def test_scopes_are_found_by_typing(browser: Browser, crowd: Crowd) -> None:
+    """The grid shows what fits the typed words, and says how many are shown and chosen."""
+    with opened(browser) as page:
+        page.goto(f"{crowd.base}/sign-in?to=/apps/{crowd.app}/scopes")
+        page.get_by_label("User name").fill(crowd.people["developer"]["username"])
+        page.get_by_label("Password").fill(crowd.people["developer"]["password"])
+        page.get_by_role("button", name="Sign in").click()
+        page.get_by_label("Find a scope").fill("customers")
+        shown = page.locator(".scope:visible")
+        assert 0 < shown.count() < 10
+        assert all("customers" in text.lower() for text in shown.all_inner_texts())
+        assert f"{shown.count()} of" in page.locator("[data-count]").inner_text()
