@@ -185,6 +185,29 @@ def spelled(scopes: Iterable[Mapping[str, Any]]) -> list[str]:
     ]
 
 
+def grouped(marks: Mapping[str, str]) -> list[dict[str, Any]]:
+    """The grants of *marks* as people read them: groups by title, in each its scopes, of those View and Modify.
+
+    Every level comes with its grant's mark. What has left the catalogue stands last, by its own name.
+    """
+    left = tuple(Scope(name, name, BOTH) for name in sorted({grant.rpartition(":")[0] for grant in marks} - {*SCOPES}))
+    shown = []
+    for group in (*CATALOGUE, Group("", "No longer in the catalogue", left)):
+        scopes = [
+            {"title": scope.title, "name": scope.name, "levels": levels}
+            for scope in group.scopes
+            if (levels := _marked(scope.name, marks))
+        ]
+        if scopes:
+            shown.append({"title": group.title, "scopes": scopes})
+    return shown
+
+
+def _marked(name: str, marks: Mapping[str, str]) -> list[tuple[str, str]]:
+    words = ((VIEW, "View"), (MODIFY, "Modify"))
+    return [(word, marks[f"{name}:{level}"]) for level, word in words if f"{name}:{level}" in marks]
+
+
 def _levels(grants: frozenset[str]) -> Iterator[dict[str, Any]]:
     for name in sorted({grant.rpartition(":")[0] for grant in grants}):
         # A scope that left the catalogue stays in the versions that asked for it.

@@ -6,7 +6,7 @@ from fastapi import Form, Request, Response
 
 from portal import access, client_secrets
 from portal.callers import Call
-from portal.catalogue import spelled
+from portal.catalogue import grouped, spelled
 from portal.fields import AppPath, Environment, SecretPath
 from portal.pages import routes
 from portal.pages.views import At, onwards, page, told
@@ -115,8 +115,7 @@ _NOT_HERE = {
 }
 
 
-def _groups(pending: dict[str, Any]) -> list[tuple[str, str]]:
-    """Every scope of the screen with its mark: added, removed or as before; sorted by name."""
-    kept = {*spelled(pending["scopes"])} - {*pending["added"]}
-    marked = [(name, "add") for name in pending["added"]] + [(name, "del") for name in pending["removed"]]
-    return sorted([*marked, *((name, "kept") for name in kept)])
+def _groups(pending: dict[str, Any]) -> list[dict[str, Any]]:
+    """Every scope of the screen with its mark: added, removed or as before."""
+    kept = dict.fromkeys(spelled(pending["scopes"]), "kept")
+    return grouped(kept | dict.fromkeys(pending["added"], "add") | dict.fromkeys(pending["removed"], "del"))

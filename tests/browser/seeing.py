@@ -18,7 +18,7 @@ CONTRAST = """
     const found = rgb(getComputedStyle(e).backgroundColor); if (found[3] === 255) return found; }
     return [255, 255, 255]; };
   const poor = [];
-  const texts = 'h1, h2, th, td, small, a, code, dt, dd, p, li, label, legend, summary, button, .tag, .said';
+  const texts = 'h1, h2, h3, th, td, small, a, code, dt, dd, p, li, label, legend, summary, button, .level, .tag';
   for (const element of document.querySelectorAll(texts)) {
     const [a, b] = [light(rgb(getComputedStyle(element).color)), light(ground(element))].sort((x, y) => y - x);
     if ((a + 0.05) / (b + 0.05) < 4.5) poor.push(element.outerHTML.slice(0, 80));

@@ -81,7 +81,7 @@ def _allows(page: Page) -> None:
     page.reload()
     page.get_by_role("link", name=NAME).click()
     expect(page.get_by_role("heading", name="This app asks for")).to_be_visible()
-    expect(page.locator(".diff li")).to_have_count(1)
+    expect(page.locator(".grants li")).to_have_count(1)
     page.get_by_role("button", name="Allow").click()
     expect(page.locator(".tag.connected")).to_be_visible()
 
@@ -116,7 +116,7 @@ def _upgrades(page: Page) -> None:
     expect(row).to_contain_text("New Version Available")
     row.get_by_role("link").click()
     expect(page.get_by_role("heading", name="New Version Available: 2")).to_be_visible()
-    expect(page.locator(".diff li.add")).to_contain_text("tn.jpm.jobs:r")
+    expect(page.locator(".grants li", has=page.locator(".add"))).to_contain_text("tn.jpm.jobs")
     page.get_by_role("button", name="Allow").click()
     expect(page.get_by_role("heading", name="New Version Available")).to_have_count(0)
 
