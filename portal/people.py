@@ -80,7 +80,7 @@ def hashed_password(password: str) -> str:
 
 async def signed_in(connection: AsyncConnection, username: str, password: str) -> Visitor | None:
     """Whoever has this name and *password*; None when nobody does."""
-    row = (await connection.execute(BY_NAME, {"given": username.replace("\0", "")})).first()
+    row = (await connection.execute(BY_NAME, {"given": username})).first()
     stored = _NOBODY if row is None else row.password_hash
     # Argon2 takes tens of milliseconds on purpose, which other calls must not wait for.
     fits = await asyncio.to_thread(_fits, stored, password)

@@ -15,6 +15,8 @@ from portal.problems import Problem
 
 router = routes.router()
 PER_PAGE = 50
+# No version has this number: a form that does not say what it showed accepts nothing.
+UNSEEN = 2**31 - 1
 SAID = {
     "allow": "Access is allowed.",
     "upgrade": "The new version is accepted; its scopes are in play.",
@@ -53,9 +55,9 @@ async def act(
     try:
         match do:
             case "allow":
-                await access.allow(call, app, access.Allowance(environment=environment, version=shown or None))
+                await access.allow(call, app, access.Allowance(environment=environment, version=shown or UNSEEN))
             case "upgrade":
-                await access.upgrade(call, app, access.Upgrade(environment=environment, version=max(shown, 1)))
+                await access.upgrade(call, app, access.Upgrade(environment=environment, version=shown or UNSEEN))
             case "disable":
                 await access.disable(call, app, place)
             case "enable":

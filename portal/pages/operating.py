@@ -1,12 +1,13 @@
 """The operator's pages: public apps that wait for approval, and those that were judged."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import Form, Request, Response
 from sqlalchemy import select
 
 from portal import approvals
 from portal.answers import stamp
+from portal.fields import AppPath
 from portal.pages import routes
 from portal.pages.views import onwards, page, told
 from portal.pages.visiting import Operator
@@ -47,7 +48,9 @@ async def listed(call: Operator, request: Request) -> Response:
 
 
 @router.post("/approvals/{number}")
-async def judge(call: Operator, request: Request, number: int, verdict: Annotated[str, Form()]) -> Response:
+async def judge(
+    call: Operator, request: Request, number: AppPath, verdict: Annotated[Literal["approve", "reject"], Form()]
+) -> Response:
     """Approve or reject an app, as its API does."""
     decide = approvals.approve if verdict == "approve" else approvals.reject
     done = told(await decide(call, number))

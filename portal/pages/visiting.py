@@ -53,6 +53,10 @@ TenantAdmin = Annotated[Call, Depends(visit("tenant"))]
 Operator = Annotated[Call, Depends(visit("operator"))]
 
 
+# As long as the column; a longer one is nobody's, and is not remembered by the limits.
+MAX_USERNAME = 120
+
+
 @router.get("/")
 async def home(request: Request) -> Response:
     """Everybody's own beginning."""
@@ -73,6 +77,8 @@ async def sign_in(
     """Begin a session, if name and password fit; attempts at one name are limited."""
     if not is_ours(request, await request.form()):
         raise NotOurs
+    # Counted by the very string that is looked up: another spelling of a name is another name, or nobody's.
+    username = username.replace("\0", "")[:MAX_USERNAME]
     request.app.state.rates.sign_ins.admit(username)
     request.app.state.rates.sign_ins.charge(username)
     async with request.app.state.reader.connect() as connection:

@@ -14,7 +14,8 @@ from tests.integration.portal.world import World, app_body
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
 # Unbroken, from right to left, and with words: each in 120 characters.
-NAMES = ("会" * 120, "שלום " * 23 + "עולם!", "Wide" * 30)
+NAMES = ("Wide" * 30, "שלום " * 23 + "עולם!", "会" * 120)
+LETTERS = "م" * 120
 DEVELOPER = (
     "/apps",
     "/apps/new",
@@ -50,7 +51,9 @@ def crowd(portal: World) -> Crowd:
     tenant = portal.calling(f"/tenant/{admin['tenant']}", admin)
     ids = [admin["tenant"], *portal.tenants(1999)]
     scopes = sorted(GRANTS)
-    app: int = acme.ok("POST", "/apps", app_body(name=NAMES[0], scopes=scopes[:-50], distribution="public"))["id"]
+    app: int = acme.ok(
+        "POST", "/apps", app_body(name=NAMES[0], organizationName=LETTERS, scopes=scopes[:-50], distribution="public")
+    )["id"]
     acme.ok("PUT", f"/apps/{app}/availability", {"tenantIds": ids})
     portal.operator().ok("POST", f"/apps/{app}/approve")
     tenant.ok("POST", f"/app-access/{app}/allow", {"environment": "production"})

@@ -84,6 +84,16 @@ def test_only_what_was_shown_is_accepted(browser: Browser, developer: Caller, ap
     assert status(developer) == ("connected", 1)
 
 
+@pytest.mark.parametrize("fields", [{}, {"shown": ""}, {"shown": "0"}])
+def test_a_form_that_showed_nothing_accepts_nothing(
+    browser: Browser, developer: Caller, app: int, fields: dict[str, str]
+) -> None:
+    """Neither allows nor upgrades without the version that was shown."""
+    path = f"/access/{app}"
+    assert not browser.send(path, path, do="allow", **fields).is_success
+    assert status(developer) == ("notConnected", None)
+
+
 def test_secrets(world: World, browser: Browser, app: int) -> None:
     """A secret is shown once and works until it is ended; a third one is not offered."""
     does(browser, app, "allow", shown=1)

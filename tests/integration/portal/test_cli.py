@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import httpx
 import pytest
+import structlog
 from sqlalchemy import create_engine, text
 
 from portal import migrations
@@ -51,6 +52,9 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
         monkeypatch.delenv("DATABASE_URL", raising=False)
         if database is not None:
             monkeypatch.setenv("DATABASE_URL", database)
+        # Portals that are served from threads of this process must not write between the lines of the command.
+        structlog.reset_defaults()
+        structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.__stderr__))
         with pytest.raises(SystemExit) as end:
             main()
         code = end.value.code

@@ -53,6 +53,13 @@ def test_guessing_is_limited(browser: Browser, people: dict[str, Any]) -> None:
     assert browser.sign_in(people["operator"]).status_code != 429
 
 
+def test_guessing_is_limited_however_the_name_is_spelled(browser: Browser, people: dict[str, Any]) -> None:
+    """What the look-up takes for one name counts as one."""
+    name = people["developer"]["username"]
+    spelled = [{"username": name + "\0" * count, "password": "x"} for count in range(11)]
+    assert [browser.sign_in(person).status_code for person in spelled][-1] == 429
+
+
 def test_form_of_somebody_else_is_refused(browser: Browser, people: dict[str, Any], portal_url: str) -> None:
     """A form without our token, or with that of another session, does nothing."""
     fields = {"username": people["developer"]["username"], "password": people["developer"]["password"]}
@@ -131,6 +138,9 @@ def test_operator_approves_by_hand(world: World, browser: Browser, people: dict[
     assert "&lt;b&gt;Loud &amp; clear&lt;/b&gt;" in arrived.text
     done = browser.send(f"/approvals/{app}", "/approvals", verdict="approve")
     assert f"App {app} is approved." in done.text
+    unclear = browser.send(f"/approvals/{app}", "/approvals", verdict="approve!")
+    assert unclear.status_code == 400
+    assert browser.send(f"/approvals/{10**30}", "/approvals", verdict="reject").status_code == 404
     assert [row["app"]["id"] for row in admin.listed("/app-access")] == [app]
     refused = browser.send(f"/approvals/{app}", "/approvals", verdict="reject")
     assert refused.status_code == 409
