@@ -26,9 +26,11 @@ from portal import (
     versions,
 )
 from portal.answers import json_answer
+from portal.bodies import BodyLimit
 from portal.clock import Clock
 from portal.database import pool
 from portal.pages import site
+from portal.pages.routes import in_words
 from portal.push import Pushing
 from portal.rates import Rates
 from portal.scopes_in_play import ScopesInPlay
@@ -77,7 +79,7 @@ def create_app(database: URL, chosen: Choices | None = None) -> FastAPI:
     app.state.rates = choices.rates
     app.state.scopes = ScopesInPlay()
     app.state.signer = signing.Signer()
-    problems.install(app)
+    problems.install(app, in_words)
     openapi.install(app)
     app.add_api_route("/healthz", _alive, include_in_schema=False)
     app.include_router(tokens.router)
@@ -92,6 +94,7 @@ def create_app(database: URL, chosen: Choices | None = None) -> FastAPI:
     if choices.demo_clock:
         app.include_router(clock_setting.router, prefix=BASE)
     site.install(app, choices.secret, https_only=choices.https_only)
+    app.add_middleware(BodyLimit)
     return app
 
 

@@ -13,6 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from portal.tables import Record, client, organization, person, tenant
 
 _hasher = PasswordHasher()
+# Each verification takes 64 MB and a core for tens of milliseconds: those who come in a crowd take turns.
+_turns = asyncio.Semaphore(2)
 # Verified when there is no such person, so that a name that exists cannot be told by the time of the answer.
 _NOBODY = _hasher.hash(secrets.token_urlsafe(16))
 
@@ -83,7 +85,8 @@ async def signed_in(connection: AsyncConnection, username: str, password: str) -
     row = (await connection.execute(BY_NAME, {"given": username})).first()
     stored = _NOBODY if row is None else row.password_hash
     # Argon2 takes tens of milliseconds on purpose, which other calls must not wait for.
-    fits = await asyncio.to_thread(_fits, stored, password)
+    async with _turns:
+        fits = await asyncio.to_thread(_fits, stored, password)
     return Visitor.of(row) if row is not None and fits else None
 
 

@@ -2,7 +2,7 @@
 
 import re
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -52,7 +52,15 @@ def invalid(errors: Mapping[str, Sequence[str]]) -> Problem:
     return Problem(400, "invalid_request", "One or more fields are not valid.", errors=errors)
 
 
+# How a page says a problem; None where the call was none of a page.
+InWords = Callable[[Request, Problem], Response | None]
+
+
 def _answer(request: Request, problem: Problem) -> Response:
+    in_words: InWords = request.app.state.in_words
+    said = in_words(request, problem)
+    if said is not None:
+        return said
     asked = request.headers.get("x-request-id", "")
     body = {
         "type": f"urn:portal:problem:{problem.code}",
@@ -97,7 +105,8 @@ async def _on_http(request: Request, raised: Exception) -> Response:
         return _answer(request, invalid({"body": [str(raised.detail)]}))
     headers = dict(raised.headers or {})
     if raised.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        headers["Allow"] = allowed(request)
+        # A page is not in the document; of it the router's own word is all there is.
+        headers["Allow"] = allowed(request) or headers.get("Allow", "")
     phrase = HTTPStatus(raised.status_code).phrase
     code = phrase.lower().replace(" ", "_")
     return _answer(request, Problem(raised.status_code, code, f"{phrase}.", headers=headers))
@@ -122,8 +131,9 @@ async def _on_anything(request: Request, raised: Exception) -> Response:
     return _answer(request, Problem(500, "internal_error", "The portal failed; this is its fault, not yours."))
 
 
-def install(app: FastAPI) -> None:
-    """Make *app* answer every error in this shape."""
+def install(app: FastAPI, in_words: InWords) -> None:
+    """Make *app* answer every error in this shape, or *in_words* to whoever opened a page."""
+    app.state.in_words = in_words
     app.add_exception_handler(Problem, _on_problem)
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(HTTPException, _on_http)

@@ -11,7 +11,7 @@ from portal.problems import Problem
 
 CALLS_PER_SECOND = 60
 TOKENS_PER_MINUTE = 60
-SIGN_INS_PER_MINUTE = 10
+SIGN_INS_PER_MINUTE, SIGN_INS_PER_ADDRESS = 10, 60
 # In tenths of a call: an answer without a body costs one.
 CALL, UNCHANGED = 10, 1
 
@@ -52,10 +52,24 @@ class Rate:
 
 
 class Rates:
-    """Both limits of the portal: calls by application key, and tokens by client id."""
+    """The limits of the portal: calls by application key, tokens by client id, sign-ins by address and name."""
 
-    def __init__(self, calls_per_second: int = CALLS_PER_SECOND, tokens_per_minute: int = TOKENS_PER_MINUTE) -> None:
+    def __init__(
+        self,
+        calls_per_second: int = CALLS_PER_SECOND,
+        tokens_per_minute: int = TOKENS_PER_MINUTE,
+        sign_ins_per_address: int = SIGN_INS_PER_ADDRESS,
+    ) -> None:
         self.calls = Rate(RateLimitItemPerSecond(calls_per_second * CALL) if calls_per_second else None)
-        # Attempts at one name: enough for typing mistakes, nothing for guessing.
-        self.sign_ins = Rate(RateLimitItemPerMinute(SIGN_INS_PER_MINUTE * CALL))
+        self._sign_ins = Rate(RateLimitItemPerMinute(SIGN_INS_PER_MINUTE * CALL))
+        self._addresses = Rate(RateLimitItemPerMinute(sign_ins_per_address * CALL) if sign_ins_per_address else None)
         self.tokens = Rate(RateLimitItemPerMinute(tokens_per_minute * CALL) if tokens_per_minute else None)
+
+    def attempt(self, address: str, name: str) -> None:
+        """Let *address* try to sign in as *name*: enough for typing mistakes, nothing for guessing. Problem (429).
+
+        Counted by both together, so that nobody shuts somebody else out by guessing at their name from elsewhere.
+        """
+        for rate, counted in ((self._addresses, address), (self._sign_ins, f"{address} {name}")):
+            rate.admit(counted)
+            rate.charge(counted)

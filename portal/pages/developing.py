@@ -52,7 +52,7 @@ async def create(call: Developer, request: Request) -> Response:
         body = apps.NewApp.model_validate(values | {"tenantIds": values["tenantIds"].replace(",", " ").split()})
         made = told(await apps.create(call, body))
     except (ValidationError, Problem) as wrong:
-        more = {"values": values, "errors": faults(wrong), "catalogue": CATALOGUE}
+        more: dict[str, Any] = {"values": values, "errors": faults(wrong), "catalogue": CATALOGUE}
         return page(request, "new_app.html", status=400, **more)
     return onwards(request, f"/apps/{made['id']}", f"{made['name']} is made. Below is its key.")
 

@@ -1,5 +1,7 @@
 """The developer's pages about scopes: the grid, what saving it would do, and the version history."""
 
+from typing import Any
+
 from fastapi import Request, Response
 from pydantic import ValidationError
 
@@ -39,7 +41,7 @@ async def change(call: Developer, request: Request, app: AppPath) -> Response:
     except (ValidationError, Problem) as wrong:
         if isinstance(wrong, Problem) and wrong.status in {404, 410}:
             raise
-        more = {"app": shown, "chosen": chosen, "errors": faults(wrong), "catalogue": CATALOGUE}
+        more: dict[str, Any] = {"app": shown, "chosen": chosen, "errors": faults(wrong), "catalogue": CATALOGUE}
         return page(request, "scopes.html", status=400, **more)
     diff = versions.diff(await _granted(call, app, shown["latestVersion"]), body.scopes)
     return page(request, "review.html", app=shown, chosen=body.scopes, tenants=await _running(call, app), diff=diff)

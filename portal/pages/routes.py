@@ -10,19 +10,37 @@ from fastapi.routing import APIRoute
 from portal.pages.views import onwards, page
 from portal.problems import Problem
 
-SENTENCES = {
-    404: "There is no such page, or it is not yours to see.",
-    410: "The app was deleted.",
-    429: "There were too many attempts. Wait a minute, then try again.",
+# What a page is headed with and says where the API's own words are none for people.
+SAID = {
+    400: ("That is not possible", "The address or the form holds something that does not belong there."),
+    404: ("There is no such page", "It is not there, or it is not yours to see."),
+    405: ("There is no such page", "It is not there, or it is not yours to see."),
+    410: ("This app was deleted", "Its key is deleted with it, and the access of its tenants has ended."),
+    413: ("That is too much at once", "Send it in several parts."),
+    429: ("Too many attempts", "Wait a minute, then try again."),
+    500: ("Something went wrong here", "It is not your fault. Go back, and see what was done before trying again."),
+    503: ("The portal cannot answer now", "Its database does not answer. Try again in a few seconds."),
 }
+PAGES = frozenset({"", "apps", "access", "approvals", "sign-in", "sign-out"})
+
+
+def in_words(request: Request, problem: Problem) -> Response | None:
+    """The page that says *problem*; None when the call was one of the API."""
+    first = request.url.path.split("/")[1]
+    wants_page = "text/html" in request.headers.get("accept", "") and "/v2/" not in request.url.path
+    if first not in PAGES and not wants_page:
+        return None
+    title, more = SAID.get(problem.status, (problem.title, "Go back, reload the page and try again."))
+    return page(request, "problem.html", status=problem.status, headers=problem.headers, title=title, more=more)
 
 
 class SignInFirst(Exception):  # noqa: N818 - a way to go, no error
-    """Nobody has signed in; afterwards the visitor goes on to *path*."""
+    """Nobody has signed in; afterwards the visitor goes on to *path*. *said* is told before."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, said: str | None = None) -> None:
         super().__init__()
         self.path = path
+        self.said = said
 
 
 class NotOurs(Exception):  # noqa: N818 - as above
@@ -30,7 +48,7 @@ class NotOurs(Exception):  # noqa: N818 - as above
 
 
 class PageRoute(APIRoute):
-    """A page: whoever has not signed in is asked to, and what goes wrong is said in words."""
+    """A page: whoever has not signed in is asked to, and a form that is none of ours does nothing."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """The work of the page with all that around it."""
@@ -40,13 +58,10 @@ class PageRoute(APIRoute):
             try:
                 return await work(request)
             except SignInFirst as first:
-                return onwards(request, "/sign-in" + (f"?to={quote(first.path)}" if first.path else ""))
+                return onwards(request, f"/sign-in?to={quote(first.path)}", first.said)
             except NotOurs:
                 more = "It was opened too long ago, or in another session. Go back, reload the page and send it again."
                 return page(request, "problem.html", status=403, title="This form has expired", more=more)
-            except Problem as problem:
-                more = SENTENCES.get(problem.status, "Go back, reload the page and try again.")
-                return page(request, "problem.html", status=problem.status, title=problem.title, more=more)
 
         return handle
 

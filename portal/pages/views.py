@@ -65,13 +65,15 @@ def is_ours(request: Request, sent: FormData) -> bool:
     return bool(_token(request, sent).validate())
 
 
-def page(request: Request, template: str, *, status: int = 200, **values: Any) -> Response:
+def page(
+    request: Request, template: str, *, status: int = 200, headers: Mapping[str, str] | None = None, **values: Any
+) -> Response:
     """The page made from *template*, with the visitor and the form token that all of them need."""
     visitor = getattr(request.state, "visitor", None)
     given = {"visitor": visitor, "token": _token(request).csrf_token.current_token, "path": request.url.path}
     said = request.session.pop("said", None)
     content = _pages.get_template(template).render(**given, said=said, **values)
-    return HTMLResponse(content, status, headers=HEADERS)
+    return HTMLResponse(content, status, headers=HEADERS | dict(headers or {}))
 
 
 def onwards(request: Request, path: str, said: str | None = None) -> Response:

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from fastapi import Depends, Form, Request, Response
 
@@ -24,13 +25,28 @@ async def _visitor(request: Request) -> Visitor | None:
         return await known(connection, number, mark)
 
 
+def _sign_in_first(request: Request) -> SignInFirst:
+    """Back to the very page afterwards, with its filters; after a form that came too late to the one it was on."""
+    url = request.url
+    if request.method == "GET":
+        return SignInFirst(f"{url.path}?{url.query}" if url.query else url.path)
+    before = urlsplit(request.headers.get("referer", ""))
+    path = before.path if before.netloc == url.netloc else ""
+    return SignInFirst(path, "Your session had ended, so nothing was done. Sign in, then do it again.")
+
+
+def _beginning(visitor: Visitor, to: str) -> str:
+    """Where the visitor goes on: to the page of ours that was asked for, or to their own beginning."""
+    return to if to.startswith("/") and not to.startswith(("//", "/\\")) else HOME[visitor.kind]
+
+
 def visit(kind: str) -> Callable[..., Awaitable[Call]]:
     """A call by a signed-in person of this *kind*; a form they send must be one of ours."""
 
     async def check(request: Request) -> Call:
         visitor = await _visitor(request)
         if visitor is None:
-            raise SignInFirst(request.url.path if request.method == "GET" else "")
+            raise _sign_in_first(request)
         request.state.visitor = visitor
         if request.method != "GET" and not is_ours(request, await request.form()):
             raise NotOurs
@@ -66,8 +82,11 @@ async def home(request: Request) -> Response:
 
 @router.get("/sign-in")
 async def ask(request: Request, to: str = "") -> Response:
-    """The form; *to* is where the visitor wanted to go."""
-    return page(request, "sign_in.html", to=to, username="", wrong=False)
+    """The form; *to* is where the visitor wanted to go, and goes at once when already signed in."""
+    visitor = await _visitor(request)
+    if visitor is not None:
+        return onwards(request, _beginning(visitor, to))
+    return page(request, "sign_in.html", to=to, username="", wrong=False, wait="")
 
 
 @router.post("/sign-in")
@@ -79,17 +98,20 @@ async def sign_in(
         raise NotOurs
     # Counted by the very string that is looked up: another spelling of a name is another name, or nobody's.
     username = username.replace("\0", "")[:MAX_USERNAME]
-    request.app.state.rates.sign_ins.admit(username)
-    request.app.state.rates.sign_ins.charge(username)
+    address = request.client.host if request.client else ""
+    try:
+        request.app.state.rates.attempt(address, username)
+    except Problem as problem:
+        more = {"to": to, "username": username, "wrong": False, "wait": problem.headers["Retry-After"]}
+        return page(request, "sign_in.html", status=429, headers=problem.headers, **more)
     async with request.app.state.reader.connect() as connection:
         visitor = await signed_in(connection, username, password)
     if visitor is None:
-        return page(request, "sign_in.html", status=403, to=to, username=username, wrong=True)
+        return page(request, "sign_in.html", status=403, to=to, username=username, wrong=True, wait="")
     # A session that somebody else began in this browser must not go on as this visitor's.
     request.session.clear()
     request.session.update(person=visitor.person, mark=visitor.mark)
-    is_path = to.startswith("/") and not to.startswith(("//", "/\\"))
-    return onwards(request, to if is_path else HOME[visitor.kind])
+    return onwards(request, _beginning(visitor, to))
 
 
 @router.post("/sign-out")

@@ -9,6 +9,8 @@ from sqlalchemy import text
 from portal.bootstrap import Bootstrap, NewClient, install
 from portal.clock import Clock
 from portal.people import hashed_password
+from portal.problems import Problem
+from portal.rates import Rates
 from tests.integration.portal.people import TOKEN, Browser, people_of
 from tests.integration.portal.world import Caller, World, app_body, code
 
@@ -145,3 +147,78 @@ def test_operator_approves_by_hand(world: World, browser: Browser, people: dict[
     refused = browser.send(f"/approvals/{app}", "/approvals", verdict="reject")
     assert refused.status_code == 409
     assert "settled" in refused.text
+
+
+def test_signing_in_leads_back(browser: Browser, people: dict[str, Any]) -> None:
+    """To the very page that was asked for, filters included; whoever is signed in already is not asked again."""
+    asked = browser.open("/apps?page=2")
+    assert asked.url.params["to"] == "/apps?page=2"
+    arrived = browser.sign_in(people["developer"], to="/apps?page=2")
+    assert (arrived.url.path, arrived.url.params["page"]) == ("/apps", "2")
+    assert browser.open("/sign-in").url.path == "/apps"
+
+
+def test_form_after_the_session_ended(world: World, browser: Browser, people: dict[str, Any]) -> None:
+    """It says that nothing was done, and leads back to the page that the form was on."""
+    browser.sign_in(people["developer"])
+    fields = {"csrf_token": "x", "name": "x"}
+    browser.http.cookies.clear()
+    origin = str(browser.http.base_url).rstrip("/")
+    answer = browser.http.post("/apps/new", data=fields, headers={"Referer": f"{origin}/apps/new"})
+    assert "nothing was done" in answer.text
+    assert answer.url.params["to"] == "/apps/new"
+
+
+def test_too_many_attempts_are_told_the_wait(browser: Browser, people: dict[str, Any]) -> None:
+    """The form stays, and says how long to wait."""
+    answer = [browser.sign_in(people["developer"] | {"password": "x"}) for _ in range(11)][-1]
+    assert answer.status_code == 429
+    assert f"Wait {answer.headers['retry-after']} seconds" in answer.text
+    assert 'name="password"' in answer.text
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/apps?page=0", 400),
+        ("GET", "/apps?page=abc", 400),
+        ("GET", "/apps/abc", 404),
+        ("GET", "/access/1?environment=staging", 404),
+        ("POST", "/approvals", 405),
+        ("GET", "/nonsense", 404),
+    ],
+)
+def test_whatever_is_wrong_is_said_on_a_page(
+    browser: Browser, people: dict[str, Any], method: str, path: str, status: int
+) -> None:
+    """Somebody with a browser never gets JSON, nor a page without its protection."""
+    browser.sign_in(people["developer"])
+    answer = browser.http.request(method, path, headers={"Accept": "text/html,*/*"})
+    assert answer.headers["content-type"].startswith("text/html")
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    assert answer.status_code == status
+    api = browser.http.get("/portal/v2/nonsense", headers={"Accept": "text/html,*/*"})
+    assert api.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize("announced", [True, False])
+def test_bodies_are_limited(browser: Browser, *, announced: bool) -> None:
+    """More than a mebibyte is refused, whether its length was told or not."""
+    body = b"username=" + b"x" * (1 << 20)
+    content = body if announced else iter([body[:500_000], body[500_000:]])
+    sent = {"Content-Type": "application/x-www-form-urlencoded"}
+    answer = browser.http.post("/sign-in", content=content, headers=sent)
+    assert answer.status_code == 413
+    assert "too much at once" in answer.text
+    refused = browser.http.post("/connect/token", content=body, headers=sent)
+    assert (refused.status_code, refused.headers["content-type"]) == (413, "application/problem+json")
+
+
+def test_guessing_at_many_names_is_limited() -> None:
+    """One address may try so many names a minute; another address is not hindered, nor is the owner of the name."""
+    rates = Rates(sign_ins_per_address=12)
+    for count in range(12):
+        rates.attempt("192.0.2.1", f"name{count}")
+    with pytest.raises(Problem, match="Too many calls"):
+        rates.attempt("192.0.2.1", "another")
+    rates.attempt("192.0.2.2", "name0")

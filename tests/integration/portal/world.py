@@ -25,7 +25,7 @@ VIEW, MODIFY, JOBS = "tn.crm.customers:r", "tn.crm.customers:w", "tn.jpm.jobs:r"
 @contextmanager
 def served(database_url: str, **choices: Any) -> Iterator[str]:
     """The address of a portal that is served from a thread; with a clock and without limits, or as *choices* say."""
-    everyday: dict[str, Any] = {"demo_clock": True, "rates": Rates(0, 0)}
+    everyday: dict[str, Any] = {"demo_clock": True, "rates": Rates(0, 0, 0)}
     chosen = Choices(**(everyday | choices))
     app = create_app(make_url(database_url), chosen)
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", access_log=False))
