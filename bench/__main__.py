@@ -55,9 +55,9 @@ def _measure(url: str) -> dict[str, list[float]]:
     source = source_named("acme")
 
     def floor() -> None:
-        for page in source.pages("4711"):
-            for item in page.items:
-                source.decode(item)
+        for page in source.pages("4711", {}, conditional=False):
+            for item in page.items or ():
+                source.decode("4711", item)
 
     def polled(expected: int) -> None:
         recorded = poll(1, forced=True)

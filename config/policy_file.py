@@ -48,6 +48,7 @@ class SourceTable(Table):
     client_secret: Secret
     app_key: Secret
     poll_every: PositiveDuration | None = None
+    page_size: Annotated[int, Field(ge=1, le=10_000)] = 500
 
 
 class PollingTable(Table):
@@ -56,6 +57,8 @@ class PollingTable(Table):
     poll_every: PositiveDuration = timedelta(minutes=15)
     min: PositiveDuration = timedelta(minutes=1)
     max: PositiveDuration = timedelta(hours=6)
+    # Between two walks that look at every page, a page that the source calls unchanged is taken as unchanged.
+    full_walk_every: PositiveDuration = timedelta(days=1)
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:

@@ -7,6 +7,7 @@ from models.connection import Adoption, Connection, Tenure
 from models.event import Event, Fire, Heartbeat, Poll
 from models.notice import Attempt, Notice, Reminder
 from models.tenant import Contact, Tenant
+from models.walked import WalkedPage
 
 __all__ = [
     "Adoption",
@@ -32,5 +33,6 @@ __all__ = [
     "Tenure",
     "Told",
     "Verdict",
+    "WalkedPage",
     "db_now",
 ]

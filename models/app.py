@@ -75,6 +75,9 @@ class App(Leased, Base):
     first_seen_at: Mapped[datetime]
     deleted_at: Mapped[datetime | None]
     walked_at: Mapped[datetime | None]  # the last complete walk: until then our picture is exact
+    full_walk_at: Mapped[datetime | None]  # the last one that looked at the bytes of every page
+    # The last walk accounted for every listed connection, and every page of it is remembered.
+    settled: Mapped[bool] = mapped_column(server_default=text("false"))
     changed_at: Mapped[datetime | None]  # the last poll that changed anything
     evaluate_at: Mapped[datetime | None]
     evaluated_at: Mapped[datetime | None]

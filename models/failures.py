@@ -14,6 +14,8 @@ from uptake.errors import EdgeError, Fault
 _PORTAL_WIDE = {Fault.TRANSPORT, Fault.TLS, Fault.SERVER, Fault.RATE_LIMITED, Fault.AUTH, Fault.DEADLINE}
 # These may be one app's own: too large to be walked in time, or closed to us. The list of apps tells when they are not.
 _OF_ONE_APP = {Fault.AUTH, Fault.DEADLINE}
+# After an answer that does not add up, nothing is taken on the source's word: the next walk looks at every page.
+_DOUBTFUL = {Fault.PAGING, Fault.SCHEMA, Fault.PROTOCOL}
 _FIRST_WAIT = timedelta(seconds=30)
 _LONGEST_WAIT = timedelta(minutes=15)
 
@@ -28,9 +30,16 @@ def app_poll_failed(
     failures: int = session.execute(
         text("""UPDATE app SET failures = failures + 1,
                 next_poll_at = least(next_poll_at, :now + cast(:wait AS interval) * power(2, least(failures, 10))),
+                full_walk_at = CASE WHEN :doubtful THEN NULL ELSE full_walk_at END,
                 evaluate_at = CASE WHEN failures + 1 >= :alarming THEN :now ELSE evaluate_at END
                 WHERE id = :app RETURNING failures"""),
-        {"app": lease.app_id, "now": now, "wait": _FIRST_WAIT, "alarming": FAILING_AFTER},
+        {
+            "app": lease.app_id,
+            "now": now,
+            "wait": _FIRST_WAIT,
+            "alarming": FAILING_AFTER,
+            "doubtful": error.fault in _DOUBTFUL,
+        },
     ).scalar_one()
     session.execute(
         insert(Poll).values(

@@ -43,7 +43,8 @@ WHERE a.id = :app AND s.id = a.source_id AND a.deleted_at IS NULL AND s.enabled
   AND (:forced OR a.next_poll_at <= :now AND (s.circuit_open_until IS NULL OR s.circuit_open_until <= :now))
   AND (a.lease_until IS NULL OR a.lease_until < clock_timestamp())
 RETURNING a.id AS app_id, a.source_id, s.name AS source, a.external_id, a.poll_seq AS seq, a.lease_token AS token,
-    a.walked_at
+    a.walked_at, a.full_walk_at, a.changed_at, a.settled, a.latest_version,
+    s.circuit_open_until IS NOT NULL OR s.last_fault IS NOT NULL AS is_troubled
 """)
 _CLAIM_SOURCE = text("""
 UPDATE source SET lease_token = :token, lease_until = clock_timestamp() + :lease, poll_seq = poll_seq + 1,
@@ -70,6 +71,11 @@ class AppLease:
     seq: int
     token: uuid.UUID
     walked_at: datetime | None  # the complete walk before this one
+    full_walk_at: datetime | None  # the last one that took the source's word for nothing
+    changed_at: datetime | None
+    settled: bool
+    latest_version: int | None
+    is_troubled: bool  # the source was not well when this began
     started_at: datetime
 
 
@@ -129,6 +135,16 @@ def claim_source(
         .one_or_none()
     )
     return None if row is None else SourceLease(**row, started_at=now)
+
+
+def hold_app(session: Session, lease: AppLease) -> None:
+    """Lock the leased app for this transaction; raises LeaseLostError."""
+    held = session.execute(
+        text("SELECT id FROM app WHERE id = :app AND lease_token = :token FOR NO KEY UPDATE"),
+        {"app": lease.app_id, "token": lease.token},
+    ).one_or_none()
+    if held is None:
+        raise LeaseLostError
 
 
 def keep_app(session: Session, lease: AppLease) -> None:

@@ -48,6 +48,8 @@ WITH gone AS (
     SELECT DISTINCT a.app_id, a.environment, a.version, cast(:day AS date), 0
     FROM adoption a JOIN gone ON gone.id = a.app_id
     ON CONFLICT (app_id, environment, version, day) DO UPDATE SET tenants = 0
+), forgotten AS (
+    DELETE FROM walked_page p USING gone WHERE p.app_id = gone.id
 ), told AS (
     INSERT INTO event (at, type, app_id) SELECT :now, 'app.deleted', id FROM gone
 )

@@ -1,17 +1,21 @@
 """Recording what a poll found: connection, history, events, adoption and the poll itself, all or nothing."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
-from sqlalchemy import insert, text
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from models.event import Poll
-from models.leases import AppLease, keep_app
+from models.leases import AppLease, LeaseLostError, hold_app
 from models.release import record_versions
 from models.stage import Walk, stage
+from models.walked import keep_pages
 from uptake.facts import SeenVersion
+
+# How long until the next poll, by when the newest version was released and when anything last changed.
+Cadence = Callable[[datetime | None, datetime | None], timedelta]
 
 # More than this share of the listed connections gone at once (and no fewer than this many) is an outage of the
 # portal's listing until somebody says otherwise.
@@ -29,28 +33,28 @@ class Recorded:
     released: tuple[int, ...]
 
 
+# Stored hashes that were not seen, of connections that are not seen with other facts either.
+_LEFT = text("SELECT unnest(cast(:stale AS int8[])) EXCEPT SELECT was_hash FROM moved")
 _ABSENT = text("""
-SELECT count(*) FILTER (WHERE c.hash = ANY(cast(:stale AS int8[])) AND m.connection_id IS NULL
+SELECT count(*) FILTER (WHERE c.hash = ANY(cast(:absent AS int8[]))
                           AND NOT t.external_id = ANY(cast(:exempt AS text[]))) AS absent,
        count(*) AS listed
-FROM connection c JOIN tenant t ON t.id = c.tenant_id LEFT JOIN moved m ON m.connection_id = c.id
-WHERE c.app_id = :app AND c.hash <> 0
+FROM connection c JOIN tenant t ON t.id = c.tenant_id WHERE c.app_id = :app AND c.hash <> 0
 """)
 # Gone is what was missing from this complete walk and from the one before it.
 _GONE = text("""
 INSERT INTO moved (connection_id, tenant_id, environment, external_id, status, hash, client_id,
-                   was_status, was_version, was_scope_set_id, was_epoch, begins, epoch, before)
+                   was_status, was_version, was_scope_set_id, was_epoch, was_hash, begins, epoch, before)
 SELECT c.id, c.tenant_id, c.environment, c.external_id, 'disconnected', 0, c.client_id,
-       c.status, c.version, c.scope_set_id, c.epoch, false, c.epoch,
+       c.status, c.version, c.scope_set_id, c.epoch, c.hash, false, c.epoch,
        coalesce(c.seen_at, cast(:before AS timestamptz))
 FROM connection c JOIN tenant t ON t.id = c.tenant_id
-WHERE c.app_id = :app AND c.hash <> 0 AND c.hash = ANY(cast(:stale AS int8[]))
+WHERE c.app_id = :app AND c.hash <> 0 AND c.hash = ANY(cast(:absent AS int8[]))
   AND (c.absent_walks > 0 OR :believe) AND NOT t.external_id = ANY(cast(:exempt AS text[]))
-  AND NOT EXISTS (SELECT FROM moved m WHERE m.connection_id = c.id)
 """)
 _MISSING = text("""
 UPDATE connection c SET absent_walks = c.absent_walks + 1 FROM tenant t
-WHERE c.app_id = :app AND c.hash <> 0 AND c.hash = ANY(cast(:stale AS int8[])) AND t.id = c.tenant_id
+WHERE c.app_id = :app AND c.hash <> 0 AND c.hash = ANY(cast(:absent AS int8[])) AND t.id = c.tenant_id
   AND NOT t.external_id = ANY(cast(:exempt AS text[]))
   AND NOT EXISTS (SELECT FROM moved m WHERE m.connection_id = c.id)
 """)
@@ -61,7 +65,7 @@ WHERE app_id = :app AND (absent_walks > 0 OR seen_at IS NOT NULL) AND NOT hash =
 # Whoever this walk did not see was seen last by the one before, or earlier: a later change is bounded by that.
 _UNSEEN = text("""
 UPDATE connection c SET seen_at = cast(:before AS timestamptz)
-WHERE c.app_id = :app AND c.hash <> 0 AND c.hash = ANY(cast(:stale AS int8[])) AND c.seen_at IS NULL
+WHERE c.app_id = :app AND c.hash <> 0 AND c.hash = ANY(cast(:absent AS int8[])) AND c.seen_at IS NULL
   AND NOT EXISTS (SELECT FROM moved m WHERE m.connection_id = c.id)
 """)
 _INSERT = text("""
@@ -155,6 +159,37 @@ ON CONFLICT (app_id, environment, version, day) DO UPDATE SET tenants = excluded
 """)
 
 
+# The lease goes back with what it was for, or nothing is written at all.
+_FINISH = text("""
+WITH kept AS (
+    UPDATE app SET lease_token = NULL, lease_until = NULL, rung_until = NULL, settled = :settled,
+        failures = CASE WHEN :held THEN failures + 1 ELSE 0 END,
+        next_poll_at = coalesce(
+            cast(:started AS timestamptz) + cast(:every AS interval) * (0.95 + random() * 0.1), next_poll_at),
+        walked_at = CASE WHEN :whole THEN :started ELSE walked_at END,
+        full_walk_at = CASE WHEN :whole AND :full THEN :started ELSE full_walk_at END,
+        changed_at = CASE WHEN :moved THEN :now ELSE changed_at END,
+        evaluate_at = CASE WHEN :moved OR evaluated_at IS NULL THEN least(:now, evaluate_at) ELSE evaluate_at END
+    WHERE id = :app AND lease_token = :token RETURNING id, source_id
+)
+INSERT INTO poll (source_id, app_id, seq, started_at, duration_seconds, outcome, reason, pages, rows, changed,
+    vanished, rejected)
+SELECT source_id, id, :seq, :started, :seconds, :outcome, cast(:reason AS text), :pages, :rows, :changed, :vanished,
+    :rejected
+FROM kept RETURNING id
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class _Applied:
+    """What became of a walk's findings; *is_settled*: every listed connection is accounted for, page by page."""
+
+    changed: int = 0
+    vanished: int = 0
+    held: str | None = None  # why absences are not believed
+    is_settled: bool = True
+
+
 def record(
     session: Session,
     lease: AppLease,
@@ -162,63 +197,72 @@ def record(
     versions: Sequence[SeenVersion],
     *,
     now: datetime,
+    cadence: Cadence | None = None,
     believe_absence: bool = False,
 ) -> Recorded:
     """Record a complete walk in the caller's transaction; raises LeaseLostError when another run took over.
 
     Nobody is gone before missing from two complete walks, and a walk from which most are missing holds
-    every disappearance, unless *believe_absence* says that a human has looked.
+    every disappearance, unless *believe_absence* says that a human has looked. A walk that found all as it was
+    writes the poll's own row and the app's, and nothing else. *cadence* says when the next poll is due.
     """
-    keep_app(session, lease)
-    released = record_versions(session, lease, versions, now=now)
-    changed, vanished, held = _apply(session, lease, walk, now=now, believe=believe_absence)
-    session.execute(
-        text("""UPDATE app SET failures = CASE WHEN :held THEN failures + 1 ELSE 0 END,
-                walked_at = CASE WHEN :whole THEN :started ELSE walked_at END,
-                changed_at = CASE WHEN :moved THEN :now ELSE changed_at END,
-                evaluate_at = CASE WHEN :moved OR evaluated_at IS NULL THEN least(:now, evaluate_at)
-                                   ELSE evaluate_at END
-                WHERE id = :app"""),
-        {
-            "app": lease.app_id,
-            "started": lease.started_at,
-            "now": now,
-            "held": held is not None,
-            "whole": held is None and not walk.is_partial,
-            "moved": bool(changed or vanished or released),
-        },
-    )
-    outcome = "held" if held else ("partial" if walk.is_partial else "complete")
-    recorded = Recorded(outcome, changed, vanished, tuple(released))
-    _remember(session, lease, walk, recorded, reason=held)
+    released: list[int] = []
+    applied = _Applied()
+    is_new = not versions or versions[-1].number != lease.latest_version
+    if is_new or walk.retagged or not walk.is_same:
+        hold_app(session, lease)
+        released = record_versions(session, lease, versions, now=now)
+        applied = _applied(session, lease, walk, now=now, believe=believe_absence)
+    outcome = "held" if applied.held else ("partial" if walk.is_partial else "complete")
+    recorded = Recorded(outcome, applied.changed, applied.vanished, tuple(released))
+    moved_at = now if applied.changed or applied.vanished or released else lease.changed_at
+    every = cadence(max((v.released_at for v in versions), default=None), moved_at) if cadence else None
+    _finish(session, lease, walk, recorded, applied, now=now, every=every)
     return recorded
 
 
-def _remember(session: Session, lease: AppLease, walk: Walk, recorded: Recorded, *, reason: str | None) -> None:
-    """Write the poll's own row; *reason* says why its absences were held."""
-    session.execute(
-        insert(Poll).values(
-            source_id=lease.source_id,
-            app_id=lease.app_id,
-            seq=lease.seq,
-            started_at=lease.started_at,
-            duration_seconds=walk.duration_seconds,
-            outcome=recorded.outcome,
-            reason=reason,
-            pages=walk.pages,
-            rows=walk.rows,
-            changed=recorded.changed,
-            vanished=recorded.vanished,
-            rejected=walk.rejected,
-        )
-    )
+def _finish(
+    session: Session,
+    lease: AppLease,
+    walk: Walk,
+    recorded: Recorded,
+    applied: _Applied,
+    *,
+    now: datetime,
+    every: timedelta | None,
+) -> None:
+    """Give the lease back, note what the app's next poll needs to know, and write this poll's own row."""
+    finished = session.execute(
+        _FINISH,
+        {
+            "app": lease.app_id,
+            "token": lease.token,
+            "seq": lease.seq,
+            "started": lease.started_at,
+            "seconds": walk.duration_seconds,
+            "now": now,
+            "every": every,
+            "outcome": recorded.outcome,
+            "reason": applied.held,
+            "held": applied.held is not None,
+            "whole": applied.held is None and not walk.is_partial,
+            "full": walk.is_full,
+            "settled": applied.is_settled,
+            "moved": bool(recorded.changed or recorded.vanished or recorded.released),
+            "pages": walk.pages,
+            "rows": walk.rows,
+            "changed": recorded.changed,
+            "vanished": recorded.vanished,
+            "rejected": walk.rejected,
+        },
+    ).one_or_none()
+    if finished is None:
+        raise LeaseLostError
 
 
-def _apply(
-    session: Session, lease: AppLease, walk: Walk, *, now: datetime, believe: bool
-) -> tuple[int, int, str | None]:
-    """Bring the tables in line with the walk; how many changed, how many are gone, and why absences are held."""
-    bound = {
+def _applied(session: Session, lease: AppLease, walk: Walk, *, now: datetime, believe: bool) -> _Applied:
+    """Bring the tables in line with the walk."""
+    bound: dict[str, Any] = {
         "app": lease.app_id,
         "now": now,
         "before": lease.walked_at,
@@ -228,23 +272,43 @@ def _apply(
         "exempt": sorted(walk.exempt),
         "believe": believe,
     }
-    session.execute(_BACK, bound)
-    if not walk.fresh and not walk.stale:
-        return 0, 0, None
-    bound["exempt"] = sorted(walk.exempt | stage(session, lease, walk, now=now))
-    vanished, held = _absences(session, bound) if walk.stale and not walk.is_partial else (0, None)
-    session.execute(_UNSEEN, bound)
+    if not lease.settled:
+        session.execute(_BACK, bound)
+    kept: frozenset[int] = frozenset()
+    if walk.fresh or walk.stale:
+        kept, unclear = stage(session, lease, walk, now=now)
+        bound["exempt"] = sorted(walk.exempt | unclear)
+        bound["absent"] = session.scalars(_LEFT, bound).all() if walk.stale else []
+        vanished, held = _absences(session, bound) if bound["absent"] and not walk.is_partial else (0, None)
+        if bound["absent"]:
+            session.execute(_UNSEEN, bound)
+        changed = _moves(session, bound)
+    else:
+        bound["absent"], vanished, held, changed = [], 0, None, 0
+    doubtful = walk.unknown - kept
+    clear = {number: mark for number, mark in walk.read.items() if doubtful.isdisjoint(mark.hashes)}
+    if walk.read or walk.retagged or not walk.is_same:
+        known_again = {**walk.retagged, **clear}
+        keep_pages(
+            session, lease.app_id, known_again, last=walk.pages, doubtful=sorted(walk.read.keys() - clear.keys())
+        )
+    is_settled = not (doubtful or walk.is_partial or len(bound["absent"]) > vanished)
+    return _Applied(changed, vanished, held, is_settled)
+
+
+def _moves(session: Session, bound: dict[str, Any]) -> int:
+    """Write what is in `moved`; how many connections differ in fact."""
     for statement in (_INSERT, _NUMBER, _UPDATE, _SAME):
         session.execute(statement, bound)
     changed: int = session.execute(text("SELECT count(*) FROM moved")).scalar_one()
     if changed:
         for statement in (_CLOSE, _OPEN, _EVENTS, _ADOPTION):
             session.execute(statement, bound)
-    session.execute(text("DROP TABLE moved, staged"))
-    return changed, vanished, held
+    return changed
 
 
-def _absences(session: Session, bound: dict[str, object]) -> tuple[int, str | None]:
+def _absences(session: Session, bound: dict[str, Any]) -> tuple[int, str | None]:
+    """How many are gone by now, and why nobody is taken as gone when there are too many at once."""
     absent, listed = session.execute(_ABSENT, bound).one()
     implausible = absent >= IMPLAUSIBLE_COUNT and absent > listed * IMPLAUSIBLE_SHARE
     if implausible and not bound["believe"]:

@@ -1,8 +1,6 @@
 """From what a walk found new to a temporary table of moves: set by set, never row by row."""
 
-import sys
-from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
@@ -13,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from models.leases import AppLease
 from uptake.facts import SeenConnection, Status
+from uptake.pages import Mark
 from uptake.scopes import canonical, fingerprint
 
 CONNECTED = (Status.CONNECTED, Status.DISABLED)
@@ -27,37 +26,50 @@ class Fresh(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Walk:
-    """What one complete walk of an app's connections found, against the hashes stored before it."""
+    """What one complete walk of an app's connections found, against what was stored before it."""
 
     fresh: Sequence[Fresh] = ()
     stale: Sequence[int] = ()  # stored hashes that were not seen again
     exempt: frozenset[str] = frozenset()  # tenants named in rows that could not be trusted
     rejected: int = 0
     is_partial: bool = False  # a row could not even be attributed: then nobody can be missing
+    is_same: bool = False  # every page is as remembered, and nothing else is stored
+    is_full: bool = True  # the bytes of every page were looked at; else the source's word was taken for some
+    read: Mapping[int, Mark] = field(default_factory=dict)  # pages that are not as remembered
+    retagged: Mapping[int, Mark] = field(default_factory=dict)  # pages that are, but for their entity tag
+    unknown: frozenset[int] = frozenset()  # hashes on them that were not stored
     pages: int = 0
     rows: int = 0
-    duration_seconds: float = field(default=0.0)
+    duration_seconds: float = 0.0
 
 
-def stored_hashes(session: Session, app_id: int) -> set[int]:
-    """The hashes of all listed connections of the app, read as one value."""
-    raw: bytes | None = session.scalar(
-        text("SELECT string_agg(int8send(hash), '') FROM connection WHERE app_id = :app AND hash <> 0"),
-        {"app": app_id},
-    )
-    hashes = array("q", raw or b"")  # network order, so swapped on the machines we run on
-    if sys.byteorder == "big":
-        return set(hashes)
-    hashes.byteswap()
-    return set(hashes)
+class Staged(NamedTuple):
+    """What came of the fresh rows: the hashes that will be stored, and tenants of which nothing is known."""
+
+    kept: frozenset[int]
+    exempt: frozenset[str]
 
 
-_STAGED = """
+# Made once per connection to the database: making tables costs more than filling these, and bloats the catalogue.
+_MADE = text("SELECT to_regclass('pg_temp.moved') IS NOT NULL")
+_TABLES = (
+    text("""
 CREATE TEMP TABLE staged (
     tenant text, tenant_name text, environment text, external_id text, status text, version int,
     fingerprint text, client_id text, allowed_at timestamptz, accepted_at timestamptz, accepted_by text, hash int8
-) ON COMMIT DROP
-"""
+) ON COMMIT DELETE ROWS
+"""),
+    text("""
+CREATE TEMP TABLE moved (
+    connection_id int8, tenant_id int8, environment text, external_id text, status text, version int,
+    scope_set_id int8, client_id text, allowed_at timestamptz, accepted_at timestamptz, accepted_by text, hash int8,
+    was_status text, was_version int, was_scope_set_id int8, was_epoch int, was_hash int8, begins bool, epoch int,
+    before timestamptz
+) ON COMMIT DELETE ROWS
+"""),
+)
+# For a second poll in the same transaction.
+_EMPTY = text("WITH emptied AS (DELETE FROM staged) DELETE FROM moved")
 _TYPES = (*["text"] * 5, "int4", "text", "text", "timestamptz", "timestamptz", "text", "int8")
 
 # A row that was seen as stored and also differently in the same walk (a page shifted) proves nothing.
@@ -65,6 +77,7 @@ _CONFLICTS = text("""
 DELETE FROM staged s USING tenant t, connection c
 WHERE t.source_id = :source AND t.external_id = s.tenant AND c.app_id = :app AND c.tenant_id = t.id
   AND c.environment = s.environment AND c.hash <> 0 AND NOT c.hash = ANY(cast(:stale AS int8[]))
+RETURNING s.hash
 """)
 _TENANTS = text("""
 INSERT INTO tenant (source_id, external_id, name, first_seen_at)
@@ -80,11 +93,13 @@ WHERE t.source_id = :source AND t.external_id = s.tenant
 
 # begins: a new unbroken life. A client id of its own tells a reconnect that no poll saw happen.
 _MOVED = text("""
-CREATE TEMP TABLE moved ON COMMIT DROP AS
+INSERT INTO moved (connection_id, tenant_id, environment, external_id, status, version, scope_set_id, client_id,
+                   allowed_at, accepted_at, accepted_by, hash, was_status, was_version, was_scope_set_id, was_epoch,
+                   was_hash, begins, epoch, before)
 SELECT c.id AS connection_id, t.id AS tenant_id, s.environment, s.external_id, s.status, s.version,
        coalesce(ss.id, av.scope_set_id) AS scope_set_id, s.client_id, s.allowed_at, s.accepted_at, s.accepted_by,
        s.hash, c.status AS was_status, c.version AS was_version, c.scope_set_id AS was_scope_set_id,
-       coalesce(c.epoch, 0) AS was_epoch, b.begins, coalesce(c.epoch, 0) + b.begins::int AS epoch,
+       coalesce(c.epoch, 0) AS was_epoch, c.hash, b.begins, coalesce(c.epoch, 0) + b.begins::int AS epoch,
        CASE WHEN c.id IS NOT NULL THEN coalesce(c.seen_at, cast(:before AS timestamptz)) END AS before
 FROM staged s
 JOIN tenant t ON t.source_id = :source AND t.external_id = s.tenant
@@ -99,21 +114,25 @@ CROSS JOIN LATERAL (
 """)
 
 
-def stage(session: Session, lease: AppLease, walk: Walk, *, now: datetime) -> frozenset[str]:
-    """Make the temporary table `moved`: one row per connection that is not as it was stored.
+def stage(session: Session, lease: AppLease, walk: Walk, *, now: datetime) -> Staged:
+    """Fill the temporary table `moved`: one row per connection that is not as it was stored.
 
-    The tenants listed twice with different facts come back: nothing is known of them, and they are not missing.
+    Of a tenant listed twice with different facts nothing is known, and it is not missing either.
     """
+    for statement in (_EMPTY,) if session.scalar(_MADE) else _TABLES:
+        session.execute(statement)
     once = _once(walk.fresh)
-    rows = list(_rows(row for row in once.values() if row is not None))
+    rows = [row for row in once.values() if row is not None]
     intern(session, {seen.grants for _, seen in walk.fresh if seen.grants is not None})
-    session.execute(text(_STAGED))
-    _copy(session, rows)
+    _copy(session, _rows(rows))
     bound = {"source": lease.source_id, "app": lease.app_id, "now": now, "stale": list(walk.stale)}
-    bound |= {"before": lease.walked_at}
-    for statement in (_CONFLICTS, _TENANTS, _NAMES, _MOVED):
-        session.execute(statement, bound)
-    return frozenset(tenant for (tenant, _), row in once.items() if row is None)
+    conflicts = set(session.scalars(_CONFLICTS, bound))
+    for statement in (_TENANTS, _NAMES, _MOVED):
+        session.execute(statement, bound | {"before": lease.walked_at})
+    return Staged(
+        frozenset(row.hash for row in rows) - conflicts,
+        frozenset(tenant for (tenant, _), row in once.items() if row is None),
+    )
 
 
 def intern(session: Session, sets: Iterable[frozenset[str]]) -> dict[str, int]:

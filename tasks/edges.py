@@ -27,6 +27,7 @@ def source_named(name: str) -> Source:
         client_id=table.client_id,
         client_secret=table.client_secret.get_secret_value(),
         app_key=table.app_key.get_secret_value(),
+        page_size=table.page_size,
     )
 
 

@@ -9,7 +9,6 @@ from functools import partial
 import structlog
 from celery import shared_task
 from celery.exceptions import SoftTimeLimitExceeded
-from sqlalchemy import text
 from sqlalchemy.orm import Session as OrmSession
 
 from models import Session, db_now
@@ -28,7 +27,8 @@ from models.leases import (
 )
 from models.listing import record_listing
 from models.record import Recorded, record, renew_statistics
-from models.stage import Walk, stored_hashes
+from models.stage import Walk
+from models.walked import Memory, remembered
 from tasks.doorbell import ring
 from tasks.edges import source_named
 from tasks.evaluate import evaluate_app
@@ -44,10 +44,6 @@ log = structlog.get_logger()
 
 NEW_APPS = 500  # at once; a tick finds the others
 MANY = 500  # changes in one poll, after which plans made before it are bad ones
-_PACE = text("""
-SELECT s.name, a.changed_at, (SELECT max(v.released_at) FROM app_version v WHERE v.app_id = a.id) AS released_at
-FROM app a JOIN source s ON s.id = a.source_id WHERE a.id = :app
-""")
 
 
 @shared_task(name="uptake.poll_app")
@@ -76,13 +72,19 @@ def poll(
     """
     with Session.begin() as session:
         at = now or db_now(session)
-        lease = claim_app(session, app_id, now=at, every=_cadence(session, app_id, at), forced=forced)
-        stored = stored_hashes(session, app_id) if lease else set()
+        lease = claim_app(session, app_id, now=at, every=rules().file.polling.poll_every, forced=forced)
+        memory = remembered(session, app_id, settled=lease.settled) if lease else Memory()
     if lease is None:
         return None
     started = time.monotonic()
     try:
-        walk, versions = read(source_named(lease.source), lease.external_id, stored, _kept(lease))
+        walk, versions = read(
+            source_named(lease.source),
+            lease.external_id,
+            memory,
+            conditional=_may_ask_whether(lease),
+            between=_kept(lease),
+        )
         recorded = lasting(partial(_recorded, lease, walk, versions, now=now, believe_absence=believe_absence))
     except EdgeError as error:
         _failed(lease, error, now=now, seconds=time.monotonic() - started)
@@ -150,10 +152,13 @@ def _recorded(
     now: datetime | None,
     believe_absence: bool,
 ) -> Recorded:
-    # The source's row before the app's, as everywhere.
     at = now or db_now(session)
-    portal_answered(session, lease.source_id, since=lease.started_at, now=at)
-    return record(session, lease, walk, versions, now=at, believe_absence=believe_absence)
+    if lease.is_troubled:
+        # The source's row before the app's, as everywhere.
+        portal_answered(session, lease.source_id, since=lease.started_at, now=at)
+    return record(
+        session, lease, walk, versions, now=at, cadence=partial(_cadence, lease), believe_absence=believe_absence
+    )
 
 
 def _listed(
@@ -205,16 +210,20 @@ def _failed(lease: AppLease | SourceLease, error: EdgeError, *, now: datetime | 
         log.warning("poll.discarded", source=lease.source, seq=lease.seq)
 
 
-def _cadence(session: OrmSession, app_id: int, now: datetime) -> timedelta:
-    row = session.execute(_PACE, {"app": app_id}).one_or_none()
+def _cadence(lease: AppLease, newest_release_at: datetime | None, last_change_at: datetime | None) -> timedelta:
     polling = rules().file.polling
-    if row is None:
-        return polling.poll_every
     return next_poll(
         polling.min,
         polling.max,
-        rules().poll_every(row.name),
-        newest_release_at=row.released_at,
-        last_change_at=row.changed_at,
-        now=now,
+        rules().poll_every(lease.source),
+        newest_release_at=newest_release_at,
+        last_change_at=last_change_at,
+        now=lease.started_at,
     )
+
+
+def _may_ask_whether(lease: AppLease) -> bool:
+    """Whether the source's word that a page is unchanged will do, or it is time to look at all bytes again."""
+    if not lease.settled or lease.full_walk_at is None:
+        return False
+    return lease.started_at - lease.full_walk_at < rules().file.polling.full_walk_every

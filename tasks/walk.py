@@ -1,87 +1,142 @@
 """Reading one app from its source, before any transaction: versions, connections, versions again."""
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
-import xxhash
+import msgspec
 
 from models.stage import Fresh, Walk
+from models.walked import Memory
 from uptake.facts import Rejected, SeenVersion, Status
+from uptake.pages import Mark, Page
 from uptake.sources import Source
-
-_SIGN = 1 << 63
 
 
 @dataclass(slots=True)
 class _Finds:
-    seen: set[int] = field(default_factory=set)
+    marks: dict[int, Mark] = field(default_factory=dict)  # of all pages, as they are now
+    read: dict[int, Mark] = field(default_factory=dict)  # of those that are not as remembered
+    retagged: dict[int, Mark] = field(default_factory=dict)  # of those that only have another entity tag
+    new: dict[int, msgspec.Raw] = field(default_factory=dict)  # rows that were not on the same page before
+    gone: set[int] = field(default_factory=set)  # rows that were, and are not
+    is_hearsay: bool = False
+    is_mistagged: bool = False  # a page changed and kept its entity tag
+
+
+@dataclass(slots=True)
+class _Facts:
     fresh: list[Fresh] = field(default_factory=list)
     exempt: set[str] = field(default_factory=set)
     rejected: int = 0
-    pages: int = 0
-    rows: int = 0
     nameless: int = 0  # rejected rows that did not even tell whose they are
 
 
 def read(
-    source: Source, app: str, stored: set[int], between: Callable[[], None] = lambda: None
+    source: Source,
+    app: str,
+    memory: Memory,
+    *,
+    conditional: bool = False,
+    between: Callable[[], None] = lambda: None,
 ) -> tuple[Walk, list[SeenVersion]]:
-    """One complete walk of *app* against the *stored* hashes, and its versions; raises an EdgeError.
+    """One complete walk of *app* against what is stored of it, and its versions; raises an EdgeError.
 
     *between* is called after each page, for who has to show that the walk is alive. Only rows whose bytes are
-    not known are decoded. The versions are those after the walk, so that one published meanwhile is known
-    before anybody is judged by it.
+    not known are decoded. Where anything has changed, the versions are those after the walk, so that one published
+    meanwhile is known before anybody is judged by it.
     """
     started = time.monotonic()
     versions = source.versions(app)
-    finds = _Finds()
-    for page in source.pages(app):
-        finds.pages += 1
-        finds.rows += len(page.items)
-        for item in page.items:
-            number = fingerprint(bytes(item))
-            if number in stored:
-                finds.seen.add(number)
-            else:
-                _decode(source, item, number, finds)
+    finds = _Finds(gone=set(memory.loose))
+    for page in source.pages(app, memory.marks, conditional=conditional):
+        _compare(page, memory.marks.get(page.number), finds)
         between()
-    versions = _newer(versions, source.versions(app))
+    is_same = not (finds.read or finds.gone) and len(finds.marks) == len(memory.marks)
+    if not is_same:
+        versions = _newer(versions, source.versions(app))
+    unknown, stale = _differences(finds, memory)
+    facts = _decoded(source, app, {number: finds.new[number] for number in unknown})
     walk = Walk(
-        fresh=finds.fresh,
-        stale=sorted(stored - finds.seen),
-        exempt=frozenset(finds.exempt),
-        rejected=finds.rejected,
-        is_partial=finds.nameless > 0,
-        pages=finds.pages,
-        rows=finds.rows,
+        fresh=facts.fresh,
+        stale=sorted(stale),
+        exempt=frozenset(facts.exempt),
+        rejected=facts.rejected,
+        is_partial=facts.nameless > 0,
+        is_same=is_same,
+        is_full=not finds.is_hearsay,
+        read=_to_remember(finds),
+        retagged={} if conditional else finds.retagged,
+        unknown=frozenset(unknown),
+        pages=len(finds.marks),
+        rows=sum(len(mark.hashes) for mark in finds.marks.values()),
         duration_seconds=time.monotonic() - started,
     )
     return walk, versions
 
 
-def fingerprint(raw: bytes) -> int:
-    """A signed 64-bit hash of a raw item, never 0 (which means: not listed any more)."""
-    number = xxhash.xxh3_64_intdigest(raw) or 1
-    return number - 2 * _SIGN if number >= _SIGN else number
+def _compare(page: Page, before: Mark | None, finds: _Finds) -> None:
+    """Note what the page has that it had not, and what it has no more."""
+    now = page.mark
+    finds.marks[page.number] = now
+    finds.is_hearsay = finds.is_hearsay or page.is_hearsay
+    if page.items is None:
+        if before is not None and before.etag != now.etag:
+            finds.retagged[page.number] = now
+        return
+    finds.read[page.number] = now
+    new = set(now.hashes)
+    if before is not None:
+        finds.gone.update(set(before.hashes) - new)
+        new.difference_update(before.hashes)
+        finds.is_mistagged = finds.is_mistagged or (now.etag == before.etag and now.hashes != before.hashes)
+    if new:
+        finds.new.update(pair for pair in zip(now.hashes, page.items, strict=True) if pair[0] in new)
 
 
-def _decode(source: Source, item: object, number: int, finds: _Finds) -> None:
-    try:
-        seen = source.decode(item)  # type: ignore[arg-type]  # a msgspec.Raw, by the protocol of pages()
-    except Rejected as rejected:
-        finds.rejected += 1
-        if rejected.tenant is None:
-            finds.nameless += 1
-        else:
-            finds.exempt.add(rejected.tenant)
-        return
-    if seen.status is Status.UNKNOWN:
-        # A word we do not know is no proof of anything: leave the tenant as it was.
-        finds.rejected += 1
-        finds.exempt.add(seen.tenant)
-        return
-    finds.fresh.append(Fresh(number, seen))
+def _to_remember(finds: _Finds) -> dict[int, Mark]:
+    """The pages read, without entity tags that do not change with them: those would hide the next change."""
+    if not finds.is_mistagged:
+        return finds.read
+    return {number: replace(mark, etag=None) for number, mark in finds.read.items()}
+
+
+def _differences(finds: _Finds, memory: Memory) -> tuple[set[int], set[int]]:
+    """The hashes that were not stored, and the stored ones that were not seen: rows move from page to page."""
+    beyond = [mark for number, mark in memory.marks.items() if number not in finds.marks]
+    stale = finds.gone.union(*(mark.hashes for mark in beyond))
+    unknown = set(finds.new) - memory.loose
+    if unknown:
+        unknown.difference_update(*_hashes(memory.marks))
+    if stale:
+        stale.difference_update(*_hashes(finds.marks))
+    return unknown, stale
+
+
+def _hashes(marks: Mapping[int, Mark]) -> Iterable[Iterable[int]]:
+    return (mark.hashes for mark in marks.values())
+
+
+def _decoded(source: Source, app: str, items: Mapping[int, msgspec.Raw]) -> _Facts:
+    """What the rows say, those that can be trusted."""
+    facts = _Facts()
+    for number, item in items.items():
+        try:
+            seen = source.decode(app, item)
+        except Rejected as rejected:
+            facts.rejected += 1
+            if rejected.tenant is None:
+                facts.nameless += 1
+            else:
+                facts.exempt.add(rejected.tenant)
+            continue
+        if seen.status is Status.UNKNOWN:
+            # A word we do not know is no proof of anything: leave the tenant as it was.
+            facts.rejected += 1
+            facts.exempt.add(seen.tenant)
+            continue
+        facts.fresh.append(Fresh(number, seen))
+    return facts
 
 
 def _newer(before: Sequence[SeenVersion], after: Sequence[SeenVersion]) -> list[SeenVersion]:

@@ -22,6 +22,7 @@ for _name in ("httpx", "httpcore"):
     logging.getLogger(_name).setLevel(logging.WARNING)
 
 _JSON = re.compile(r"application/(?:[\w.+-]+\+)?json", re.ASCII)
+_ENTITY_TAG = re.compile(r'(?:W/)?"[\x21\x23-\x7e]{1,200}"')
 _LEAST_WAIT, _MOST_WAIT = timedelta(seconds=1), timedelta(hours=1)
 _ALWAYS_RETRIED = frozenset({408, 425})
 _ENOUGH_OF_AN_ERROR = 64 * 1024
@@ -46,6 +47,7 @@ class Answer:
     media_type: str
     body: bytes
     retry_after: timedelta | None
+    etag: str | None = None
 
     def json(self) -> bytes:
         """The body, if it is called JSON; whether it is JSON is for the decoder to say."""
@@ -130,7 +132,7 @@ class Client:
             WIRE.reset(token)
 
     def _read(self, response: httpx.Response, host: str) -> Answer:
-        if 300 <= response.status_code < 400:
+        if 300 <= response.status_code < 400 and response.status_code != HTTPStatus.NOT_MODIFIED:
             raise PermanentError(_moved(host, response), fault=Fault.REDIRECT)
         if response.headers.get("content-encoding", "identity").strip().lower() not in {"", "identity"}:
             raise TransientError(f"{host} compressed its answer unasked", fault=Fault.PROTOCOL)
@@ -140,6 +142,7 @@ class Client:
             media_type=response.headers.get("content-type", "").split(";")[0].strip().lower(),
             body=self._body(response, host),
             retry_after=retry_after(response.headers.get_list("retry-after"), response.headers.get("date")),
+            etag=_entity_tag(response.headers.get("etag", "")),
         )
 
     def _body(self, response: httpx.Response, host: str) -> bytes:
@@ -168,6 +171,11 @@ def retry_after(values: list[str], date: str | None) -> timedelta | None:
         return _clamped(timedelta(seconds=int(value))) if len(value) < 8 else _MOST_WAIT
     until, since = _http_date(value), _http_date(date or "")
     return None if until is None or since is None else _clamped(until - since)
+
+
+def _entity_tag(value: str) -> str | None:
+    """The tag as it may be sent back; None when there is none, or none that we would keep."""
+    return value if _ENTITY_TAG.fullmatch(value) else None
 
 
 def _clamped(wait: timedelta) -> timedelta:
@@ -242,7 +250,7 @@ def _phrase(status: int) -> str:
 
 
 def _fault(status: int) -> Fault:
-    if status < 200:
+    if status < 200 or status == HTTPStatus.NOT_MODIFIED:
         return Fault.PROTOCOL
     if status >= 500:
         return Fault.SERVER

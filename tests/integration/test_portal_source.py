@@ -245,7 +245,7 @@ BAD_PAGES: list[tuple[str, list[Response], type[EdgeError], Fault]] = [
     ("has-more-string", [page(1, more="false")], PermanentError, Fault.SCHEMA),
     ("has-more-number", [page(1, more=0)], PermanentError, Fault.SCHEMA),
     ("total-string", [page(1, totalCount="0")], PermanentError, Fault.SCHEMA),
-    ("other-apps-row", [page(1, row(), row(appId=9))], PermanentError, Fault.SCHEMA),
+    ("unchanged-unasked", [said(b"", 304)], TransientError, Fault.PROTOCOL),
     ("empty-and-more", [page(1, more=True)], TransientError, Fault.PAGING),
     ("other-page", [page(2, row())], TransientError, Fault.PAGING),
     ("same-number-twice", [page(1, row(), more=True), page(1, row(id=2))], TransientError, Fault.PAGING),
@@ -271,6 +271,33 @@ def test_bad_pages(
     portal.pages = list(pages)
     error = failed(source)
     assert (type(error), error.fault) == (kind, fault)
+
+
+def test_row_of_another_app(portal: Portal, source: PortalSource) -> None:
+    """A row of another app is refused before anything of it is believed, whatever else it says."""
+    portal.pages = [page(1, row(), row(appId=9), row(appId=9, version="?"))]
+    good, *bad = next(source.pages("4711")).items or ()
+    assert source.decode("4711", good).tenant
+    for item in bad:
+        with pytest.raises(PermanentError, match="rows of app 9"):
+            source.decode("4711", item)
+
+
+def test_conditional_walk(portal: Portal, source: PortalSource) -> None:
+    """A page that has a tag is asked about; 304 is the page remembered, and other bytes are read as any."""
+    portal.pages = [page(1, row(), more=True), page(2, row(id=2))]
+    for number, answer in enumerate(portal.pages, 1):
+        answer.headers["ETag"] = f'W/"{number}"'
+    marks = {read.number: read.mark for read in source.pages("4711")}
+    portal.pages = [said(b"", 304), page(2, row(id=3))]
+    first, second = source.pages("4711", marks, conditional=True)
+    assert [request.headers.get("If-None-Match") for request in portal.asked[-2:]] == ['W/"1"', 'W/"2"']
+    assert (first.is_hearsay, first.items, first.mark) == (True, None, marks[1])
+    assert (second.is_hearsay, len(second.items or ())) == (False, 1)
+    portal.pages = [page(1, row(), more=True), page(2, row(id=2))]
+    full = list(source.pages("4711", marks))
+    assert "If-None-Match" not in portal.asked[-1].headers
+    assert [(read.is_hearsay, read.items) for read in full] == [(False, None)] * 2
 
 
 def test_retry_after_is_handed_on(portal: Portal, source: PortalSource) -> None:
@@ -309,5 +336,5 @@ def test_ids_cannot_leave_their_path(portal: Portal, source: PortalSource, https
 def test_half_a_character_spoils_no_page(portal: Portal, source: PortalSource) -> None:
     """A lone half of a surrogate pair in one name is replaced; the rows beside it are read."""
     portal.pages = [said(page(1, row(), row(id=2)).get_data().replace(b"Bright", b"\\ud800", 1))]
-    names = [source.decode(item).tenant_name for item in next(source.pages("4711")).items]
+    names = [source.decode("4711", item).tenant_name for item in next(source.pages("4711")).items or ()]
     assert names == ["\ufffd HVAC", "Bright HVAC"]

@@ -1,13 +1,13 @@
 """Where connections are listed: one file per kind of portal, all answering in `uptake.facts`."""
 
 import enum
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from typing import Protocol
 
 import msgspec
 
 from uptake.facts import SeenApp, SeenConnection, SeenVersion
+from uptake.pages import Mark, Page
 
 
 class Capability(enum.StrEnum):
@@ -31,15 +31,6 @@ class Kind(enum.StrEnum):
     VERDICT = "verdict"  # the platform says what is pending
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
-    """One page of a listing; the items are raw, so that unchanged ones need not be decoded."""
-
-    items: list[msgspec.Raw]
-    more: bool
-    total: int | None
-
-
 class Source(Protocol):
     """A portal's listings. Each method raises TransientError or PermanentError and nothing else."""
 
@@ -52,11 +43,15 @@ class Source(Protocol):
     def versions(self, app: str) -> list[SeenVersion]:
         """The whole version history of *app*, oldest first, numbers without gaps."""
 
-    def pages(self, app: str) -> Iterator[Page]:
-        """The connections of *app*, page by page; it ends without an error only after a complete walk."""
+    def pages(self, app: str, marks: Mapping[int, Mark], *, conditional: bool) -> Iterator[Page]:
+        """The connections of *app*, page by page; it ends without an error only after a complete walk.
 
-    def decode(self, item: msgspec.Raw) -> SeenConnection:
-        """The facts of one raw item; raises Rejected when it cannot be trusted."""
+        A page that is still as its mark tells comes without items. Only a *conditional* walk takes the source's
+        word for it; any other looks at the bytes.
+        """
+
+    def decode(self, app: str, item: msgspec.Raw) -> SeenConnection:
+        """The facts of one raw item of *app*; raises Rejected when it cannot be trusted."""
 
     def close(self) -> None:
         """Let go of sockets."""

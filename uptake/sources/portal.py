@@ -2,6 +2,8 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping
+from http import HTTPStatus
+from types import MappingProxyType
 from typing import TypeVar
 from urllib.parse import quote
 
@@ -10,9 +12,10 @@ import msgspec
 from uptake.errors import Fault, PermanentError
 from uptake.facts import Rejected, SeenApp, SeenConnection, SeenVersion
 from uptake.http import Answer, Client
-from uptake.sources import Capability, Kind, Page
+from uptake.pages import Mark, Page
+from uptake.sources import Capability, Kind
 from uptake.sources import portal_rows as rows
-from uptake.sources.portal_pages import walk
+from uptake.sources.portal_pages import Body, walk
 from uptake.sources.portal_token import Token
 
 # Conflicts and locks pass; the portal's own words for "later".
@@ -25,7 +28,12 @@ class PortalSource:
 
     kind = Kind.VERSIONED
     capabilities = frozenset(
-        {Capability.LISTS_NEVER_CONNECTED, Capability.GIVES_GRANTED_SCOPES, Capability.GIVES_ACCEPTANCE_TIME}
+        {
+            Capability.LISTS_NEVER_CONNECTED,
+            Capability.GIVES_GRANTED_SCOPES,
+            Capability.GIVES_ACCEPTANCE_TIME,
+            Capability.SUPPORTS_CONDITIONAL,
+        }
     )
 
     def __init__(  # noqa: PLR0913 - one argument per line of the [[source]] table
@@ -54,8 +62,7 @@ class PortalSource:
         """Every app of the organization, each once, deleted ones included; one unreadable app fails the list."""
         found = [
             self._trusted(rows.app, item)
-            for page in self._walk("/apps", "the list of apps", {"includeDeleted": "true", "sort": "Id"})
-            for item in page.items
+            for item in self._items("/apps", "the list of apps", {"includeDeleted": "true", "sort": "Id"})
         ]
         return list({app.external_id: app for app in found}.values())
 
@@ -63,61 +70,75 @@ class PortalSource:
         """The whole version history of *app*, oldest first, numbers without gaps."""
         path, what = f"/apps/{quote(app, safe='')}/versions", f"the list of versions of app {app}"
         known: dict[int, SeenVersion] = {}
-        for page in self._walk(path, what, {"sort": "Version"}):
-            self._of_app(app, page, what)
-            for item in page.items:
-                version = self._trusted(rows.version, item)
-                if known.setdefault(version.number, version) != version:
-                    raise self._broken(f"{what} gives version {version.number} twice, differently")
+        for item in self._items(path, what, {"sort": "Version"}):
+            self._of_app(app, item, what)
+            version = self._trusted(rows.version, item)
+            if known.setdefault(version.number, version) != version:
+                raise self._broken(f"{what} gives version {version.number} twice, differently")
         if not known or sorted(known) != list(range(1, len(known) + 1)):
             raise self._broken(f"{what} has gaps")
         return [known[number] for number in sorted(known)]
 
-    def pages(self, app: str) -> Iterator[Page]:
+    def pages(
+        self, app: str, marks: Mapping[int, Mark] = MappingProxyType({}), *, conditional: bool = False
+    ) -> Iterator[Page]:
         """The connections of *app*, page by page; it ends without an error only after a complete walk."""
-        what = f"the list of connections of app {app}"
-        for page in self._walk(f"/apps/{quote(app, safe='')}/connections", what, {"sort": "Id"}):
-            self._of_app(app, page, what)
-            yield page
+        path, what = f"/apps/{quote(app, safe='')}/connections", f"the list of connections of app {app}"
+        query = self._query({"sort": "Id"})
 
-    def decode(self, item: msgspec.Raw) -> SeenConnection:
-        """The facts of one raw item; raises Rejected when it cannot be trusted."""
+        def fetch(number: int, mark: Mark | None) -> Body:
+            return self._read(path, query | {"page": str(number)}, mark.etag if mark and conditional else None)
+
+        return walk(fetch, marks, what=what, clock=self._clock)
+
+    def decode(self, app: str, item: msgspec.Raw) -> SeenConnection:
+        """The facts of one raw item; raises Rejected when it cannot be trusted, PermanentError when of another app."""
+        self._of_app(app, item, f"the list of connections of app {app}")
         return rows.connection(item)
 
     def close(self) -> None:
         """Let go of sockets."""
         self._client.close()
 
-    def _walk(self, path: str, what: str, query: Mapping[str, str]) -> Iterator[Page]:
-        query = {**query, "pageSize": str(self._page_size), "includeTotal": "true"}
-        return walk(lambda number: self._read(path, query | {"page": str(number)}), what=what, clock=self._clock)
+    def _items(self, path: str, what: str, query: Mapping[str, str]) -> Iterator[msgspec.Raw]:
+        query = self._query(query)
+        pages = walk(
+            lambda number, _: self._read(path, query | {"page": str(number)}), {}, what=what, clock=self._clock
+        )
+        return (item for page in pages for item in page.items or ())
 
-    def _read(self, path: str, query: Mapping[str, str]) -> bytes:
-        answer = self._ask(path, query)
-        if answer.status == 401:
+    def _query(self, query: Mapping[str, str]) -> dict[str, str]:
+        return {**query, "pageSize": str(self._page_size), "includeTotal": "true"}
+
+    def _read(self, path: str, query: Mapping[str, str], etag: str | None = None) -> Body:
+        answer = self._ask(path, query, etag)
+        if answer.status == HTTPStatus.UNAUTHORIZED:
             # The token may have been withdrawn before its time; once is enough to know.
             self._token.forget()
-            answer = self._ask(path, query)
+            answer = self._ask(path, query, etag)
+        if answer.status == HTTPStatus.NOT_MODIFIED and etag is not None:
+            return Body(None, etag)
         if refusal := answer.refusal(retried=_RETRIED):
             raise refusal
-        if answer.status != 200:
+        if answer.status != HTTPStatus.OK:
             raise self._broken(f"{answer.host} answered {answer.status} where a page was asked for")
-        return answer.json()
+        return Body(answer.json(), answer.etag)
 
-    def _ask(self, path: str, query: Mapping[str, str]) -> Answer:
+    def _ask(self, path: str, query: Mapping[str, str], etag: str | None) -> Answer:
         headers = {
             "Authorization": f"Bearer {self._token.value()}",
             "ST-App-Key": self._app_key,
             "Accept": "application/json",
         }
+        if etag is not None:
+            headers["If-None-Match"] = etag
         return self._client.get(self._base + path, params=query, headers=headers)
 
-    def _of_app(self, app: str, page: Page, what: str) -> None:
-        """Refuse a page with a row of another app: one tenant's facts must never land on another's."""
-        for item in page.items:
-            owner = rows.app_of(item)
-            if owner not in {None, app}:
-                raise self._broken(f"{what} holds rows of app {owner}")
+    def _of_app(self, app: str, item: msgspec.Raw, what: str) -> None:
+        """Refuse a row of another app: one tenant's facts must never land on another's."""
+        owner = rows.app_of(item)
+        if owner not in {None, app}:
+            raise self._broken(f"{what} holds rows of app {owner}")
 
     def _trusted(self, decode: Callable[[msgspec.Raw], T], item: msgspec.Raw) -> T:
         try:

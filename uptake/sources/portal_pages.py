@@ -1,17 +1,24 @@
 """Walking a paged listing: it is whole, or the walk ends in an error."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from typing import NamedTuple
 
 import msgspec
-import xxhash
 
 from uptake.errors import Fault, PermanentError, TransientError
-from uptake.sources import Page
+from uptake.pages import Mark, Page, fingerprint, fingerprints
 from uptake.sources.portal_rows import UNREADABLE, mended
 
 MOST_PAGES = 2_000
 MOST_ROWS = 200_000
 LONGEST_WALK = 600.0  # seconds
+
+
+class Body(NamedTuple):
+    """What a source answered for a page; None for *content*: it is as the entity tag asked about says."""
+
+    content: bytes | None
+    etag: str | None
 
 
 class _Envelope(msgspec.Struct, rename="camel", frozen=True):
@@ -24,28 +31,48 @@ class _Envelope(msgspec.Struct, rename="camel", frozen=True):
 _envelope = msgspec.json.Decoder(_Envelope).decode
 
 
-def walk(fetch: Callable[[int], bytes], *, what: str, clock: Callable[[], float]) -> Iterator[Page]:
+def walk(
+    fetch: Callable[[int, Mark | None], Body], marks: Mapping[int, Mark], *, what: str, clock: Callable[[], float]
+) -> Iterator[Page]:
     """Every page of *what*, as *fetch* answers for its number; it ends without an error only when it was whole.
 
-    Rows may still come twice, or be skipped, when the listing changed under way without changing its count.
+    Pages that are as their mark remembers come without items. Rows may still come twice, or be skipped, when the
+    listing changed under way without changing its count.
     """
     started, rows, total = clock(), 0, None
-    known: set[int] = set()
+    seen: set[bytes] = set()
     for number in range(1, MOST_PAGES + 1):
-        envelope = _read(fetch(number), what)
-        rows += len(envelope.data)
-        total = _one_total(total, envelope, what)
-        _check(envelope, number, known, what)
+        page = _page(fetch(number, marks.get(number)), marks.get(number), number, what)
+        mark = page.mark
+        rows += len(mark.hashes)
+        total = _one_total(total, mark.total, what)
+        _check(page, seen, what)
         if rows > MOST_ROWS:
             raise _odd(what, f"has more than {MOST_ROWS} rows")
-        if not envelope.has_more and total not in {None, rows}:
+        if not mark.more and total not in {None, rows}:
             raise _odd(what, f"counts {total} rows and lists {rows}")
-        yield Page(items=envelope.data, more=envelope.has_more, total=total)
-        if not envelope.has_more:
+        yield page
+        if not mark.more:
             return
         if clock() - started > LONGEST_WALK:
             raise TransientError(f"{what} took longer than {LONGEST_WALK:.0f} s to read", fault=Fault.DEADLINE)
     raise _odd(what, f"has more than {MOST_PAGES} pages")
+
+
+def _page(body: Body, known: Mark | None, number: int, what: str) -> Page:
+    if body.content is None:
+        if known is None:
+            raise _odd(what, f"is said to be unchanged on page {number}, which was never read")
+        return Page(number, known, None, is_hearsay=True)
+    digest = fingerprint(body.content)
+    if known is not None and known.digest == digest:
+        mark = Mark(digest, body.etag, known.more, known.total, known.hashes)
+        return Page(number, mark, None)
+    envelope = _read(body.content, what)
+    if envelope.page != number:
+        raise _odd(what, f"gave page {envelope.page} for page {number}")
+    mark = Mark(digest, body.etag, envelope.has_more, envelope.total_count, fingerprints(envelope.data))
+    return Page(number, mark, envelope.data)
 
 
 def _read(body: bytes, what: str) -> _Envelope:
@@ -58,25 +85,20 @@ def _read(body: bytes, what: str) -> _Envelope:
         raise TransientError(f"{what} is not readable as JSON in UTF-8", fault=Fault.SCHEMA) from None
 
 
-def _one_total(total: int | None, envelope: _Envelope, what: str) -> int | None:
-    now = envelope.total_count
+def _one_total(total: int | None, now: int | None, what: str) -> int | None:
     if total is not None and now not in {None, total}:
         raise _odd(what, f"counted {total} rows, and then {now}")
     return total if now is None else now
 
 
-def _check(envelope: _Envelope, number: int, known: set[int], what: str) -> None:
-    if envelope.page != number:
-        raise _odd(what, f"gave page {envelope.page} for page {number}")
-    if envelope.has_more and not envelope.data:
-        raise _odd(what, f"has an empty page {number} and says there is more")
-    if envelope.data:
-        digest = xxhash.xxh3_64()
-        for item in envelope.data:
-            digest.update(bytes(item))
-        if digest.intdigest() in known:
-            raise _odd(what, f"repeats itself on page {number}")
-        known.add(digest.intdigest())
+def _check(page: Page, seen: set[bytes], what: str) -> None:
+    if page.mark.more and not page.mark.hashes:
+        raise _odd(what, f"has an empty page {page.number} and says there is more")
+    if page.mark.hashes:
+        rows = page.mark.hashes.tobytes()
+        if rows in seen:
+            raise _odd(what, f"repeats itself on page {page.number}")
+        seen.add(rows)
 
 
 def _odd(what: str, how: str) -> TransientError:

@@ -107,7 +107,8 @@ UNREADABLE = (msgspec.MsgspecError, ValueError, RecursionError)
 
 def mended(body: bytes) -> bytes:
     """*body* with U+FFFD for each half of a surrogate pair that stands alone, which no text may hold."""
-    if rb"\ud" not in body and rb"\uD" not in body:
+    # One look for a single byte is many times as fast as one for a sequence, and most pages have no escape at all.
+    if b"\\" not in body or (rb"\ud" not in body and rb"\uD" not in body):
         return body
     return _ESCAPE.sub(lambda found: rb"\ufffd" if found["lone"] else found[0], body)
 

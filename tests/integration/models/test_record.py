@@ -7,7 +7,8 @@ from sqlalchemy import text
 
 from models.leases import LeaseLostError, claim_app, extend_app
 from models.record import record
-from models.stage import Fresh, stored_hashes
+from models.stage import Fresh
+from models.walked import stored_hashes
 from tests.integration.models.world import A, B, World
 from uptake.facts import Status
 

@@ -13,7 +13,8 @@ from models.alerts import Evaluated, evaluate
 from models.leases import claim_app, claim_source
 from models.listing import record_listing, sync_sources
 from models.record import Recorded, record
-from models.stage import Fresh, Walk, stored_hashes
+from models.stage import Fresh, Walk
+from models.walked import stored_hashes
 from uptake.facts import SeenApp, SeenConnection, SeenVersion, Status
 from uptake.policy import DEFAULT, Policy
 

@@ -31,7 +31,7 @@ def source(developer: Caller, *, app_key: str | None = None) -> Iterator[PortalS
 
 def walked(origin: PortalSource, app: int) -> dict[str, SeenConnection]:
     """What the worker makes of an app's connections, by tenant."""
-    seen = [origin.decode(item) for page in origin.pages(str(app)) for item in page.items]
+    seen = [origin.decode(str(app), item) for page in origin.pages(str(app)) for item in page.items or ()]
     return {connection.tenant: connection for connection in seen}
 
 
