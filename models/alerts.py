@@ -146,8 +146,10 @@ def evaluate(session: Session, app_id: int, policy: Policy, *, now: datetime) ->
 
     None when there is no such app. Silence of the portal resolves nothing: only facts do.
     """
+    # Like every lock here one that rows which point at the app may be written beside: a full one, held while this
+    # waits for a group that a flush holds, would wait for that flush's notice about the app, and it for this.
     app = session.execute(
-        text("SELECT id, source_id, deleted_at, failures FROM app WHERE id = :app FOR UPDATE"), {"app": app_id}
+        text("SELECT id, source_id, deleted_at, failures FROM app WHERE id = :app FOR NO KEY UPDATE"), {"app": app_id}
     ).one_or_none()
     if app is None:
         return None

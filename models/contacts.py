@@ -22,7 +22,7 @@ LEFT JOIN LATERAL (
     ORDER BY c.rank, c.id LIMIT 1
 ) c ON true
 WHERE r.stopped_at IS NULL AND r.due_at <= :now
-ORDER BY r.due_at, r.id LIMIT :most FOR UPDATE OF r SKIP LOCKED
+ORDER BY r.due_at, r.id LIMIT :most FOR NO KEY UPDATE OF r SKIP LOCKED
 """)
 
 _KEEP = text("""

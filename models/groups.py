@@ -20,6 +20,11 @@ CROSS JOIN LATERAL (
     WHERE (a.state = 'firing' AND (t.state IS DISTINCT FROM 'firing' OR t.severity IS DISTINCT FROM a.severity))
        OR (a.state <> 'firing' AND t.state = 'firing')
 ) a
+WHERE NOT EXISTS (
+    SELECT FROM notice_group g WHERE g.flush_at IS NOT NULL AND g.receiver = r.receiver AND g.source_id = a.source_id
+        AND g.app_id IS NOT DISTINCT FROM a.app_id AND g.kind = a.kind)
+-- In one order, so that two who wake the same groups wait for each other and not in a circle.
+ORDER BY r.receiver, a.source_id, a.app_id, a.kind
 ON CONFLICT (receiver, source_id, app_id, kind)
     DO UPDATE SET flush_at = excluded.flush_at, opened_at = excluded.opened_at
 WHERE g.flush_at IS NULL
@@ -29,7 +34,7 @@ SELECT g.id, g.receiver, g.source_id, s.name AS source, g.app_id, app.name AS ap
     s.name || ':' || app.external_id AS app_key, g.kind, g.opened_at, g.last_told_at, g.notices
 FROM notice_group g JOIN source s ON s.id = g.source_id LEFT JOIN app ON app.id = g.app_id
 WHERE g.flush_at <= :now AND s.enabled AND g.receiver = ANY(cast(:receivers AS text[]))
-ORDER BY g.flush_at LIMIT :most FOR UPDATE OF g SKIP LOCKED
+ORDER BY g.flush_at LIMIT :most FOR NO KEY UPDATE OF g SKIP LOCKED
 """)
 _COUNTS = text("""
 SELECT count(*) FILTER (WHERE a.state = 'firing') AS firing,

@@ -20,7 +20,7 @@ WITH due AS (
       AND (s.circuit_open_until IS NULL OR s.circuit_open_until <= :now)
       AND (a.lease_until IS NULL OR a.lease_until < clock_timestamp())
       AND (a.rung_until IS NULL OR a.rung_until < clock_timestamp())
-    ORDER BY a.next_poll_at LIMIT :most FOR UPDATE OF a SKIP LOCKED
+    ORDER BY a.next_poll_at LIMIT :most FOR NO KEY UPDATE OF a SKIP LOCKED
 )
 UPDATE app SET rung_until = clock_timestamp() + :ring FROM due WHERE app.id = due.id RETURNING app.id
 """)
@@ -31,7 +31,7 @@ WITH due AS (
       AND (circuit_open_until IS NULL OR circuit_open_until <= :now)
       AND (lease_until IS NULL OR lease_until < clock_timestamp())
       AND (rung_until IS NULL OR rung_until < clock_timestamp())
-    ORDER BY next_poll_at LIMIT :most FOR UPDATE SKIP LOCKED
+    ORDER BY next_poll_at LIMIT :most FOR NO KEY UPDATE SKIP LOCKED
 )
 UPDATE source SET rung_until = clock_timestamp() + :ring FROM due WHERE source.id = due.id RETURNING source.id
 """)

@@ -18,7 +18,7 @@ WITH due AS (
     WHERE n.due_at <= :now AND coalesce(src.enabled, true)
       AND (n.state = 'due' OR (n.state = 'sending' AND n.lease_until < clock_timestamp()))
       AND (cast(:ids AS int8[]) IS NULL OR n.id = ANY(cast(:ids AS int8[])))
-    ORDER BY n.due_at, n.id LIMIT :most FOR UPDATE OF n SKIP LOCKED
+    ORDER BY n.due_at, n.id LIMIT :most FOR NO KEY UPDATE OF n SKIP LOCKED
 ), over AS (
     UPDATE notice n SET state = 'cancelled', settled_at = :now,
         settle_reason = coalesce(r.stop_reason, 'nothing_missing')

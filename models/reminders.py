@@ -35,7 +35,7 @@ RETURNING id
 _SUPERSEDE = text("""
 WITH moved AS (
     SELECT r.id, s.latest FROM reminder r JOIN standing s ON s.connection_id = r.connection_id
-    WHERE r.app_id = :app AND r.stopped_at IS NULL AND r.target_version < s.latest FOR UPDATE OF r
+    WHERE r.app_id = :app AND r.stopped_at IS NULL AND r.target_version < s.latest FOR NO KEY UPDATE OF r
 ), cancelled AS (
     UPDATE notice n SET state = 'cancelled', settled_at = :now, settle_reason = 'superseded'
     FROM moved WHERE n.reminder_id = moved.id AND n.state = 'due'

@@ -1,0 +1,55 @@
+"""Who waits for whom: work on different rows goes on side by side, and never in a circle."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+from sqlalchemy import Engine, create_engine, text
+from sqlalchemy.orm import Session
+
+from models.alerts import evaluate
+from models.leases import ring_apps
+from tests.servers import Servers, create, drop
+from uptake.policy import DEFAULT
+
+NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
+NOTICE = text("""
+INSERT INTO notice (key, receiver, "to", reason, source_id, app_id, subject, body, html, payload, state,
+    created_at, due_at)
+VALUES ('k', 'log', '', 'first', 1, 1, '', '', '', '{}', 'due', :now, :now)
+""")
+
+
+@pytest.fixture
+def engine(servers: Servers, worker_id: str) -> Iterator[Engine]:
+    """A database with one app, for several transactions at once; whoever waits longer than a second fails."""
+    name = f"{servers.prefix}_locks_{worker_id}"
+    engine = create_engine(
+        create(servers.admin, name, servers.template), connect_args={"options": "-c lock_timeout=1s"}
+    )
+    with engine.begin() as connection:
+        connection.execute(
+            text("INSERT INTO source (name, kind, next_poll_at) VALUES ('acme', 'portal', :now)"), {"now": NOW}
+        )
+        connection.execute(
+            text("""INSERT INTO app (source_id, external_id, name, first_seen_at, next_poll_at)
+                    VALUES (1, '4711', 'Dispatch Helper', :now, :now)"""),
+            {"now": NOW},
+        )
+    yield engine
+    engine.dispose()
+    drop(servers.admin, name)
+
+
+def test_notices_are_written_while_their_app_is_evaluated(engine: Engine) -> None:
+    """An evaluation that waits for a group must not be what the flush that holds the group waits for."""
+    with Session(engine) as one, engine.connect() as other, one.begin(), other.begin():
+        assert evaluate(one, 1, DEFAULT, now=NOW)
+        other.execute(NOTICE, {"now": NOW})
+
+
+def test_notices_are_written_while_apps_are_rung_for(engine: Engine) -> None:
+    """A tick that has not committed yet holds up nobody who writes about its apps."""
+    with Session(engine) as one, engine.connect() as other, one.begin(), other.begin():
+        assert ring_apps(one, now=NOW, most=9) == [1]
+        other.execute(NOTICE, {"now": NOW})
