@@ -78,6 +78,7 @@ class App(Leased, Base):
     full_walk_at: Mapped[datetime | None]  # the last one that looked at the bytes of every page
     # The last walk accounted for every listed connection, and every page of it is remembered.
     settled: Mapped[bool] = mapped_column(server_default=text("false"))
+    rewrites: Mapped[int] = mapped_column(server_default="0")  # polls in a row that found known rows in other bytes
     changed_at: Mapped[datetime | None]  # the last poll that changed anything
     evaluate_at: Mapped[datetime | None]
     evaluated_at: Mapped[datetime | None]

@@ -67,10 +67,13 @@ short = String(40)
 
 
 def engine_for(dsn: str) -> Engine:
-    """The engine for *dsn*: connections checked before use, UTC, and no parameter ever in an error text."""
-    return create_engine(
-        dsn, pool_pre_ping=True, hide_parameters=True, pool_size=5, connect_args={"options": "-c timezone=UTC"}
-    )
+    """The engine for *dsn*: connections checked before use, UTC, and no parameter ever in an error text.
+
+    Statements are planned for the rows they meet: a plan kept from a small poll is a hundred times too slow for a
+    first one.
+    """
+    options = "-c timezone=UTC -c plan_cache_mode=force_custom_plan"
+    return create_engine(dsn, pool_pre_ping=True, hide_parameters=True, pool_size=5, connect_args={"options": options})
 
 
 def db_now(session: OrmSession) -> datetime:

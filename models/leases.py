@@ -43,7 +43,7 @@ WHERE a.id = :app AND s.id = a.source_id AND a.deleted_at IS NULL AND s.enabled
   AND (:forced OR a.next_poll_at <= :now AND (s.circuit_open_until IS NULL OR s.circuit_open_until <= :now))
   AND (a.lease_until IS NULL OR a.lease_until < clock_timestamp())
 RETURNING a.id AS app_id, a.source_id, s.name AS source, a.external_id, a.poll_seq AS seq, a.lease_token AS token,
-    a.walked_at, a.full_walk_at, a.changed_at, a.settled, a.latest_version,
+    a.walked_at, a.full_walk_at, a.changed_at, a.settled, a.rewrites, a.latest_version,
     s.circuit_open_until IS NOT NULL OR s.last_fault IS NOT NULL AS is_troubled
 """)
 _CLAIM_SOURCE = text("""
@@ -74,6 +74,7 @@ class AppLease:
     full_walk_at: datetime | None  # the last one that took the source's word for nothing
     changed_at: datetime | None
     settled: bool
+    rewrites: int
     latest_version: int | None
     is_troubled: bool  # the source was not well when this began
     started_at: datetime

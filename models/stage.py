@@ -33,10 +33,11 @@ class Walk:
     exempt: frozenset[str] = frozenset()  # tenants named in rows that could not be trusted
     rejected: int = 0
     is_partial: bool = False  # a row could not even be attributed: then nobody can be missing
-    is_same: bool = False  # every page is as remembered, and nothing else is stored
+    is_same: bool = False  # every page holds the rows remembered, and nothing else is stored
     is_full: bool = True  # the bytes of every page were looked at; else the source's word was taken for some
-    read: Mapping[int, Mark] = field(default_factory=dict)  # pages that are not as remembered
-    retagged: Mapping[int, Mark] = field(default_factory=dict)  # pages that are, but for their entity tag
+    read: Mapping[int, Mark] = field(default_factory=dict)  # pages that hold other rows than remembered
+    rewritten: Mapping[int, Mark] = field(default_factory=dict)  # pages that hold the same rows in other bytes
+    retagged: Mapping[int, Mark] = field(default_factory=dict)  # pages that only have another entity tag
     unknown: frozenset[int] = frozenset()  # hashes on them that were not stored
     pages: int = 0
     rows: int = 0
@@ -96,7 +97,8 @@ _MOVED = text("""
 INSERT INTO moved (connection_id, tenant_id, environment, external_id, status, version, scope_set_id, client_id,
                    allowed_at, accepted_at, accepted_by, hash, was_status, was_version, was_scope_set_id, was_epoch,
                    was_hash, begins, epoch, before)
-SELECT c.id AS connection_id, t.id AS tenant_id, s.environment, s.external_id, s.status, s.version,
+SELECT coalesce(c.id, nextval(pg_get_serial_sequence('connection', 'id'))), t.id, s.environment, s.external_id,
+       s.status, s.version,
        coalesce(ss.id, av.scope_set_id) AS scope_set_id, s.client_id, s.allowed_at, s.accepted_at, s.accepted_by,
        s.hash, c.status AS was_status, c.version AS was_version, c.scope_set_id AS was_scope_set_id,
        coalesce(c.epoch, 0) AS was_epoch, c.hash, b.begins, coalesce(c.epoch, 0) + b.begins::int AS epoch,

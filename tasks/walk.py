@@ -16,7 +16,8 @@ from uptake.sources import Source
 @dataclass(slots=True)
 class _Finds:
     marks: dict[int, Mark] = field(default_factory=dict)  # of all pages, as they are now
-    read: dict[int, Mark] = field(default_factory=dict)  # of those that are not as remembered
+    read: dict[int, Mark] = field(default_factory=dict)  # of those that hold other rows than remembered
+    rewritten: dict[int, Mark] = field(default_factory=dict)  # of those that hold the same rows in other bytes
     retagged: dict[int, Mark] = field(default_factory=dict)  # of those that only have another entity tag
     new: dict[int, msgspec.Raw] = field(default_factory=dict)  # rows that were not on the same page before
     gone: set[int] = field(default_factory=set)  # rows that were, and are not
@@ -66,6 +67,7 @@ def read(
         is_same=is_same,
         is_full=not finds.is_hearsay,
         read=_to_remember(finds),
+        rewritten=finds.rewritten,
         retagged={} if conditional else finds.retagged,
         unknown=frozenset(unknown),
         pages=len(finds.marks),
@@ -84,12 +86,15 @@ def _compare(page: Page, before: Mark | None, finds: _Finds) -> None:
         if before is not None and before.etag != now.etag:
             finds.retagged[page.number] = now
         return
+    if before is not None and now.hashes == before.hashes:
+        finds.rewritten[page.number] = now
+        return
     finds.read[page.number] = now
     new = set(now.hashes)
     if before is not None:
         finds.gone.update(set(before.hashes) - new)
         new.difference_update(before.hashes)
-        finds.is_mistagged = finds.is_mistagged or (now.etag == before.etag and now.hashes != before.hashes)
+        finds.is_mistagged = finds.is_mistagged or now.etag == before.etag
     if new:
         finds.new.update(pair for pair in zip(now.hashes, page.items, strict=True) if pair[0] in new)
 

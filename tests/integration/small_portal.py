@@ -29,6 +29,8 @@ class SmallPortal:
     tenants: dict[int, int] = field(default_factory=dict)
     asked: list[tuple[str, float]] = field(default_factory=list)  # path and page, by the monotonic clock
     fault: Fault = lambda _request: None
+    tags: bool = False  # entity tags, and 304 for who shows one that still holds
+    unchanged: int = 0  # how often it answered so
 
     def answer(self, request: Request) -> Response:
         """What is asked for, or what the test wants to be said instead."""
@@ -38,9 +40,19 @@ class SmallPortal:
             return bad
         if request.path == "/connect/token":
             return said({"access_token": "at1.t0k3n", "expires_in": 900, "token_type": "Bearer"})
+        return self.truth(request)
+
+    def truth(self, request: Request) -> Response:
+        """The page that is asked for."""
+        number = int(request.args.get("page", "1"))
         rows = self._rows(request.path.removeprefix(ROOT))
         part = rows[2 * number - 2 : 2 * number]
-        return page(number, *part, more=len(rows) > 2 * number, totalCount=len(rows))
+        answer = page(number, *part, more=len(rows) > 2 * number, totalCount=len(rows))
+        if self.tags:
+            answer.add_etag(weak=True)
+            answer.make_conditional(request)
+            self.unchanged += answer.status_code == 304
+        return answer
 
     def times(self, path: str) -> list[float]:
         """When *path* (with its page) was asked for."""

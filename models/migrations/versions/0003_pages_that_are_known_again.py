@@ -24,10 +24,12 @@ def upgrade() -> None:
     )
     op.add_column("app", sa.Column("full_walk_at", sa.DateTime(timezone=True), nullable=True))
     op.add_column("app", sa.Column("settled", sa.Boolean(), server_default=sa.text("false"), nullable=False))
+    op.add_column("app", sa.Column("rewrites", sa.Integer(), server_default="0", nullable=False))
 
 
 def downgrade() -> None:
     """Take it back."""
+    op.drop_column("app", "rewrites")
     op.drop_column("app", "settled")
     op.drop_column("app", "full_walk_at")
     op.drop_table("walked_page")

@@ -1,33 +1,19 @@
 """A portal that misbehaves, over real HTTP: nothing is believed, nothing is forgotten, and `status` says why."""
 
 import json
-import os
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
-from sqlalchemy import select, text
 from werkzeug import Request, Response
 
-from config.settings import settings
-from models import Base, Session, db_now
-from models.base import engine_for
+from models import Session
 from models.leases import ring_apps, ring_sources
-from models.listing import sync_sources
-from tasks.edges import source_named
 from tasks.poll import list_apps, poll
-from tasks.rules import rules
 from tests.integration.portal_double import said
-from tests.integration.small_portal import Fault, SmallPortal, hang_up, small_portal
-from tests.servers import Servers, create, drop
+from tests.integration.small_portal import Fault, hang_up
+from tests.integration.tasks.recorded import Ours, well
 
-# What a poll may write besides these is its own row, and when to come back.
-SCHEDULING = {"poll", "app", "source", "heartbeat", "fire"}
 WHOLE = b'{"page":2,"pageSize":2,"hasMore":false,"totalCount":5,"data":[]}'
 
 
@@ -61,10 +47,6 @@ def dies(request: Request) -> Response | None:
     return hang_up(request) if request.args.get("page") == "2" else None
 
 
-def well(_request: Request) -> Response | None:
-    """No fault at all."""
-
-
 def unknown(request: Request) -> Response | None:
     """The token is withdrawn, and its client is not known any more."""
     if request.path == "/connect/token":
@@ -88,72 +70,6 @@ FAULTS: dict[str, tuple[Fault, str]] = {
     "forbidden": (on("/connections", 1, plain(b"{}", 403)), "answered 403 Forbidden"),
     "moved": (on("/connections", 1, plain(b"", 302, Location="https://login.example/")), "redirects are not followed"),
 }
-
-
-@dataclass(frozen=True)
-class Ours:
-    """A database that has recorded five tenants on version 1, whose portal now has other news."""
-
-    url: str
-    portal: SmallPortal
-    app: int
-    source: int
-    now: datetime
-
-    def contents(self) -> dict[str, list[str]]:
-        """Every row of every table that only news may change."""
-        tables = [table for table in Base.metadata.sorted_tables if table.name not in SCHEDULING]
-        with Session() as session:
-            return {
-                table.name: sorted(map(repr, session.execute(select(*table.columns).select_from(table)).all()))
-                for table in tables
-            }
-
-    def rows(self, query: str) -> list[tuple[Any, ...]]:
-        """The rows of *query*."""
-        with Session() as session:
-            return [tuple(row) for row in session.execute(text(query))]
-
-    def status(self, *arguments: str) -> str:
-        """What `uptake status` prints."""
-        environment = os.environ | {"DATABASE_URL": self.url, "NO_COLOR": "1"}
-        command = [sys.executable, "-m", "worker.cli", "status", *arguments]
-        return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
-
-
-@pytest.fixture(scope="module")
-def portal() -> Iterator[SmallPortal]:
-    """One portal for all tests here: it takes long to end."""
-    with small_portal(apps=(4711, 4712)) as portal:
-        yield portal
-
-
-@pytest.fixture
-def ours(servers: Servers, worker_id: str, chosen: Path, portal: SmallPortal) -> Iterator[Ours]:
-    """Recorded once; then two tenants upgraded, one left, one came, and version 3 is out."""
-    name = f"{servers.prefix}_bad_portal_{worker_id}"
-    url = create(servers.admin, name, servers.template)
-    engine = engine_for(url)
-    Session.configure(bind=engine)
-    portal.apps, portal.latest, portal.tenants = (4711, 4712), 2, dict.fromkeys(range(1, 6), 1)
-    portal.fault = well
-    portal.toml(chosen)
-    for cache in (settings, rules, source_named):
-        cache.cache_clear()
-    with Session.begin() as session:
-        now = db_now(session)
-        sync_sources(session, [("acme", "portal")], now=now)
-    list_apps(1, now=now)
-    with Session() as session:
-        app, other = session.scalars(text("SELECT id FROM app ORDER BY external_id"))
-    for each in (app, other):
-        assert poll(each, now=now)
-    portal.latest, portal.tenants = 3, {1: 2, 3: 1, 4: 1, 5: 2, 6: 3}
-    yield Ours(url, portal, app, 1, now)
-    source_named("acme").close()
-    source_named.cache_clear()
-    engine.dispose()
-    drop(servers.admin, name)
 
 
 @pytest.mark.parametrize("name", FAULTS)

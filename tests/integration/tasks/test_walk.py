@@ -24,6 +24,7 @@ class Listing:
         self.raw = [msgspec.Raw(json.dumps(row).encode()) for row in rows]
         self.decoded = 0
         self.etags: dict[int, str] = {}
+        self.around = b""
         self.released = 1
 
     def apps(self) -> list[SeenApp]:
@@ -44,7 +45,9 @@ class Listing:
                 yield Page(number, before, None, is_hearsay=True)
                 continue
             more = number < len(self.raw)
-            mark = Mark(fingerprint(bytes(raw) + b"more" * more), etag, more, len(self.raw), fingerprints([raw]))
+            mark = Mark(
+                fingerprint(bytes(raw) + self.around + b"more" * more), etag, more, len(self.raw), fingerprints([raw])
+            )
             yield Page(number, mark, None if before and before.digest == mark.digest else [raw])
 
     def decode(self, app: str, item: msgspec.Raw) -> SeenConnection:  # noqa: ARG002 - as above
@@ -86,6 +89,15 @@ def test_page_is_known_by_its_bytes() -> None:
     assert [version.number for version in versions] == [1]
     unsettled, _ = read(source, "4711", remembering(source, loose={99}))
     assert (unsettled.is_same, list(unsettled.stale)) == (False, [99])
+
+
+def test_same_rows_in_other_bytes_are_the_same_page() -> None:
+    """A page that says something else around its rows is read, and found to hold what it held."""
+    source = Listing({"tenant": "1"}, {"tenant": "2"})
+    memory = remembering(source)
+    source.around = b"as of noon"
+    walk, _ = read(source, "4711", memory)
+    assert (walk.is_same, set(walk.rewritten), walk.read, source.decoded) == (True, {1, 2}, {}, 0)
 
 
 def test_only_what_differs_from_the_page_is_looked_at() -> None:
