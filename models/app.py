@@ -51,9 +51,10 @@ class App(Leased, Base):
         UniqueConstraint("source_id", "external_id", comment="One row per app of a portal."),
         index(
             "ix_app_due",
+            "source_id",
             "next_poll_at",
             postgresql_where=text("deleted_at IS NULL"),
-            why="The tick looks for due apps.",
+            why="The tick looks for each source's due apps.",
         ),
         index(
             "ix_app_evaluate",

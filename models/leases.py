@@ -13,16 +13,24 @@ RING = timedelta(seconds=30)  # a doorbell that nobody answered in this time is 
 
 # The claim skips what another tick holds; a ring is only a promise to look, so it is short. Both keep still while the
 # source's circuit is open: a portal that asked us to wait hears nothing, whichever app or list is due meanwhile.
+# Sources take turns: one with thousands of overdue apps must not keep a small one waiting.
 _RING_APPS = text("""
-WITH due AS (
-    SELECT a.id FROM app a JOIN source s ON s.id = a.source_id
-    WHERE a.deleted_at IS NULL AND s.enabled AND a.next_poll_at <= :now
-      AND (s.circuit_open_until IS NULL OR s.circuit_open_until <= :now)
-      AND (a.lease_until IS NULL OR a.lease_until < clock_timestamp())
-      AND (a.rung_until IS NULL OR a.rung_until < clock_timestamp())
-    ORDER BY a.next_poll_at LIMIT :most FOR NO KEY UPDATE OF a SKIP LOCKED
+WITH due AS MATERIALIZED (
+    SELECT d.id, s.id AS source_id, d.next_poll_at FROM source s CROSS JOIN LATERAL (
+        SELECT a.id, a.next_poll_at FROM app a
+        WHERE a.source_id = s.id AND a.deleted_at IS NULL AND a.next_poll_at <= :now
+          AND (a.lease_until IS NULL OR a.lease_until < clock_timestamp())
+          AND (a.rung_until IS NULL OR a.rung_until < clock_timestamp())
+        ORDER BY a.next_poll_at LIMIT :most FOR NO KEY UPDATE SKIP LOCKED
+    ) d
+    WHERE s.enabled AND (s.circuit_open_until IS NULL OR s.circuit_open_until <= :now)
+), chosen AS (
+    SELECT id FROM (
+        SELECT id, next_poll_at, row_number() OVER (PARTITION BY source_id ORDER BY next_poll_at) AS turn FROM due
+    ) turns
+    ORDER BY turn, next_poll_at LIMIT :most
 )
-UPDATE app SET rung_until = clock_timestamp() + :ring FROM due WHERE app.id = due.id RETURNING app.id
+UPDATE app SET rung_until = clock_timestamp() + :ring FROM chosen WHERE app.id = chosen.id RETURNING app.id
 """)
 _RING_SOURCES = text("""
 WITH due AS (
@@ -92,7 +100,10 @@ class SourceLease:
 
 
 def ring_apps(session: Session, *, now: datetime, most: int) -> Sequence[int]:
-    """The apps to ring for now, most overdue first; no other tick gets the same ones until the ring runs out."""
+    """The apps to ring for now; no other tick gets the same ones until the ring runs out.
+
+    Each source has its turn, with its most overdue app, before any has its next.
+    """
     return session.scalars(_RING_APPS, {"now": now, "most": most, "ring": RING}).all()
 
 

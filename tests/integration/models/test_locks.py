@@ -48,6 +48,31 @@ def test_notices_are_written_while_their_app_is_evaluated(engine: Engine) -> Non
         other.execute(NOTICE, {"now": NOW})
 
 
+def test_sources_take_turns(engine: Engine) -> None:
+    """A source with many overdue apps does not keep the others waiting; within one, the most overdue comes first."""
+    with engine.begin() as connection:
+        connection.execute(
+            text("INSERT INTO source (name, kind, next_poll_at) VALUES ('small', 'portal', :now)"), {"now": NOW}
+        )
+        connection.execute(
+            text("""INSERT INTO app (source_id, external_id, name, first_seen_at, next_poll_at)
+                    SELECT 1, n::text, 'App', :now, :now - n * interval '1 minute' FROM generate_series(1, 50) n"""),
+            {"now": NOW},
+        )
+        connection.execute(
+            text("""INSERT INTO app (source_id, external_id, name, first_seen_at, next_poll_at)
+                    SELECT 2, n::text, 'App', :now, :now FROM generate_series(1, 2) n"""),
+            {"now": NOW},
+        )
+        asked = text("SELECT source_id, external_id FROM app WHERE id = ANY(:ids) ORDER BY source_id, next_poll_at")
+        with Session(connection) as session:
+            first = ring_apps(session, now=NOW, most=5)
+            rest = ring_apps(session, now=NOW, most=5)
+            named = [tuple(row) for row in session.execute(asked, {"ids": list(first)})]
+        assert named == [(1, "50"), (1, "49"), (1, "48"), (2, "1"), (2, "2")]
+        assert len(set(first) | set(rest)) == 10
+
+
 def test_notices_are_written_while_apps_are_rung_for(engine: Engine) -> None:
     """A tick that has not committed yet holds up nobody who writes about its apps."""
     with Session(engine) as one, engine.connect() as other, one.begin(), other.begin():
