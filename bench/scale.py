@@ -1,0 +1,15 @@
+"""How large and how often: what the command line chooses for all sections."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """The sizes of a run; *quick* ones only show that the harness works."""
+
+    apps: int = 100
+    tenants: int = 10_000
+    page: int = 500
+    rounds: int = 5
+    quick: bool = False
+    full: bool = False
