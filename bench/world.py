@@ -23,6 +23,7 @@ organization = "1001"
 client_id = "cid.bench"
 client_secret = "file:secret"
 app_key = "file:secret"
+rate = 0
 {page_size}
 """
 # Databases: with the apps listed and nothing polled, and with everything polled once.

@@ -36,6 +36,7 @@ class Source(Leased, Base):
     name: Mapped[str]
     kind: Mapped[str]
     enabled: Mapped[bool] = mapped_column(server_default=text("true"))  # false: no longer in uptake.toml
+    at_once: Mapped[int] = mapped_column(server_default="8")  # how many of its apps may be polled at the same time
     circuit_open_until: Mapped[datetime | None]  # no request before this: the portal is down or asked us to wait
     circuit_opened_at: Mapped[datetime | None]  # None while the wait is one that the portal asked for
     last_fault: Mapped[str | None]
@@ -55,6 +56,12 @@ class App(Leased, Base):
             "next_poll_at",
             postgresql_where=text("deleted_at IS NULL"),
             why="The tick looks for each source's due apps.",
+        ),
+        index(
+            "ix_app_leased",
+            "source_id",
+            postgresql_where=text("lease_until IS NOT NULL"),
+            why="How many apps of a source are being polled.",
         ),
         index(
             "ix_app_evaluate",

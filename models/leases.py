@@ -13,7 +13,8 @@ RING = timedelta(seconds=30)  # a doorbell that nobody answered in this time is 
 
 # The claim skips what another tick holds; a ring is only a promise to look, so it is short. Both keep still while the
 # source's circuit is open: a portal that asked us to wait hears nothing, whichever app or list is due meanwhile.
-# Sources take turns: one with thousands of overdue apps must not keep a small one waiting.
+# Sources take turns: one with thousands of overdue apps must not keep a small one waiting. One that was not well is
+# tried with a single app, and is well again once that has been read.
 _RING_APPS = text("""
 WITH due AS MATERIALIZED (
     SELECT d.id, s.id AS source_id, d.next_poll_at FROM source s CROSS JOIN LATERAL (
@@ -21,9 +22,13 @@ WITH due AS MATERIALIZED (
         WHERE a.source_id = s.id AND a.deleted_at IS NULL AND a.next_poll_at <= :now
           AND (a.lease_until IS NULL OR a.lease_until < clock_timestamp())
           AND (a.rung_until IS NULL OR a.rung_until < clock_timestamp())
-        ORDER BY a.next_poll_at LIMIT :most FOR NO KEY UPDATE SKIP LOCKED
+        ORDER BY a.next_poll_at LIMIT CASE WHEN s.last_fault IS NULL THEN :most ELSE 1 END
+        FOR NO KEY UPDATE SKIP LOCKED
     ) d
     WHERE s.enabled AND (s.circuit_open_until IS NULL OR s.circuit_open_until <= :now)
+      AND (s.last_fault IS NULL OR NOT EXISTS (
+          SELECT FROM app b WHERE b.source_id = s.id
+              AND (b.lease_until >= clock_timestamp() OR b.rung_until >= clock_timestamp())))
 ), chosen AS (
     SELECT id FROM (
         SELECT id, next_poll_at, row_number() OVER (PARTITION BY source_id ORDER BY next_poll_at) AS turn FROM due
@@ -50,6 +55,8 @@ FROM source s
 WHERE a.id = :app AND s.id = a.source_id AND a.deleted_at IS NULL AND s.enabled
   AND (:forced OR a.next_poll_at <= :now AND (s.circuit_open_until IS NULL OR s.circuit_open_until <= :now))
   AND (a.lease_until IS NULL OR a.lease_until < clock_timestamp())
+  AND (:forced OR s.at_once > (
+      SELECT count(*) FROM app b WHERE b.source_id = s.id AND b.lease_until >= clock_timestamp()))
 RETURNING a.id AS app_id, a.source_id, s.name AS source, a.external_id, a.poll_seq AS seq, a.lease_token AS token,
     a.walked_at, a.full_walk_at, a.changed_at, a.settled, a.rewrites, a.latest_version,
     s.circuit_open_until IS NOT NULL OR s.last_fault IS NOT NULL AS is_troubled
@@ -115,7 +122,11 @@ def ring_sources(session: Session, *, now: datetime, most: int) -> Sequence[int]
 def claim_app(
     session: Session, app_id: int, *, now: datetime, every: timedelta, forced: bool = False
 ) -> AppLease | None:
-    """Lease the app if it is due (or *forced*); None when it is not, or another worker has it."""
+    """Lease the app if it is due (or *forced*); None when it is not, or another worker has it.
+
+    None also when as many of its source's apps as may be are being polled already: a later tick rings for it again.
+    Those who claim in the same instant do not count each other.
+    """
     row = (
         session.execute(
             _CLAIM_APP,

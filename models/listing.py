@@ -1,7 +1,8 @@
 """Recording a source's list of apps: what is there, what was renamed, approved or deleted."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 
 from sqlalchemy import insert, text
 from sqlalchemy.orm import Session
@@ -10,10 +11,12 @@ from models.event import Poll
 from models.leases import SourceLease, keep_source
 from uptake.facts import SeenApp
 
+AT_ONCE = 8  # apps of one source, where nothing else is said
+
 _SOURCE = text("""
-INSERT INTO source (name, kind, enabled, next_poll_at) VALUES (:name, :kind, true, :now)
-ON CONFLICT (name) DO UPDATE SET kind = excluded.kind, enabled = true
-WHERE (source.kind, source.enabled) IS DISTINCT FROM (excluded.kind, true)
+INSERT INTO source (name, kind, at_once, enabled, next_poll_at) VALUES (:name, :kind, :at_once, true, :now)
+ON CONFLICT (name) DO UPDATE SET kind = excluded.kind, at_once = excluded.at_once, enabled = true
+WHERE (source.kind, source.at_once, source.enabled) IS DISTINCT FROM (excluded.kind, excluded.at_once, true)
 """)
 _UPSERT = text("""
 WITH before AS (SELECT id, latest_version FROM app WHERE source_id = :source AND external_id = :external_id)
@@ -65,10 +68,19 @@ WHERE a.source_id = :source AND a.deleted_at = :now AND c.status = 'disconnected
 """)
 
 
-def sync_sources(session: Session, sources: Sequence[tuple[str, str]], *, now: datetime) -> None:
-    """Make the source table say what uptake.toml says: (name, kind) pairs; others rest, with their history."""
+def sync_sources(
+    session: Session,
+    sources: Sequence[tuple[str, str]],
+    *,
+    now: datetime,
+    at_once: Mapping[str, int] = MappingProxyType({}),
+) -> None:
+    """Make the source table say what uptake.toml says: (name, kind) pairs; others rest, with their history.
+
+    *at_once* says, by name, how many apps of a source may be polled at the same time.
+    """
     for name, kind in sources:
-        session.execute(_SOURCE, {"name": name, "kind": kind, "now": now})
+        session.execute(_SOURCE, {"name": name, "kind": kind, "at_once": at_once.get(name, AT_ONCE), "now": now})
     session.execute(
         text("UPDATE source SET enabled = false WHERE enabled AND NOT name = ANY(cast(:names AS text[]))"),
         {"names": [name for name, _ in sources]},

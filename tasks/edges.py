@@ -2,7 +2,10 @@
 
 import functools
 
+from celery import current_app
+
 from config.policy_file import EmailReceiver, WebhookReceiver
+from tasks.manners import pace
 from tasks.rules import rules
 from uptake.channels import Channel
 from uptake.channels.email import EmailChannel
@@ -28,6 +31,7 @@ def source_named(name: str) -> Source:
         client_secret=table.client_secret.get_secret_value(),
         app_key=table.app_key.get_secret_value(),
         page_size=table.page_size,
+        pace=pace(current_app.conf.broker_url, table.name, table.rate),
     )
 
 

@@ -37,7 +37,8 @@ def adopt_sources() -> None:
     """Make the source table say what uptake.toml says."""
     with Session.begin() as session:
         sources = [(source.name, source.kind) for source in rules().file.sources]
-        sync_sources(session, sources, now=db_now(session))
+        at_once = {source.name: source.at_once for source in rules().file.sources}
+        sync_sources(session, sources, now=db_now(session), at_once=at_once)
 
 
 @signals.worker_init.connect

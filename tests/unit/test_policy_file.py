@@ -190,5 +190,5 @@ def test_example_shows_the_defaults(tmp_path: Path) -> None:
     found = load_file(file)
     assert found.policy == PolicyTable()
     assert found.polling == PollingTable()
-    assert len(shown["polling"]) == 3
+    assert len(shown["polling"]) == 4
     assert len(shown["policy"]) == 11

@@ -24,7 +24,10 @@ T = TypeVar("T")
 
 
 class PortalSource:
-    """One organization's listings, read with one credential. Not to be shared between threads."""
+    """One organization's listings, read with one credential. Not to be shared between threads.
+
+    *pace* is called before each request to the API, and comes back when it is in time.
+    """
 
     kind = Kind.VERSIONED
     capabilities = frozenset(
@@ -47,6 +50,7 @@ class PortalSource:
         client_secret: str,
         app_key: str,
         page_size: int = 500,
+        pace: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
         client: Client | None = None,
     ) -> None:
@@ -54,6 +58,7 @@ class PortalSource:
         self._base = f"{url.rstrip('/')}/organization/{quote(organization, safe='')}"
         self._app_key = app_key
         self._page_size = page_size
+        self._pace = pace
         self._clock = clock
         self._client = client or Client()
         self._token = Token(self._client, token_url, client_id=client_id, client_secret=client_secret, clock=clock)
@@ -132,6 +137,7 @@ class PortalSource:
         }
         if etag is not None:
             headers["If-None-Match"] = etag
+        self._pace()
         return self._client.get(self._base + path, params=query, headers=headers)
 
     def _of_app(self, app: str, item: msgspec.Raw, what: str) -> None:

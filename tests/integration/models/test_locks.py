@@ -1,17 +1,19 @@
 """Who waits for whom: work on different rows goes on side by side, and never in a circle."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.orm import Session
 
 from models.alerts import evaluate
-from models.leases import ring_apps
+from models.failures import portal_answered
+from models.leases import claim_app, ring_apps
 from tests.servers import Servers, create, drop
 from uptake.policy import DEFAULT
 
+EVERY = timedelta(minutes=15)
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 NOTICE = text("""
 INSERT INTO notice (key, receiver, "to", reason, source_id, app_id, subject, body, html, payload, state,
@@ -78,3 +80,33 @@ def test_notices_are_written_while_apps_are_rung_for(engine: Engine) -> None:
     with Session(engine) as one, engine.connect() as other, one.begin(), other.begin():
         assert ring_apps(one, now=NOW, most=9) == [1]
         other.execute(NOTICE, {"now": NOW})
+
+
+def _more_apps(engine: Engine, count: int) -> None:
+    with engine.begin() as connection:
+        connection.execute(
+            text("""INSERT INTO app (source_id, external_id, name, first_seen_at, next_poll_at)
+                    SELECT 1, n::text, 'App', :now, :now FROM generate_series(1, :count) n"""),
+            {"now": NOW, "count": count},
+        )
+
+
+def test_so_many_apps_of_a_source_at_once(engine: Engine) -> None:
+    """Whoever comes while as many are being polled as may be gets none, unless somebody asked for it by hand."""
+    _more_apps(engine, 2)
+    with engine.begin() as connection, Session(connection) as session:
+        session.execute(text("UPDATE source SET at_once = 2"))
+        claims = [claim_app(session, app, now=NOW, every=EVERY) for app in (1, 2, 3)]
+        assert [claim is not None for claim in claims] == [True, True, False]
+        assert claim_app(session, 3, now=NOW, every=EVERY, forced=True)
+
+
+def test_source_that_was_not_well_is_tried_with_one_app(engine: Engine) -> None:
+    """When the circuit has closed by time alone, one app is rung for; the others wait for what becomes of it."""
+    _more_apps(engine, 5)
+    with engine.begin() as connection, Session(connection) as session:
+        session.execute(text("UPDATE source SET last_fault = 'transport', circuit_open_until = :now"), {"now": NOW})
+        assert len(ring_apps(session, now=NOW, most=9)) == 1
+        assert ring_apps(session, now=NOW, most=9) == []
+        portal_answered(session, 1, since=NOW, now=NOW)
+        assert len(ring_apps(session, now=NOW, most=9)) == 5
