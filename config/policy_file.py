@@ -70,6 +70,13 @@ class PollingTable(Table):
         return self
 
 
+class RetentionTable(Table):
+    """How long what happened is kept, month by month; who ran what (the tenures) is kept for ever."""
+
+    events: PositiveDuration = timedelta(days=730)
+    polls: PositiveDuration = timedelta(days=90)
+
+
 class GraceTable(Table):
     """How long a tenant may lag before somebody hears of it."""
 
@@ -153,6 +160,7 @@ class UptakeFile(Table):
 
     sources: Annotated[tuple[SourceTable, ...], Field(alias="source", strict=False)] = ()
     polling: PollingTable = PollingTable()
+    retention: RetentionTable = RetentionTable()
     policy: PolicyTable = PolicyTable()
     receivers: Annotated[
         tuple[Annotated[Receiver, Field(discriminator="kind")], ...], Field(alias="receiver", strict=False)

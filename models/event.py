@@ -1,4 +1,4 @@
-"""What happened, in commit order, and what each poll came to."""
+"""What happened, in commit order, and what each poll came to; both a month to a partition (models.partitions)."""
 
 from datetime import datetime
 
@@ -7,7 +7,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.types import UserDefinedType
 
-from models.base import Base, big, document, index, pk
+from models.base import Base, big, document, index
 
 
 class Xid8(UserDefinedType[str]):
@@ -32,11 +32,12 @@ class Event(Base):
         index("ix_event_tx_id", "tx", "id", why="The feed, in commit order."),
         index("ix_event_app_id_at", "app_id", "at", why="What happened to an app."),
         index("ix_event_tenant_id_at", "tenant_id", "at", why="The timeline of a tenant."),
+        {"postgresql_partition_by": "RANGE (at)"},
     )
 
-    id: Mapped[pk]
+    id: Mapped[big] = mapped_column(primary_key=True, server_default=text("nextval('event_id_seq')"))
     tx: Mapped[str] = mapped_column(Xid8, server_default=text("pg_current_xact_id()"))
-    at: Mapped[datetime]
+    at: Mapped[datetime] = mapped_column(primary_key=True)
     type: Mapped[str]
     app_id: Mapped[big | None]
     tenant_id: Mapped[big | None]
@@ -51,13 +52,14 @@ class Poll(Base):
     __table_args__ = (
         index("ix_poll_app_id_started_at", "app_id", "started_at", why="The last runs of an app."),
         index("ix_poll_source_id_started_at", "source_id", "started_at", why="The last runs of a source."),
+        {"postgresql_partition_by": "RANGE (started_at)"},
     )
 
-    id: Mapped[pk]
+    id: Mapped[big] = mapped_column(primary_key=True, server_default=text("nextval('poll_id_seq')"))
     source_id: Mapped[big] = mapped_column(ForeignKey("source.id"))
     app_id: Mapped[big | None] = mapped_column(ForeignKey("app.id"))  # None: the list of apps
     seq: Mapped[big]
-    started_at: Mapped[datetime]
+    started_at: Mapped[datetime] = mapped_column(primary_key=True)
     duration_seconds: Mapped[float]
     outcome: Mapped[str]  # complete | partial | held | failed
     fault: Mapped[str | None]

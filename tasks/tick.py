@@ -16,6 +16,7 @@ from tasks.evaluate import due_apps, evaluate_app
 from tasks.flush import flush
 from tasks.poll import poll_app, poll_source
 from tasks.remind import remind
+from tasks.sweep import sweep
 
 log = structlog.get_logger()
 
@@ -27,6 +28,7 @@ SCHEDULES = {
     "remind": timedelta(seconds=30),
     "deliver": timedelta(seconds=5),
     "tidy": timedelta(minutes=5),
+    "sweep": timedelta(hours=6),
 }
 MOST = 500  # rings per schedule and tick; the rest waits for the next one
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
@@ -64,6 +66,8 @@ def due_work(*, now: datetime | None = None) -> list[tuple[Task[..., None], tupl
             ]
         if fires(session, "tidy", now=at):
             session.execute(_TIDY, {"now": at})
+        if fires(session, "sweep", now=at):
+            work.append((sweep, ()))
     if work:
         log.debug("tick.rang", rings=len(work))
     return work

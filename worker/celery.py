@@ -19,7 +19,16 @@ def _broker_url() -> str:
 
 # Each setting answers a failure that was seen (docs/decisions/0002): rows are the queue, a message only wakes.
 app = Celery(
-    "uptake", include=["tasks.tick", "tasks.poll", "tasks.evaluate", "tasks.flush", "tasks.remind", "tasks.deliver"]
+    "uptake",
+    include=[
+        "tasks.tick",
+        "tasks.poll",
+        "tasks.evaluate",
+        "tasks.flush",
+        "tasks.remind",
+        "tasks.deliver",
+        "tasks.sweep",
+    ],
 )
 app.conf.update(
     broker_url=_broker_url(),

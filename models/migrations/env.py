@@ -8,6 +8,7 @@ from sqlalchemy.dialects.postgresql.base import ischema_names
 
 import models
 from models.event import Xid8
+from models.partitions import PARTITION
 
 # Two processes that start at once (two containers, say) take turns.
 LOCK = 0x75707461
@@ -16,8 +17,11 @@ ischema_names["xid8"] = Xid8  # so that comparing models and tables knows the ty
 
 
 def ours(thing: Any, name: str | None, kind: str, *_: object) -> bool:
-    """Leave other tenants of the database alone, such as the portal's schema."""
-    return getattr(thing, "schema", None) is None and not (kind == "table" and name == "alembic_version")
+    """Leave other tenants of the database alone, such as the portal's schema, and the months of our own tables."""
+    if getattr(thing, "schema", None) is not None:
+        return False
+    table = name if kind == "table" else getattr(getattr(thing, "table", None), "name", None)
+    return table != "alembic_version" and not PARTITION.fullmatch(table or "")
 
 
 def run() -> None:

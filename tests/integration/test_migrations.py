@@ -1,5 +1,7 @@
 """The schema: models and migrations agree, and every index says why it is there."""
 
+from collections.abc import Callable
+
 from alembic import command
 from sqlalchemy import create_engine, text
 
@@ -18,6 +20,31 @@ def test_migrating_twice_changes_nothing(database_url: str) -> None:
     upgrade(database_url)
 
 
+def test_events_and_polls_survive_their_division(fresh_database: Callable[[], str]) -> None:
+    """What was recorded before there were months is there afterwards, in the month it belongs to, and ids go on."""
+    url = fresh_database()
+    command.upgrade(config(url), "0004")
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        connection.execute(
+            text("""INSERT INTO event (at, type) SELECT at, 'tenant.connected' FROM
+                    generate_series(now() - interval '70 days', now(), interval '10 days') at""")
+        )
+        before = connection.execute(text("SELECT id, tx::text, at FROM event ORDER BY id")).all()
+    upgrade(url)
+    with engine.begin() as connection:
+        assert connection.execute(text("SELECT id, tx::text, at FROM event ORDER BY id")).all() == before
+        assert connection.execute(text("SELECT count(*) FROM event_rest")).scalar_one() == 0
+        new = connection.execute(text("INSERT INTO event (at, type) VALUES (now(), 'x') RETURNING id")).scalar_one()
+        assert new == before[-1].id + 1
+    command.downgrade(config(url), "0004")
+    with engine.begin() as connection:
+        assert connection.execute(text("SELECT id, tx::text, at FROM event ORDER BY id LIMIT 8")).all() == before
+    upgrade(url)
+    command.check(config(url))
+    engine.dispose()
+
+
 def test_every_index_says_why(database_url: str) -> None:
     """The reason stands in the database too, for whoever looks there."""
     wanted = {index.name: index.info["why"] for table in models.Base.metadata.sorted_tables for index in table.indexes}
@@ -25,7 +52,7 @@ def test_every_index_says_why(database_url: str) -> None:
     with engine.connect() as connection:
         query = text(
             "SELECT relname, obj_description(oid, 'pg_class') FROM pg_class"
-            " WHERE relkind = 'i' AND relname = ANY(:names)"
+            " WHERE relkind IN ('i', 'I') AND relname = ANY(:names)"
         )
         found = {row.relname: row.obj_description for row in connection.execute(query, {"names": list(wanted)})}
     engine.dispose()

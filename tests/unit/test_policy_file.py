@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from config.policy_file import EmailReceiver, PolicyTable, PollingTable, load_file
+from config.policy_file import EmailReceiver, PolicyTable, PollingTable, RetentionTable, load_file
 from config.settings import SettingsError
 
 ROOT = Path(__file__).parents[2]
@@ -183,12 +183,16 @@ def test_example_shows_the_defaults(tmp_path: Path) -> None:
     example = (ROOT / "docs" / "uptake.example.toml").read_text()
     shown = {
         table: re.findall(r"^# (\w+ = .*)$", part, re.MULTILINE)
-        for table, part in re.findall(r"^\[(polling|policy)\]\n(.*?)(?=^\[|\Z)", example, re.MULTILINE | re.DOTALL)
+        for table, part in re.findall(
+            r"^\[(polling|retention|policy)\][^\n]*\n(.*?)(?=^\[|\Z)", example, re.MULTILINE | re.DOTALL
+        )
     }
     file = tmp_path / "uptake.toml"
     file.write_text("\n".join(f"[{table}]\n" + "\n".join(lines) for table, lines in shown.items()))
     found = load_file(file)
     assert found.policy == PolicyTable()
     assert found.polling == PollingTable()
+    assert found.retention == RetentionTable()
     assert len(shown["polling"]) == 4
+    assert len(shown["retention"]) == 2
     assert len(shown["policy"]) == 11

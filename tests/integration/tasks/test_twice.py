@@ -17,6 +17,7 @@ from tasks.flush import flush_now
 from tasks.poll import list_apps, poll
 from tasks.remind import remind_now
 from tasks.rules import rules
+from tasks.sweep import sweep_now
 from tasks.tick import due_work
 from tests.integration.models.world import World
 from tests.integration.small_portal import SmallPortal, small_portal
@@ -60,6 +61,7 @@ STEPS: tuple[tuple[str, timedelta, Run], ...] = (
     ("flush", timedelta(minutes=1), lambda _, now: flush_now(now=now)),
     ("remind", timedelta(0), lambda _, now: remind_now(now=now)),
     ("deliver", timedelta(0), lambda _, now: deliver_now(now=now)),
+    ("sweep", timedelta(0), lambda _, now: sweep_now(now=now)),
 )
 
 
@@ -77,9 +79,10 @@ def portal(chosen: Path) -> Iterator[SmallPortal]:
 
 
 def contents(world: World) -> dict[str, list[Any]]:
-    """Every row of every table of ours, but of those that follow the clock."""
+    """Every row of every table of ours, but of those that follow the clock, and which months there are."""
     tables = [table for table in Base.metadata.sorted_tables if table.name not in OF_THE_CLOCK]
-    return {
+    months = world.rows("SELECT inhrelid::regclass::text FROM pg_inherits ORDER BY 1")
+    return {"months": months} | {
         table.name: sorted(map(repr, world.session.execute(select(*table.columns).select_from(table)).all()))
         for table in tables
     }
