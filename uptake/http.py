@@ -5,6 +5,7 @@ import re
 import ssl
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -26,6 +27,7 @@ _ENTITY_TAG = re.compile(r'(?:W/)?"[\x21\x23-\x7e]{1,200}"')
 _LEAST_WAIT, _MOST_WAIT = timedelta(seconds=1), timedelta(hours=1)
 _ALWAYS_RETRIED = frozenset({408, 425})
 _ENOUGH_OF_AN_ERROR = 64 * 1024
+_LONGEST_PAUSE = 5.0  # seconds, before a request; whoever has to wait longer does so elsewhere
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,7 @@ class Client:
 
     def __init__(self, limits: Limits | None = None, *, trust: ssl.SSLContext | None = None) -> None:
         self._limits = limits or Limits()
+        self._free_at: dict[str, float] = {}  # by host: when it allows requests again, by the monotonic clock
         self._http = httpx.Client(
             transport=_TimedTransport(trust or httpx.create_ssl_context(trust_env=False)),
             timeout=httpx.Timeout(self._limits.read, connect=self._limits.connect),
@@ -107,6 +110,7 @@ class Client:
         except (httpx.InvalidURL, ValueError, TypeError):
             # The message of the cause would show what was not to be sent.
             raise PermanentError("the address or a header cannot be sent by HTTP", fault=Fault.REQUEST) from None
+        self._pause(_host(request.url))
         deadline = time.monotonic() + self._limits.deadline
         wire = Wire(deadline)
         try:
@@ -120,11 +124,23 @@ class Client:
         except httpx.TransportError as error:
             raise _translated(error, wire, _host(request.url)) from None
 
+    def _pause(self, host: str) -> None:
+        """Slow down where *host* said that its allowance is used up, instead of running into a 429."""
+        left = self._free_at.get(host, 0.0) - time.monotonic()
+        if left > _LONGEST_PAUSE:
+            text = f"{host} allows no request for another {left:.0f} s"
+            raise TransientError(text, fault=Fault.RATE_LIMITED, retry_after=_clamped(timedelta(seconds=left)))
+        if left > 0:
+            time.sleep(left)
+
     def _tried(self, request: httpx.Request, wire: Wire) -> Answer:
         token = WIRE.set(wire)
         try:
             response = self._http.send(request, stream=True)
             try:
+                if not wire.is_answered:
+                    # It came before the question: what is left of an answer longer than it said, or one to nobody.
+                    raise httpx.RemoteProtocolError("answered before it was asked")
                 return self._read(response, _host(request.url))
             finally:
                 response.close()
@@ -134,28 +150,47 @@ class Client:
     def _read(self, response: httpx.Response, host: str) -> Answer:
         if 300 <= response.status_code < 400 and response.status_code != HTTPStatus.NOT_MODIFIED:
             raise PermanentError(_moved(host, response), fault=Fault.REDIRECT)
-        if response.headers.get("content-encoding", "identity").strip().lower() not in {"", "identity"}:
+        is_error = response.status_code >= 400
+        if not is_error and response.headers.get("content-encoding", "").strip().lower() not in {"", "identity"}:
             raise TransientError(f"{host} compressed its answer unasked", fault=Fault.PROTOCOL)
+        self._free_at[host] = time.monotonic() + (0.0 if is_error else _rest(response.headers))
         return Answer(
             host=host,
             status=response.status_code,
             media_type=response.headers.get("content-type", "").split(";")[0].strip().lower(),
-            body=self._body(response, host),
+            body=_start(response) if is_error else self._body(response, host),
             retry_after=retry_after(response.headers.get_list("retry-after"), response.headers.get("date")),
             etag=_entity_tag(response.headers.get("etag", "")),
         )
 
     def _body(self, response: httpx.Response, host: str) -> bytes:
-        is_error = response.status_code >= 400
-        most = _ENOUGH_OF_AN_ERROR if is_error else self._limits.body
         body = bytearray()
         for chunk in response.iter_raw():
             body += chunk
-            if len(body) > most:
-                if is_error:
-                    break
-                raise PermanentError(f"{host} answered more than {most} bytes", fault=Fault.TOO_LARGE)
+            if len(body) > self._limits.body:
+                raise PermanentError(f"{host} answered more than {self._limits.body} bytes", fault=Fault.TOO_LARGE)
         return bytes(body)
+
+
+def _start(response: httpx.Response) -> bytes:
+    """As much of an error's page as there is and matters: its status and its headers count, however it ends."""
+    body = bytearray()
+    with suppress(httpx.TransportError):
+        for chunk in response.iter_raw():
+            body += chunk
+            if len(body) > _ENOUGH_OF_AN_ERROR:
+                break
+    return bytes(body)
+
+
+def _rest(headers: httpx.Headers) -> float:
+    """The seconds for which a server that counts our requests allows no more of them."""
+    for kind in ("ratelimit", "x-ratelimit"):
+        if headers.get(f"{kind}-remaining", "").strip() == "0":
+            reset = headers.get(f"{kind}-reset", "").strip()
+            # Longer numbers are instants by some clock.
+            return float(reset) if re.fullmatch(r"[0-9]{1,4}", reset, re.ASCII) else 1.0
+    return 0.0
 
 
 def retry_after(values: list[str], date: str | None) -> timedelta | None:
@@ -207,11 +242,17 @@ def _translated(error: httpx.TransportError, wire: Wire, host: str) -> EdgeError
     if isinstance(cause, ssl.SSLCertVerificationError):
         return PermanentError(f"the certificate of {host} is refused: {cause.verify_message}", fault=Fault.TLS)
     if isinstance(cause, ssl.SSLError) or wire.step == "tls":
-        return TransientError(f"no TLS connection with {host}", fault=Fault.TLS)
+        return TransientError(f"no TLS connection with {host}: {_reason(cause)}", fault=Fault.TLS)
     if isinstance(error, httpx.RemoteProtocolError) and wire.is_answered:
         return TransientError(f"{host} broke off its answer or the rules of HTTP", fault=Fault.PROTOCOL)
-    reason = cause.strerror if isinstance(cause, OSError) and cause.strerror else "connection closed"
-    return TransientError(f"no answer from {host}: {reason}", fault=Fault.TRANSPORT)
+    return TransientError(f"no answer from {host}: {_reason(cause)}", fault=Fault.TRANSPORT)
+
+
+def _reason(cause: BaseException) -> str:
+    if isinstance(cause, ssl.SSLError):
+        # OpenSSL's own name for it, such as UNSUPPORTED_PROTOCOL.
+        return (cause.reason or "connection closed").replace("_", " ").lower()
+    return cause.strerror if isinstance(cause, OSError) and cause.strerror else "connection closed"
 
 
 def _too_late(wire: Wire, host: str) -> TransientError:

@@ -1,12 +1,17 @@
-"""One deadline over a whole HTTP exchange: name look-up apart, no wait on a socket outlasts it."""
+"""One deadline over a whole HTTP exchange: no wait on the resolver or on a socket outlasts it."""
 
+import socket
 import ssl
 import time
 from collections.abc import Iterable
 from contextvars import ContextVar
 from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+from threading import Thread
 
 import httpcore
+
+_LEAST_WAIT = 0.001  # seconds: none at all would mean not to wait for anything
 
 
 @dataclass(slots=True)
@@ -85,8 +90,47 @@ class TimedBackend(httpcore.SyncBackend):
         local_address: str | None = None,
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.NetworkStream:
-        """A connection within the deadline."""
+        """A connection within *timeout* and the deadline, to whichever address of *host* takes it."""
         wire = WIRE.get()
-        wire.is_new = True
-        left = wire.left(timeout, httpcore.ConnectTimeout)
-        return TimedStream(super().connect_tcp(host, port, left, local_address, socket_options))
+        wire.is_new, wire.step = True, "name look-up"
+        until = time.monotonic() + wire.left(timeout, httpcore.ConnectTimeout)
+        addresses = _addresses(host, port, until - time.monotonic())
+        wire.step = "connect"
+        while True:
+            # One that is silent leaves as much time to each of the others.
+            left = max((until - time.monotonic()) / len(addresses), _LEAST_WAIT)
+            address = addresses.pop(0)
+            try:
+                return TimedStream(super().connect_tcp(address, port, left, local_address, socket_options))
+            except (httpcore.ConnectError, httpcore.ConnectTimeout):
+                if not addresses:
+                    raise
+
+
+def _addresses(host: str, port: int, seconds: float) -> list[str]:
+    """Where *host* is to be found, within *seconds*.
+
+    The system's resolver knows no time-out of ours, and no signal interrupts it: it is waited for in a thread, which
+    is left behind when it takes too long.
+    """
+    answers: SimpleQueue[list[str] | OSError] = SimpleQueue()
+
+    def look_up() -> None:
+        try:
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            answers.put(list(dict.fromkeys(str(entry[4][0]) for entry in found)))
+        except UnicodeError:
+            answers.put(socket.gaierror(socket.EAI_NONAME, "not a host name"))
+        except OSError as error:
+            answers.put(error)
+
+    Thread(target=look_up, name="name look-up", daemon=True).start()
+    try:
+        answer = answers.get(timeout=max(seconds, _LEAST_WAIT))
+        if isinstance(answer, OSError):
+            raise answer
+    except Empty:
+        raise httpcore.ConnectTimeout from None
+    except OSError as error:
+        raise httpcore.ConnectError(str(error)) from error
+    return answer

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -16,6 +16,7 @@ _ENVIRONMENTS = ("production", "integration")
 _MOST_GRANTS = 10_000
 _HIGHEST_VERSION = 2**31 - 1
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}")
+_UUID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 _WORD = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 _INSTANT = re.compile(
     r"(\d{4}-\d\d-\d\dT(?:[01]\d|2[0-3]):\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d)", re.ASCII | re.IGNORECASE
@@ -229,7 +230,8 @@ def _identity(value: int | str) -> str:
     text = str(value) if isinstance(value, str) or 0 < value < 2**64 else ""
     if not _ID.fullmatch(text):
         raise Rejected("an id is not one")
-    return text
+    # The only ids of which everybody agrees that capitals make no difference.
+    return text.lower() if _UUID.fullmatch(text) else text
 
 
 def _word(text: str) -> str:
@@ -277,6 +279,16 @@ def _instant(text: str | None) -> datetime | None:
     if found is None:
         raise Rejected("a time is not one, or has no zone")
     moment, fraction, zone = found.groups()
+    is_leap = moment.endswith(":60")
+    moment = f"{moment[:-2]}59" if is_leap else moment
     # Seven digits are the portal's habit; a datetime holds six.
     read = datetime.fromisoformat(f"{moment}.{(fraction or '')[:6]:0<6}{zone.upper().replace('Z', '+00:00')}")
-    return read.astimezone(UTC) if 2000 <= read.year < 2200 else None
+    if not 2000 <= read.year < 2200:
+        return None
+    at = read.astimezone(UTC)
+    if not is_leap:
+        return at
+    if (at.hour, at.minute) != (23, 59):
+        raise Rejected("a time is not one, or has no zone")
+    # A leap second is told as the one after it, which no day lacks.
+    return at + timedelta(seconds=1)

@@ -1,5 +1,6 @@
 """The access token of a source: fetched once, kept for most of its life, never shown."""
 
+import base64
 import re
 from collections.abc import Callable
 from urllib.parse import urlencode
@@ -25,14 +26,28 @@ class _Refused(msgspec.Struct):
     error: str
 
 
+class _Claims(msgspec.Struct):
+    organization: int | str | None = None
+    tenant: int | str | None = None
+
+
 class Token:
     """Client credentials turned into a token; value() raises TransientError or PermanentError."""
 
     def __init__(
-        self, client: Client, url: str, *, client_id: str, client_secret: str, clock: Callable[[], float]
+        self,
+        client: Client,
+        url: str,
+        *,
+        client_id: str,
+        client_secret: str,
+        clock: Callable[[], float],
+        organization: str | None = None,
     ) -> None:
+        """A token of *organization*, where one is told: one that says it is somebody else's is refused."""
         self._client = client
         self._url = url
+        self._organization = organization
         self._form = {"grant_type": "client_credentials", "client_id": client_id, "client_secret": client_secret}
         self._clock = clock
         self._value: str | None = None
@@ -63,6 +78,8 @@ class Token:
             raise PermanentError(f"{answer.host} answered no token", fault=Fault.SCHEMA) from None
         if (granted.token_type or "bearer").lower() != "bearer" or not _SENDABLE.fullmatch(granted.access_token):
             raise PermanentError(f"{answer.host} answered a token that cannot be sent", fault=Fault.SCHEMA)
+        if self._organization not in {None, _holder(granted.access_token, self._organization)}:
+            raise PermanentError(f"{answer.host} answered a token of somebody else", fault=Fault.AUTH)
         return granted
 
 
@@ -70,6 +87,16 @@ def _refusal(answer: Answer) -> EdgeError | None:
     if answer.status in {400, 401} and _error(answer.body) in {"invalid_client", "unauthorized_client"}:
         return PermanentError(f"{answer.host} refuses the client id or its secret", fault=Fault.AUTH)
     return answer.refusal()
+
+
+def _holder(token: str, expected: str | None) -> str | None:
+    """Whose *token* is by its own claims, *expected* if it makes none; they are not verified, being from its maker."""
+    try:
+        claims = msgspec.json.decode(base64.urlsafe_b64decode(token.split(".")[1] + "=="), type=_Claims)
+    except (IndexError, *UNREADABLE):
+        return expected
+    named = claims.tenant if claims.organization is None else claims.organization
+    return expected if named is None else str(named)
 
 
 def _error(body: bytes) -> str | None:

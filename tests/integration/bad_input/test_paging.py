@@ -1,0 +1,286 @@
+"""Bad inputs 35 to 46: pages that cannot be a whole listing change nothing, and nobody is gone by a single walk.
+
+The list says "partial" of many of these. `domain.md` 4.2 and `DESIGN.md` 3.6 bind: a truncated poll changes nothing,
+half a listing is no listing; so such a poll has failed, with the fault "paging".
+"""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from werkzeug import Request, Response
+
+from tasks.poll import poll
+from tests.integration.bad_input.polled import (
+    LATER,
+    NEWS,
+    last_run,
+    listed,
+    polled,
+    recovered,
+    running,
+    spoiled,
+)
+from tests.integration.portal_double import page, said
+from tests.integration.small_portal import ROOT
+from tests.integration.tasks.recorded import Ours
+from tests.unit.portal_examples import row
+from uptake.sources import portal_pages
+
+Rows = list[dict[str, Any]]
+HOUR = timedelta(hours=1)
+
+
+def paged(ours: Ours, answer: Callable[[int, Rows], Response | None]) -> None:
+    """Say of connections what *answer* makes of the page's number and of all rows."""
+
+    def fault(request: Request) -> Response | None:
+        if not request.path.endswith("/connections"):
+            return None
+        return answer(int(request.args["page"]), ours.portal._rows(request.path.removeprefix(ROOT)))
+
+    ours.portal.fault = fault
+
+
+def someone(number: int) -> dict[str, Any]:
+    """A tenant whom nobody knows."""
+    return row(id=number, resourceOwner={"kind": "tenant", "id": str(number)}, version=1, scopes=..., clientId="c")
+
+
+@pytest.mark.parametrize("most", ["MOST_PAGES", "MOST_ROWS"], ids="case_35_{}".format)
+def test_endless(ours: Ours, monkeypatch: pytest.MonkeyPatch, most: str) -> None:
+    """A listing without an end is given up after so many pages, or rows; nobody of it is believed."""
+    assert (portal_pages.MOST_PAGES, portal_pages.MOST_ROWS) == (2_000, 200_000)
+    monkeypatch.setattr(portal_pages, most, 7)
+    paged(ours, lambda number, _: page(number, someone(number), more=True))
+    run = spoiled(ours)
+    assert (run.fault, "has more than 7" in run.reason) == ("paging", True)
+    recovered(ours)
+
+
+BROKEN: list[tuple[str, Callable[[int, Rows], Response | None], str, str]] = [
+    (
+        "case_36_same_page_again",
+        lambda number, rows: page(number, *rows[:2], more=True, totalCount=5),
+        "paging",
+        "repeats itself on page 2",
+    ),
+    (
+        "case_36_a_b_a",
+        lambda number, rows: page(number, *rows[2:4] if number == 2 else rows[:2], more=True, totalCount=5),
+        "paging",
+        "repeats itself on page 3",
+    ),
+    (
+        "case_37_always_empty_and_more",
+        lambda number, rows: page(number, *rows[:2] if number == 1 else (), more=True, totalCount=5),
+        "paging",
+        "says there is more",
+    ),
+    ("case_38_missing", lambda number, rows: said({"page": number, "data": rows}), "schema", "`hasMore`"),
+    ("case_38_null", lambda number, rows: page(number, *rows, more=None), "schema", "`$.hasMore`"),
+    ("case_38_text", lambda number, rows: page(number, *rows, more="false"), "schema", "`$.hasMore`"),
+    ("case_38_number", lambda number, rows: page(number, *rows, more=0), "schema", "`$.hasMore`"),
+    (
+        "case_39_page_1_for_page_2",
+        lambda number, rows: page(1, *rows[:2], more=True, totalCount=5) if number == 2 else None,
+        "paging",
+        "gave page 1 for page 2",
+    ),
+    (
+        "case_39_page_3_for_page_2",
+        lambda number, rows: page(3, *rows[4:], totalCount=5) if number == 2 else None,
+        "paging",
+        "gave page 3 for page 2",
+    ),
+    ("case_39_400_midway", lambda number, _: said({}, 400) if number == 2 else None, "request", "answered 400"),
+    ("case_39_410_midway", lambda number, _: said({}, 410) if number == 2 else None, "gone", "answered 410"),
+    (
+        "case_41_fewer_than_counted",
+        lambda number, rows: page(number, *rows[:4], totalCount=5),
+        "paging",
+        "counts 5 rows and lists 4",
+    ),
+    (
+        "case_41_more_than_counted",
+        lambda number, rows: page(number, *rows, totalCount=4),
+        "paging",
+        "counts 4 rows and lists 5",
+    ),
+    (
+        "case_44_whole_page_of_another_app",
+        lambda number, rows: page(number, *({**each, "appId": 4712} for each in rows), totalCount=5),
+        "schema",
+        "holds rows of app 4712",
+    ),
+    (
+        "case_44_one_row_of_another_app",
+        lambda number, rows: page(number, *rows[:-1], rows[-1] | {"appId": 4712}, totalCount=5),
+        "schema",
+        "holds rows of app 4712",
+    ),
+]
+
+
+@pytest.mark.parametrize(("answer", "fault", "reason"), [case[1:] for case in BROKEN], ids=[case[0] for case in BROKEN])
+def test_not_whole(ours: Ours, answer: Callable[[int, Rows], Response | None], fault: str, reason: str) -> None:
+    """Pages that contradict each other, or come to no end, are no listing: nothing of them is recorded."""
+    paged(ours, answer)
+    run = spoiled(ours)
+    assert run.fault == fault
+    assert reason in run.reason
+    recovered(ours)
+
+
+@pytest.mark.xfail(strict=True, reason="sources/portal_pages.py: the first empty page with hasMore ends the walk")
+def test_case_37_one_empty_page(ours: Ours) -> None:
+    """One empty page that says there is more is passed over; the rest must add up all the same."""
+    paged(
+        ours,
+        lambda number, rows: (
+            page(number, *((), rows[:2], rows[2:])[number - 1], more=number < 3, totalCount=5)
+            if number > 1
+            else page(1, more=True, totalCount=5)
+        ),
+    )
+    assert polled(ours).changed == 3
+
+
+def test_case_40_gap(ours: Ours) -> None:
+    """A page shift shows one tenant twice and hides another: the first counts once, the other is not gone by it."""
+
+    def shifted(number: int, rows: Rows) -> Response:
+        return page(number, *(rows[:3] if number == 1 else rows[2:3] + rows[4:]), more=number == 1, totalCount=5)
+
+    paged(ours, shifted)
+    recorded = polled(ours)
+    assert (recorded.outcome, recorded.changed, recorded.vanished) == ("complete", 2, 0)
+    # Tenant 5 was hidden, tenant 2 has left: one walk cannot tell which is which.
+    query = (
+        "SELECT t.external_id FROM connection c JOIN tenant t ON t.id = c.tenant_id WHERE absent_walks = 1 ORDER BY 1"
+    )
+    assert ours.rows(query) == [("2",), ("5",)]
+    ours.portal.fault = lambda _request: None
+    recorded = polled(ours, after=LATER + HOUR)
+    assert (recorded.changed, recorded.vanished) == (2, 1)
+    assert running(ours) == NEWS
+
+
+@pytest.mark.xfail(strict=True, reason="sources/portal_pages.py: a count that changes under way ends the walk")
+@pytest.mark.parametrize("change", [1, -1], ids=["case_41_somebody_came", "case_41_somebody_left"])
+def test_count_changes_between_pages(ours: Ours, change: int) -> None:
+    """A list that changed while it was read tells who moved, but not who is gone: that walk is partial."""
+
+    def changing(number: int, rows: Rows) -> Response:
+        part = rows[:2] if number == 1 else rows[2:]
+        return page(number, *part, more=number == 1, totalCount=5 if number == 2 else 5 - change)
+
+    paged(ours, changing)
+    for hour in range(3):
+        recorded = polled(ours, after=LATER + hour * HOUR)
+        assert (recorded.outcome, recorded.vanished) == ("partial", 0)
+    assert running(ours) == NEWS | {"2": 1}
+
+
+@pytest.mark.parametrize("size", [2, 50, 5000], ids="case_42_{}_a_page".format)
+def test_page_size_is_ignored(ours: Ours, size: int) -> None:
+    """Asked for 500 a page, the portal may give what it likes: hasMore counts, and so does every row."""
+    more = [someone(number) for number in range(100, 5095 if size == 5000 else 200)]
+
+    def other(number: int, rows: Rows) -> Response:
+        rows = rows + more
+        return page(
+            number, *rows[(number - 1) * size : number * size], more=number * size < len(rows), totalCount=len(rows)
+        )
+
+    paged(ours, other)
+    recorded = polled(ours)
+    assert (recorded.outcome, recorded.changed) == ("complete", 3 + len(more))
+    assert last_run(ours).rows == 5 + len(more)
+
+
+def twice(changed: dict[str, Any], *, tenant: str = "5") -> Callable[[Rows], Rows]:
+    """The row of *tenant* comes again, with something *changed*."""
+    return lambda rows: rows + [each | changed for each in rows if each["resourceOwner"]["id"] == tenant]
+
+
+def test_case_43_same_row_twice(ours: Ours) -> None:
+    """A row that comes twice counts once."""
+    ours.portal.fault = listed(ours.portal, twice({}))
+    recorded = polled(ours)
+    assert (recorded.outcome, recorded.changed) == ("complete", 3)
+    assert running(ours)["5"] == 2
+
+
+@pytest.mark.parametrize("tenant", ["5", "3"], ids=["case_43_neither_as_stored", "case_43_one_as_stored"])
+def test_rows_that_disagree(ours: Ours, tenant: str) -> None:
+    """Of a tenant listed at two versions nothing is known: neither is taken, and the tenant is not missing."""
+    ours.portal.fault = listed(ours.portal, twice({"version": 3}, tenant=tenant))
+    for hour in range(3):
+        recorded = polled(ours, after=LATER + hour * HOUR)
+        assert recorded.outcome == "complete"
+    assert running(ours) == NEWS | {tenant: 1}
+
+
+@pytest.mark.xfail(strict=True, reason="models/record.py: tenants listed twice, differently, are counted nowhere")
+def test_case_43_conflict_is_flagged(ours: Ours) -> None:
+    """The poll's row says that there was a conflict."""
+    ours.portal.fault = listed(ours.portal, twice({"version": 3}))
+    polled(ours)
+    assert last_run(ours).rejected == 1
+
+
+@pytest.mark.xfail(
+    strict=True, reason="sources/portal.py, errors.py: rows of another app are told as a fault of schema"
+)
+def test_case_44_is_a_matter_of_security(ours: Ours) -> None:
+    """Data that land in the wrong place are told apart from data that are merely malformed."""
+    ours.portal.fault = listed(ours.portal, lambda rows: [each | {"appId": 4712} for each in rows])
+    assert spoiled(ours).fault == "security"
+
+
+def stale(ours: Ours) -> None:
+    """Connections come from a cache that is a day old, without tenant 3."""
+
+    def fault(request: Request) -> Response | None:
+        answer = listed(ours.portal, lambda rows: [each for each in rows if each["id"] != 3])(request)
+        if answer is not None:
+            answer.headers["Age"] = "86400"
+        return answer
+
+    ours.portal.fault = fault
+
+
+@pytest.mark.xfail(strict=True, reason="http.py, portal.py, tasks/walk.py: Age is not looked at")
+def test_case_45_stale_cache(ours: Ours) -> None:
+    """A page older than the last walk proves no absence, however often it comes."""
+    stale(ours)
+    for hour in range(3):
+        recorded = polled(ours, after=LATER + hour * HOUR)
+        assert (recorded.outcome, recorded.vanished) == ("partial", 0)
+    assert running(ours)["3"] == 1
+
+
+def test_case_46_nearly_all_vanish(ours: Ours) -> None:
+    """A complete list without anybody, after there were five, holds every absence until somebody says it is true."""
+    ours.portal.fault = listed(ours.portal, lambda _rows: [])
+    for hour in range(3):
+        recorded = polled(ours, after=LATER + hour * HOUR)
+        assert (recorded.outcome, recorded.vanished) == ("held", 0)
+    assert "5 of 5 connections were missing" in last_run(ours).reason
+    assert running(ours) == dict.fromkeys("12345", 1)
+    believed = poll(ours.app, now=ours.now + LATER + 4 * HOUR, forced=True, believe_absence=True)
+    assert believed
+    assert (believed.outcome, believed.vanished) == ("complete", 5)
+
+
+def test_case_46_empty_list_of_few(ours: Ours) -> None:
+    """Below that an empty list is believed from the second walk on, never from the first."""
+    ours.portal.tenants = {1: 2, 3: 1, 4: 1}
+    for hour, vanished in ((0, 0), (1, 2)):
+        assert polled(ours, after=LATER + hour * HOUR).vanished == vanished
+    ours.portal.tenants = {}
+    for hour, vanished in ((2, 0), (3, 3)):
+        assert polled(ours, after=LATER + hour * HOUR).vanished == vanished
+    assert running(ours) == {}
