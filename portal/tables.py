@@ -144,6 +144,8 @@ token = Table(
     # Named by its client id, which ends with the access, so that the token does too.
     Column("access_id", String(64)),
     Column("scopes", ARRAY(Text), nullable=False),
+    # Fetched for these scopes by name, so that it opens no others, whatever else is in play or comes into play.
+    Column("narrowed", Boolean, nullable=False, server_default=text("false")),
     # By PostgreSQL's own clock, never by the demo's.
     _at("expires_at"),
     # Serves the removal of a client's expired tokens when it asks for a new one.

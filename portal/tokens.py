@@ -59,6 +59,7 @@ ISSUE = insert(token).values(
     client_id=bindparam("owner"),
     access_id=bindparam("access"),
     scopes=bindparam("granted"),
+    narrowed=bindparam("by_name"),
     expires_at=func.now() + text(f"interval '{LIFETIME_SECONDS} seconds'"),
 )
 
@@ -116,7 +117,8 @@ async def issue(request: Request) -> Response:
         bearer = signed(key, asking, found.tenant, granted, found.now, LIFETIME_SECONDS)
         named = {"owner": found.client, "access": found.access}
         await database.execute(FORGET, named)
-        await database.execute(ISSUE, {"digest": hashed(bearer), "granted": granted, **named})
+        by_name = bool(form.get("scope", "").split())
+        await database.execute(ISSUE, {"digest": hashed(bearer), "granted": granted, "by_name": by_name, **named})
     answer = json_answer(
         {
             "access_token": bearer,

@@ -27,6 +27,23 @@ def test_403_until_the_tenant_upgrades(world: World, developer: Caller, admin: C
     assert client.get(*WORK).status_code == 200
 
 
+def test_token_fetched_for_some_scopes_opens_no_others(world: World, developer: Caller, admin: Caller) -> None:
+    """What was asked for by name and what is in play have to agree; an upgrade widens no such token."""
+    app = connected(developer, admin, scopes=[VIEW, MODIFY])
+    client = using(world, developer, admin, app)
+    assert client.renewed(scope=VIEW) == VIEW
+    assert client.get(*CUSTOMERS).status_code == 200
+    refused = client.post(*CUSTOMERS, name="Ann")
+    assert code(refused) == (403, "scope_missing")
+    assert refused.json()["data"]["requiredScopes"] == [MODIFY]
+    developer.ok("POST", f"/apps/{app}/versions", {"scopes": [MODIFY, JOBS]})
+    admin.ok("POST", f"/app-access/{app}/upgrade", {"version": 2})
+    assert code(client.get(*WORK)) == (403, "scope_missing")
+    assert code(client.get(*CUSTOMERS)) == (403, "scope_missing")
+    client.renewed(scope=" ")
+    assert client.post(*CUSTOMERS, name="Ann").status_code == 201
+
+
 def test_token_says_what_is_in_play(world: World, developer: Caller, admin: Caller) -> None:
     """A token is a JWT with the tenant and the scopes that its admin accepted, signed by the key that is published."""
     app = connected(developer, admin)
