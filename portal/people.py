@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerifyMismatchError
 from sqlalchemy import bindparam, select
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from portal.tables import Record, client, organization, person, tenant
 
@@ -80,9 +80,11 @@ def hashed_password(password: str) -> str:
     return _hasher.hash(password)
 
 
-async def signed_in(connection: AsyncConnection, username: str, password: str) -> Visitor | None:
+async def signed_in(engine: AsyncEngine, username: str, password: str) -> Visitor | None:
     """Whoever has this name and *password*; None when nobody does."""
-    row = (await connection.execute(BY_NAME, {"given": username})).first()
+    # Let go before the wait for a turn: a crowd at the sign-in must not keep the calls from their connections.
+    async with engine.connect() as connection:
+        row = (await connection.execute(BY_NAME, {"given": username})).first()
     stored = _NOBODY if row is None else row.password_hash
     # Argon2 takes tens of milliseconds on purpose, which other calls must not wait for.
     async with _turns:

@@ -104,8 +104,7 @@ async def sign_in(
     except Problem as problem:
         more = {"to": to, "username": username, "wrong": False, "wait": problem.headers["Retry-After"]}
         return page(request, "sign_in.html", status=429, headers=problem.headers, **more)
-    async with request.app.state.reader.connect() as connection:
-        visitor = await signed_in(connection, username, password)
+    visitor = await signed_in(request.app.state.reader, username, password)
     if visitor is None:
         return page(request, "sign_in.html", status=403, to=to, username=username, wrong=True, wait="")
     # A session that somebody else began in this browser must not go on as this visitor's.
