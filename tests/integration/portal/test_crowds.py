@@ -1,7 +1,9 @@
 """A crowd at the sign-in: nobody else waits for it."""
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from secrets import token_hex
 from typing import TypeVar
 
@@ -45,3 +47,20 @@ def test_verifying_holds_no_connection(portal_database: str, monkeypatch: pytest
     over(portal_database, work)
 
     assert len(held) == 4
+
+
+def test_verifying_has_threads_of_its_own(portal_database: str) -> None:
+    """Passwords are verified while every thread of the event loop is taken, and take none of them."""
+
+    async def work(engine: AsyncEngine) -> None:
+        release = threading.Event()
+        only = ThreadPoolExecutor(1)
+        asyncio.get_running_loop().set_default_executor(only)
+        only.submit(release.wait)
+        try:
+            async with asyncio.timeout(10):
+                assert await people.signed_in(engine, token_hex(4), "x") is None
+        finally:
+            release.set()
+
+    over(portal_database, work)
