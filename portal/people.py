@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerifyMismatchError
 from sqlalchemy import bindparam, select
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from portal.tables import Record, client, organization, person, tenant
 
@@ -20,7 +20,7 @@ _turns = ThreadPoolExecutor(2, thread_name_prefix="argon2")
 # Verified when there is no such person, so that a name that exists cannot be told by the time of the answer.
 _NOBODY = _hasher.hash(secrets.token_urlsafe(16))
 
-_WHO = (
+WHO = (
     select(
         person.c.id,
         person.c.username,
@@ -38,8 +38,7 @@ _WHO = (
     .outerjoin(organization, organization.c.id == client.c.organization_id)
     .outerjoin(tenant, tenant.c.id == client.c.tenant_id)
 )
-BY_NAME = _WHO.where(person.c.username == bindparam("given"))
-BY_ID = _WHO.where(person.c.id == bindparam("given"))
+BY_NAME = WHO.where(person.c.username == bindparam("given"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,15 +90,6 @@ async def signed_in(engine: AsyncEngine, username: str, password: str) -> Visito
     # Argon2 takes tens of milliseconds on purpose, which other calls must not wait for.
     fits = await asyncio.get_running_loop().run_in_executor(_turns, _fits, stored, password)
     return Visitor.of(row) if row is not None and fits else None
-
-
-async def known(connection: AsyncConnection, number: int, mark: str) -> Visitor | None:
-    """The visitor of a session that was begun with the present password; None when that is over."""
-    row = (await connection.execute(BY_ID, {"given": number})).first()
-    if row is None:
-        return None
-    visitor = Visitor.of(row)
-    return visitor if secrets.compare_digest(visitor.mark, mark) else None
 
 
 def _fits(stored: str, password: str) -> bool:

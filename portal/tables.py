@@ -125,6 +125,18 @@ person = Table(
     _at("created_at"),
 )
 
+session = Table(
+    "session",
+    metadata,
+    # Of the key in the browser's cookie, as of tokens.
+    Column("hash", LargeBinary, primary_key=True),
+    Column("person_id", ForeignKey(f"{SCHEMA}.person.id", ondelete="CASCADE"), nullable=False),
+    # By PostgreSQL's own clock: eight hours after it a session is over, whatever was done meanwhile.
+    _at("began_at"),
+    # Serves the removal of a person's sessions that are over.
+    Index("session_person_ix", "person_id", "began_at"),
+)
+
 signing_key = Table(
     "signing_key",
     metadata,

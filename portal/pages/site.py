@@ -1,7 +1,6 @@
 """The pages put together: sessions, and the files that they need."""
 
 import secrets
-from datetime import timedelta
 
 from fastapi import APIRouter, FastAPI, Response
 from fastapi.responses import FileResponse
@@ -9,8 +8,8 @@ from starlette.middleware.sessions import SessionMiddleware
 
 from portal.pages import administering, audience, developing, operating, releasing, visiting
 from portal.pages.views import HEADERS, HERE
+from portal.sessions import LIFETIME
 
-SESSION = timedelta(hours=8)
 FILES = {"style.css": "text/css", "icon.svg": "image/svg+xml", "portal.js": "text/javascript"}
 
 
@@ -22,7 +21,7 @@ def install(app: FastAPI, secret: str | None, *, https_only: bool) -> None:
         SessionMiddleware,
         secret_key=key,
         session_cookie="portal_session",
-        max_age=int(SESSION.total_seconds()),
+        max_age=int(LIFETIME.total_seconds()),
         same_site="lax",
         https_only=https_only,
     )

@@ -6,11 +6,12 @@ from urllib.parse import urlsplit
 
 from fastapi import Depends, Form, Request, Response
 
+from portal import sessions
 from portal.callers import Call, call_of
 from portal.pages import routes
 from portal.pages.routes import NotOurs, SignInFirst
 from portal.pages.views import is_ours, onwards, page
-from portal.people import Visitor, known, signed_in
+from portal.people import Visitor, signed_in
 from portal.problems import Problem
 
 router = routes.router()
@@ -18,11 +19,18 @@ HOME = {"organization": "/apps", "tenant": "/access", "operator": "/approvals"}
 
 
 async def _visitor(request: Request) -> Visitor | None:
-    number, mark = request.session.get("person"), request.session.get("mark")
-    if not isinstance(number, int) or not isinstance(mark, str):
+    key, mark = request.session.get("key"), request.session.get("mark")
+    if not isinstance(key, str) or not isinstance(mark, str):
         return None
-    async with request.app.state.reader.connect() as connection:
-        return await known(connection, number, mark)
+    return await sessions.known(request.app.state.reader, key, mark)
+
+
+async def _forget(request: Request) -> None:
+    """End the session of this browser, and all that its cookie holds."""
+    key = request.session.get("key")
+    if isinstance(key, str):
+        await sessions.end(request.app.state.reader, key)
+    request.session.clear()
 
 
 def _sign_in_first(request: Request) -> SignInFirst:
@@ -108,15 +116,15 @@ async def sign_in(
     if visitor is None:
         return page(request, "sign_in.html", status=403, to=to, username=username, wrong=True, wait="")
     # A session that somebody else began in this browser must not go on as this visitor's.
-    request.session.clear()
-    request.session.update(person=visitor.person, mark=visitor.mark)
+    await _forget(request)
+    request.session.update(key=await sessions.begin(request.app.state.reader, visitor), mark=visitor.mark)
     return onwards(request, _beginning(visitor, to))
 
 
 @router.post("/sign-out")
 async def sign_out(request: Request) -> Response:
-    """End the session."""
+    """End the session, on the server too."""
     if not is_ours(request, await request.form()):
         raise NotOurs
-    request.session.clear()
+    await _forget(request)
     return onwards(request, "/sign-in")

@@ -1,16 +1,19 @@
 """Signing in to the pages: sessions, forms of our own only, limits, and nobody else's pages."""
 
+import base64
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Interval, bindparam, func, select, text, update
 
 from portal.bootstrap import Bootstrap, NewClient, install
 from portal.clock import Clock
 from portal.people import hashed_password
 from portal.problems import Problem
 from portal.rates import Rates
+from portal.tables import person, session
 from tests.integration.portal.people import TOKEN, Browser, people_of
 from tests.integration.portal.world import Caller, World, app_body, code
 
@@ -80,13 +83,80 @@ def test_never_sent_elsewhere(browser: Browser, people: dict[str, Any], to: str)
     assert str(browser.sign_in(people["developer"], to=to).url).startswith(str(browser.http.base_url))
 
 
-def test_session_ends(world: World, browser: Browser, people: dict[str, Any]) -> None:
-    """By signing out, and by a new password."""
+def shown(browser: Browser, cookie: str) -> str:
+    """The path at which somebody arrives who holds only a copy of a *cookie*."""
+    copy = Browser(str(browser.http.base_url))
+    copy.http.cookies["portal_session"] = cookie
+    path = copy.open("/apps").url.path
+    copy.http.close()
+    return path
+
+
+def test_signing_out_ends_the_session(browser: Browser, people: dict[str, Any]) -> None:
+    """In this browser, and for whoever copied its cookie; another session of the same person goes on."""
+    other = Browser(str(browser.http.base_url))
+    for one in (browser, other):
+        one.sign_in(people["developer"])
+    copied = browser.http.cookies["portal_session"]
+    assert shown(browser, copied) == "/apps"
+    assert browser.send("/sign-out", "/apps").url.path == "/sign-in"
+    assert "key" not in base64.b64decode(browser.http.cookies["portal_session"].split(".")[0]).decode()
+    assert browser.open("/apps").url.path == "/sign-in"
+    assert shown(browser, copied) == "/sign-in"
+    assert other.open("/apps").url.path == "/apps"
+    other.http.close()
+
+
+def test_signing_out_takes_our_own_form(browser: Browser, people: dict[str, Any]) -> None:
+    """Another site signs nobody out."""
     browser.sign_in(people["developer"])
-    assert "Sign out" in browser.open("/sign-in").text or browser.open("/").url.path != "/sign-in"
+    assert browser.http.post("/sign-out", data={"csrf_token": "x"}).status_code == 403
+    assert browser.http.post("/sign-out").status_code == 403
+    assert browser.open("/apps").url.path == "/apps"
+
+
+def test_signing_in_anew_ends_the_session_before(browser: Browser, people: dict[str, Any]) -> None:
+    """A browser has one session; the cookie of the one before opens nothing."""
+    browser.sign_in(people["developer"])
+    before = browser.http.cookies["portal_session"]
+    (token,) = set(TOKEN.findall(browser.open("/apps").text))
+    fields = {name: people["developer"][name] for name in ("username", "password")}
+    browser.http.post("/sign-in", data={"csrf_token": token, **fields})
+    assert browser.open("/apps").url.path == "/apps"
+    assert shown(browser, before) == "/sign-in"
+
+
+def test_session_lasts_eight_hours(world: World, browser: Browser, people: dict[str, Any]) -> None:
+    """Counted from the signing in, whatever is done meanwhile; the row goes when the person signs in again."""
+    name = people["operator"]["username"]
+    mine = session.c.person_id == select(person.c.id).where(person.c.username == name).scalar_subquery()
+    aged = update(session).where(mine).values(began_at=session.c.began_at - bindparam("ago", type_=Interval))
+    browser.sign_in(people["operator"])
+    with world.engine.begin() as connection:
+        connection.execute(aged, {"ago": timedelta(hours=7, minutes=59)})
+    assert browser.send(f"/approvals/{10**9}", "/approvals", verdict="approve").status_code == 404
+    assert browser.open("/").url.path == "/approvals"
+    with world.engine.begin() as connection:
+        connection.execute(aged, {"ago": timedelta(minutes=1)})
+    assert browser.open("/").url.path == "/sign-in"
+    browser.http.cookies.clear()
+    browser.sign_in(people["operator"])
+    with world.engine.connect() as connection:
+        assert connection.scalar(select(func.count()).select_from(session).where(mine)) == 1
+
+
+def test_session_ends_with_the_password(world: World, browser: Browser, people: dict[str, Any]) -> None:
+    """A new password ends what the old one began, and so does the removal of the person."""
+    browser.sign_in(people["developer"])
+    assert browser.open("/").url.path != "/sign-in"
     with world.engine.begin() as connection:
         changed = {"hash": hashed_password("new"), "name": people["developer"]["username"]}
         connection.execute(text("UPDATE portal.person SET password_hash = :hash WHERE username = :name"), changed)
+    assert browser.open("/").url.path == "/sign-in"
+    browser.sign_in(people["developer"] | {"password": "new"})
+    assert browser.open("/").url.path != "/sign-in"
+    with world.engine.begin() as connection:
+        connection.execute(text("DELETE FROM portal.person WHERE username = :name"), changed)
     assert browser.open("/").url.path == "/sign-in"
 
 
