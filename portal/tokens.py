@@ -11,10 +11,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from portal import shapes
 from portal.answers import json_answer
 from portal.credentials import hashed, matches
+from portal.rates import Rates
 from portal.signing import signed
 from portal.tables import client, client_secret, connection, token, version
 
 LIFETIME_SECONDS = 900
+# As long as the columns; a longer one is nobody's, and is not remembered by the limits.
+MAX_CLIENT_ID = 64
 FORM = {
     "required": True,
     "content": {
@@ -102,15 +105,20 @@ async def issue(request: Request) -> Response:
     if form.get("grant_type") != "client_credentials":
         return _refused("unsupported_grant_type" if form.get("grant_type") else "invalid_request")
     asking, secret = form.get("client_id", "").replace("\0", ""), form.get("client_secret", "")
-    told = request.app.state.rates.tokens.admit(asking)
-    request.app.state.rates.tokens.charge(asking)
+    if len(asking) > MAX_CLIENT_ID:
+        return _refused("invalid_client")
+    rates: Rates = request.app.state.rates
+    address = request.client.host if request.client else ""
+    rates.ask_for_token(address, asking)
     engine = request.app.state.engine
     # Before the transaction, which must not wait for a second connection of the pool.
     key = await request.app.state.signer.key(engine)
     async with engine.begin() as database:
         found = await _holder(database, asking, secret)
         if found is None:
+            rates.refuse_token(address, asking)
             return _refused("invalid_client")
+        told = rates.issue_token(asking)
         granted = _granted(form, found.scopes)
         if granted is None:
             return _refused("invalid_scope")
@@ -119,14 +127,17 @@ async def issue(request: Request) -> Response:
         await database.execute(FORGET, named)
         by_name = bool(form.get("scope", "").split())
         await database.execute(ISSUE, {"digest": hashed(bearer), "granted": granted, "by_name": by_name, **named})
-    answer = json_answer(
-        {
-            "access_token": bearer,
-            "expires_in": LIFETIME_SECONDS,
-            "token_type": "Bearer",
-            "scope": " ".join(granted),
-        }
-    )
+    return _issued(bearer, granted, told)
+
+
+def _issued(bearer: str, granted: list[str], told: Mapping[str, str]) -> Response:
+    body = {
+        "access_token": bearer,
+        "expires_in": LIFETIME_SECONDS,
+        "token_type": "Bearer",
+        "scope": " ".join(granted),
+    }
+    answer = json_answer(body)
     answer.headers["Cache-Control"] = "no-store"
     answer.headers.update(told)
     return answer
