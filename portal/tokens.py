@@ -5,7 +5,7 @@ from typing import NamedTuple
 from urllib.parse import parse_qsl
 
 from fastapi import APIRouter, Request, Response
-from sqlalchemy import BigInteger, bindparam, cast, delete, func, insert, select, text
+from sqlalchemy import BigInteger, Text, bindparam, cast, delete, func, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from portal import shapes
@@ -40,7 +40,9 @@ router = APIRouter(tags=["token"])
 
 # By PostgreSQL's own clock, as the end of every token is.
 NOW = cast(func.extract("epoch", func.now()), BigInteger).label("now")
-FIND = select(client.c.id, client.c.tenant_id, client.c.secret_hash, client.c.scopes, NOW).where(
+# An operator's client acts for nobody.
+OWNER = func.coalesce(client.c.tenant_id, cast(client.c.organization_id, Text)).label("owner")
+FIND = select(client.c.id, client.c.kind, OWNER, client.c.secret_hash, client.c.scopes, NOW).where(
     client.c.client_id == bindparam("asking")
 )
 # A connection whose access is on: its scopes are those of the version that the tenant's admin accepted.
@@ -68,11 +70,11 @@ ISSUE = insert(token).values(
 
 
 class _Holder(NamedTuple):
-    """Who asks: a client, or a connection by its client id; the scopes it holds, and whose tenant's they are."""
+    """Who asks: a client, or a connection by its client id; for whom it acts, and the scopes it holds."""
 
     client: int | None
     access: str | None
-    tenant: str | None
+    owner: Mapping[str, str]
     scopes: list[str]
     now: int
 
@@ -122,7 +124,7 @@ async def issue(request: Request) -> Response:
         granted = _granted(form, found.scopes)
         if granted is None:
             return _refused("invalid_scope")
-        bearer = signed(key, asking, found.tenant, granted, found.now, LIFETIME_SECONDS)
+        bearer = signed(key, asking, found.owner, granted, found.now, LIFETIME_SECONDS)
         named = {"owner": found.client, "access": found.access}
         await database.execute(FORGET, named)
         by_name = bool(form.get("scope", "").split())
@@ -147,8 +149,9 @@ async def _holder(database: AsyncConnection, asking: str, secret: str) -> _Holde
     """Who shows this id and *secret*; None when nobody does."""
     row = (await database.execute(FIND, {"asking": asking})).first()
     if row is not None:
-        return _Holder(row.id, None, row.tenant_id, row.scopes, row.now) if matches(secret, row.secret_hash) else None
+        owner = {} if row.owner is None else {row.kind: row.owner}
+        return _Holder(row.id, None, owner, row.scopes, row.now) if matches(secret, row.secret_hash) else None
     for one in (await database.execute(IN_PLAY, {"asking": asking})).all():
         if matches(secret, one.hash):
-            return _Holder(None, asking, one.tenant_id, one.scopes, one.now)
+            return _Holder(None, asking, {"tenant": one.tenant_id}, one.scopes, one.now)
     return None

@@ -6,7 +6,7 @@ from joserfc import jwt
 from joserfc.jwk import KeySet
 
 from portal.catalogue import SCOPES
-from tests.integration.portal.world import JOBS, MODIFY, VIEW, Caller, World, code, connected, using
+from tests.integration.portal.world import JOBS, MODIFY, VIEW, Caller, World, code, connected, token_of, using
 
 CUSTOMERS, WORK = ("crm", "customers"), ("jpm", "jobs")
 
@@ -51,13 +51,37 @@ def test_token_says_what_is_in_play(world: World, developer: Caller, admin: Call
     developer.ok("POST", f"/apps/{app}/versions", {"scopes": [VIEW, JOBS]})
     admin.ok("POST", f"/app-access/{app}/upgrade", {"version": 2})
     client.renewed()
-    keys = KeySet.import_key_set(httpx.get(f"{world.base}/.well-known/jwks.json").json())
+    keys = published(world)
     told = jwt.decode(client.headers["Authorization"].removeprefix("Bearer "), keys)
     assert told.header | {"kid": ""} == {"alg": "RS256", "typ": "at+jwt", "kid": ""}
     assert told.claims["tenant"] == admin.credentials["id"]
     assert told.claims["scope"] == [VIEW, JOBS]
     assert told.claims["exp"] - told.claims["iat"] == 900
     assert "d" not in keys.as_dict()["keys"][0]
+
+
+def published(world: World) -> KeySet:
+    """The keys by which tokens are verified."""
+    return KeySet.import_key_set(httpx.get(f"{world.base}/.well-known/jwks.json").json())
+
+
+def test_token_says_for_whom_and_by_whom(world: World, developer: Caller, admin: Caller) -> None:
+    """It has every claim that RFC 9068 requires, and either its organization, or its tenant, or neither."""
+    app = connected(developer, admin)
+    secret = admin.ok("POST", f"/app-access/{app}/client-secrets")
+    tenant = {"tenant": admin.credentials["id"]}
+    expected = [
+        (developer.token(), developer.credentials["clientId"], {"organization": developer.credentials["id"]}),
+        (admin.token(), admin.credentials["clientId"], tenant),
+        (token_of(world, secret), secret["clientId"], tenant),
+        ((operator := world.operator()).token(), operator.credentials["clientId"], {}),
+    ]
+    for answer, client, owner in expected:
+        claims = jwt.decode(answer.json()["access_token"], published(world)).claims
+        assert {"iss", "exp", "aud", "sub", "client_id", "iat", "jti"} <= set(claims)
+        assert (claims["iss"], claims["aud"]) == ("urn:portal", "urn:portal:api")
+        assert (claims["sub"], claims["client_id"]) == (client, client)
+        assert {name: claims[name] for name in ("organization", "tenant") if name in claims} == owner
 
 
 def test_token_of_ones_own_making_opens_nothing(world: World, developer: Caller, admin: Caller) -> None:
