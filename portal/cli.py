@@ -20,7 +20,7 @@ from portal.database import SetupError, address, connected, require_schema
 from portal.people_cli import people
 from portal.problems import Problem
 from portal.rates import CALLS_PER_SECOND, TOKENS_PER_MINUTE, Rates
-from portal.serving import configured, proxies
+from portal.serving import configured, proxies, session_key
 from portal.telling import Out, made, transaction
 
 log = structlog.get_logger()
@@ -74,14 +74,14 @@ def serve(  # noqa: PLR0913, PLR0917 - one argument per option
     trusted_proxies: TrustedProxies = "",
 ) -> None:
     """Serve the API and the pages until SIGTERM or Ctrl-C; calls that are under way are finished first."""
-    trusted = proxies(trusted_proxies)
+    key, trusted = session_key(secret), proxies(trusted_proxies)
     database = address()
     require_schema(database)
     chosen = Choices(
         demo_clock=demo_clock,
         rates=Rates(rate, token_rate),
         private_receivers=private_receivers,
-        secret=secret,
+        secret=key,
         https_only=https_only,
     )
     app = create_app(database, chosen)

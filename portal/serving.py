@@ -1,4 +1,4 @@
-"""How the portal's server is set up: whose word it takes on where a call comes from."""
+"""How the portal's server is set up: what it may sign with, and whose word it takes on where a call comes from."""
 
 from ipaddress import ip_network
 
@@ -6,6 +6,17 @@ import uvicorn
 from fastapi import FastAPI
 
 from portal.database import SetupError
+
+# Sessions are signed with HMAC: 32 characters of hexadecimal digits are its 128 bits.
+MIN_SECRET = 32
+
+
+def session_key(secret: str | None) -> str | None:
+    """The *secret*, if it is one; SetupError says how to make it."""
+    if secret is not None and len(secret) < MIN_SECRET:
+        how = 'python -c "import secrets; print(secrets.token_urlsafe(32))"'
+        raise SetupError(f"UPTAKE_SECRET_KEY or --secret: at least {MIN_SECRET} characters, such as those of: {how}")
+    return secret
 
 
 def proxies(text: str) -> list[str]:
