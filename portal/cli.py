@@ -70,7 +70,7 @@ def serve(  # noqa: PLR0913, PLR0917 - one argument per option
         bool, typer.Option(help="Send events to addresses that are not public, and without TLS.")
     ] = False,
     secret: Secret = None,
-    https_only: Annotated[bool, typer.Option(help="Let browsers send the session by https only.")] = False,
+    https_only: Annotated[bool, typer.Option(help="Let browsers come, and send the session, by https only.")] = False,
     trusted_proxies: TrustedProxies = "",
 ) -> None:
     """Serve the API and the pages until SIGTERM or Ctrl-C; calls that are under way are finished first."""
