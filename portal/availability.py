@@ -26,6 +26,8 @@ router = routes.router("availability", prefix="/apps/{app}/availability")
 Reader = Annotated[Call, Depends(developer("dp.app.apps:r"))]
 Writer = Annotated[Call, Depends(developer("dp.app.apps:w"))]
 LIMIT = 2000
+# How many of the ids that are wrong a message names.
+NAMED = 10
 
 
 class Entry(Body):
@@ -45,7 +47,7 @@ async def customers_of(connection: AsyncConnection, tenants: Sequence[str]) -> d
     rows = await connection.execute(select(tenant.c.id, tenant.c.customer).where(tenant.c.id.in_(tenants)))
     found: dict[str, str] = {row.id: row.customer for row in rows}
     if unknown := sorted(set(tenants) - set(found)):
-        raise Problem(404, "not_found", f"No such tenant: {', '.join(unknown[:10])}.", tenantIds=unknown)
+        raise _refused(404, "not_found", f"No such tenant: {_some(unknown)}.", tenantIds=unknown)
     return found
 
 
@@ -53,7 +55,7 @@ async def one_customer(connection: AsyncConnection, distribution: str, tenants: 
     """The same for a new app; 409 when a private one names tenants of two customers."""
     customers = await customers_of(connection, tenants)
     if distribution == "private" and len(set(customers.values())) > 1:
-        raise Problem(409, "second_customer", "A private app serves one customer; these tenants belong to several.")
+        raise _refused(409, "second_customer", "A private app serves one customer; these tenants belong to several.")
     return customers
 
 
@@ -166,13 +168,35 @@ async def _add(connection: AsyncConnection, call: Call, app: int, notes: Mapping
     present: dict[str, str] = {entry.tenant_id: entry.customer for entry in there}
     new = {one: note for one, note in notes.items() if one not in present}
     if len(present) + len(new) > LIMIT:
-        raise Problem(409, "limit_exceeded", f"An app has at most {LIMIT} tenant ids.", limit=LIMIT)
-    if row.distribution == "private" and len({*present.values(), *customers.values()}) > 1:
-        raise Problem(409, "second_customer", "A private app serves one customer; this tenant id belongs to another.")
+        said = f"An app has at most {LIMIT} tenant IDs; with these it would have {len(present) + len(new)}."
+        raise _refused(409, "limit_exceeded", said, limit=LIMIT)
+    if row.distribution == "private":
+        _same_customer(present, customers)
     await make_available(connection, call, app, new)
     if new:
         await _touch(connection, call, app)
     return len(new)
+
+
+def _same_customer(present: Mapping[str, str], customers: Mapping[str, str]) -> None:
+    """409 when tenants of a private app would be of two customers; it names those that do not belong."""
+    if len({*present.values(), *customers.values()}) <= 1:
+        return
+    if others := sorted(one for one, customer in customers.items() if customer not in present.values() and present):
+        said = f"A private app serves one customer; these belong to another: {_some(others)}."
+        raise _refused(409, "second_customer", said, tenantIds=others)
+    raise _refused(409, "second_customer", "A private app serves one customer; these tenants belong to several.")
+
+
+def _refused(status: int, code: str, said: str, **data: Any) -> Problem:
+    """A problem of the tenant ids that were sent, told beside them on a form."""
+    return Problem(status, code, said, errors={"tenantIds": [said]}, **data)
+
+
+def _some(tenants: Sequence[str]) -> str:
+    """The first of them, and how many more there are."""
+    more = len(tenants) - NAMED
+    return ", ".join(tenants[:NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 async def _count(connection: AsyncConnection, app: int) -> int:

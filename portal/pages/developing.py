@@ -11,8 +11,9 @@ from portal.callers import Call
 from portal.catalogue import CATALOGUE
 from portal.fields import AppPath
 from portal.pages import routes
-from portal.pages.views import At, faults, onwards, page, told
+from portal.pages.views import At, onwards, page, past_the_end, told
 from portal.pages.visiting import Developer
+from portal.pages.wording import faults
 from portal.problems import Problem
 
 router = routes.router()
@@ -33,7 +34,7 @@ async def listed(call: Developer, request: Request, at: At = 1) -> Response:
     """My Apps: what each is called, who may see it, and which version is the latest."""
     asked = apps.AppListing(page=at, page_size=PER_PAGE, include_total=True, sort="Id")
     found = told(await apps.listed(call, asked))
-    return page(request, "my_apps.html", found=found)
+    return past_the_end(request, found) or page(request, "my_apps.html", found=found)
 
 
 @router.get("/apps/new")

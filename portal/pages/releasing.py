@@ -11,8 +11,9 @@ from portal.catalogue import CATALOGUE, spelled
 from portal.fields import AppPath
 from portal.pages import routes
 from portal.pages.developing import read
-from portal.pages.views import At, faults, onwards, page, told
+from portal.pages.views import At, onwards, page, past_the_end, told
 from portal.pages.visiting import Developer
+from portal.pages.wording import faults
 from portal.problems import Problem
 
 router = routes.router()
@@ -53,7 +54,7 @@ async def history(call: Developer, request: Request, app: AppPath, at: At = 1) -
     shown = await read(call, app)
     asked = versions.VersionListing(page=at, page_size=PER_PAGE, include_total=True)
     found = told(await versions.listed(call, app, asked))
-    return page(request, "versions.html", app=shown, found=found)
+    return past_the_end(request, found) or page(request, "versions.html", app=shown, found=found)
 
 
 async def _granted(call: Call, app: int, number: int) -> list[str]:

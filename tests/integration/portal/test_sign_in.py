@@ -222,3 +222,18 @@ def test_guessing_at_many_names_is_limited() -> None:
     with pytest.raises(Problem, match="Too many calls"):
         rates.attempt("192.0.2.1", "another")
     rates.attempt("192.0.2.2", "name0")
+
+
+@pytest.mark.parametrize("path", ["/sign-in", "/apps", "/apps/new", "/pages/style.css", "/favicon.ico"])
+def test_heads_of_pages(browser: Browser, people: dict[str, Any], path: str) -> None:
+    """Whoever asks for the head of a page gets what a GET would get, without its body."""
+    browser.sign_in(people["developer"])
+    head = browser.http.head(path)
+    assert (head.status_code, head.content) == (200, b"")
+
+
+def test_wrong_password_is_typed_again(browser: Browser, people: dict[str, Any]) -> None:
+    """The name stays, and the cursor waits where the password goes."""
+    answer = browser.sign_in(people["developer"] | {"password": "x"})
+    assert f'value="{people["developer"]["username"]}"' in answer.text
+    assert 'type="password" autocomplete="current-password" required autofocus' in answer.text
