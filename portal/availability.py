@@ -15,7 +15,7 @@ from portal.callers import Call, developer
 from portal.endings import removed
 from portal.events import tell
 from portal.fields import AppPath, Body, Note, TenantId, TenantPath
-from portal.listing import Paging, paged, total, window
+from portal.listing import Paging, Words, called, paged, total, window
 from portal.living import living_app, locked_app
 from portal.problems import Problem, missing
 from portal.tables import Record, availability, tenant
@@ -34,6 +34,12 @@ class Entry(Body):
     """What the developer notes about one tenant."""
 
     note: Note = ""
+
+
+class Audience(Paging):
+    """Which page, and only those who are called so when that is asked."""
+
+    search: Words | None = None
 
 
 class Entries(Body):
@@ -103,12 +109,15 @@ def _shown(row: Record) -> dict[str, Any]:
 
 
 @router.get("", response_model=shapes.Page[shapes.Entry])
-async def listed(call: Reader, app: AppPath, asked: Annotated[Paging, Query()]) -> Response:
+async def listed(call: Reader, app: AppPath, asked: Annotated[Audience, Query()]) -> Response:
     """Who may see the app."""
     async with call.reading() as connection:
         await living_app(connection, call, app)
-        found = (await connection.execute(window(asked, _entries(app)))).all()
-        count = await total(connection, asked, _entries(app))
+        rows = _entries(app)
+        if asked.search:
+            rows = rows.where(availability.c.tenant_id.in_(called(asked.search)))
+        found = (await connection.execute(window(asked, rows))).all()
+        count = await total(connection, asked, rows)
     return paged(asked, [_shown(row) for row in found], count)
 
 
