@@ -30,6 +30,8 @@ STATUSES = {
     "disabled": "Disabled",
     "disconnected": "Disconnected",
 }
+# What is typed to find something in a list.
+Search = Annotated[str, Query(max_length=120, pattern=r"^[^\x00]*$")]
 HERE = Path(__file__).parent / "templates"
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self';"
