@@ -36,10 +36,10 @@ async def reject(call: Operator, app: AppPath) -> Response:
 
 async def _judged(call: Call, number: int, verdict: Verdict) -> Response:
     async with call.writing() as connection:
-        return json_answer(await connection.run_sync(judge, number, verdict, call.now))
+        return json_answer(await connection.run_sync(judge, number, verdict, call.now, call.name))
 
 
-def judge(connection: Connection, number: int, verdict: Verdict, now: datetime) -> dict[str, Any]:
+def judge(connection: Connection, number: int, verdict: Verdict, now: datetime, who: str) -> dict[str, Any]:
     """Give the *verdict* on app *number*; its connections change with it, for tenants may act from now on."""
     row = connection.execute(select(app).where(app.c.id == number).with_for_update()).first()
     if row is None:
@@ -52,7 +52,9 @@ def judge(connection: Connection, number: int, verdict: Verdict, now: datetime) 
         return {"id": number, "approvalStatus": verdict, "approvedOn": stamp(row.approved_at)}
     approved_at = now if verdict == "approved" else None
     connection.execute(
-        update(app).where(app.c.id == number).values(approval_status=verdict, approved_at=approved_at, modified_at=now)
+        update(app)
+        .where(app.c.id == number)
+        .values(approval_status=verdict, approved_at=approved_at, judged_at=now, judged_by=who, modified_at=now)
     )
     _touch(connection, number, now)
     if verdict == "approved":

@@ -1,5 +1,6 @@
 """Signing in to the pages: sessions, forms of our own only, limits, and nobody else's pages."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -139,14 +140,35 @@ def test_operator_approves_by_hand(world: World, browser: Browser, people: dict[
     arrived = browser.sign_in(people["operator"])
     assert "&lt;b&gt;Loud &amp; clear&lt;/b&gt;" in arrived.text
     done = browser.send(f"/approvals/{app}", "/approvals", verdict="approve")
-    assert f"App {app} is approved." in done.text
+    assert "&lt;b&gt;Loud &amp; clear&lt;/b&gt; is approved" in done.text
+    assert f"by <bdi>{people['operator']['name']}</bdi>" in done.text
+    assert re.search(r"<h2>Settled \(\d+\)</h2>(.|\n)*Loud &amp; clear", done.text)
     unclear = browser.send(f"/approvals/{app}", "/approvals", verdict="approve!")
     assert unclear.status_code == 400
     assert browser.send(f"/approvals/{10**30}", "/approvals", verdict="reject").status_code == 404
     assert [row["app"]["id"] for row in admin.listed("/app-access")] == [app]
     refused = browser.send(f"/approvals/{app}", "/approvals", verdict="reject")
     assert refused.status_code == 409
-    assert "settled" in refused.text
+    assert "is approved already, and an approved app cannot be rejected any more" in refused.text
+    assert browser.open(f"/approvals/{app}/reject").status_code == 409
+
+
+def test_operator_rejects_after_a_question(world: World, browser: Browser, people: dict[str, Any]) -> None:
+    """Rejecting says first what it means; afterwards it is told plainly, not as a success, and can be turned."""
+    developer = world.developer()
+    app = developer.ok("POST", "/apps", app_body(distribution="public", name=f"Shady {people['operator']['name']}"))
+    browser.sign_in(people["operator"])
+    assert re.search(r"<h2>Waiting \(\d+\)</h2>(.|\n)*" + app["name"], browser.open("/approvals").text)
+    path = f"/approvals/{app['id']}"
+    asked = browser.open(f"{path}/reject").text
+    assert f"Reject {app['name']} of " in asked
+    assert f'action="{path}"' in asked
+    assert 'name="verdict" value="reject"' in asked
+    assert developer.ok("GET", f"/apps/{app['id']}")["approvalStatus"] == "pending"
+    done = browser.send(path, f"{path}/reject", verdict="reject").text
+    assert f'<p class="said note" role="status">{app["name"]} is rejected; no tenant sees it.</p>' in done
+    assert "Rejected on " in done
+    assert "is approved" in browser.send(path, "/approvals", verdict="approve").text
 
 
 def test_signing_in_leads_back(browser: Browser, people: dict[str, Any]) -> None:
