@@ -7,7 +7,7 @@ from fastapi import APIRouter, FastAPI, Response
 from fastapi.responses import FileResponse
 from starlette.middleware.sessions import SessionMiddleware
 
-from portal.pages import administering, audience, credentials, developing, operating, releasing, visiting
+from portal.pages import administering, audience, credentials, details, developing, operating, releasing, visiting
 from portal.pages.views import HEADERS, HERE
 
 SESSION = timedelta(hours=8)
@@ -30,7 +30,7 @@ def install(app: FastAPI, secret: str | None, *, https_only: bool) -> None:
     for path in ("/pages/{name}", "/favicon.ico"):
         files.add_api_route(path, _file, methods=["GET", "HEAD"])
     app.include_router(files)
-    for part in (visiting, developing, releasing, audience, administering, credentials, operating):
+    for part in (visiting, developing, details, releasing, audience, administering, credentials, operating):
         app.include_router(part.router)
 
 

@@ -51,6 +51,71 @@ def test_new_app(browser: Browser, developer: Caller, admin: Caller) -> None:
     assert app["appKey"] in arrived.text
     assert (app["name"], app["availabilityCount"], app["distribution"]) == ("Dispatch Helper", 1, "private")
     assert "Dispatch Helper" in browser.open("/apps").text
+    assert "Private, for one customer" in arrived.text
+    assert "Approval." not in arrived.text
+
+
+def test_new_app_once(browser: Browser, developer: Caller) -> None:
+    """A second click on the button leads to the app that the first one made; another name makes another app."""
+    keys = dict(re.findall(r'name="(csrf_token|once)" value="([^"]+)"', browser.open("/apps/new").text))
+    fields = FIELDS | SCOPED | keys
+    first, second = (browser.http.post("/apps/new", data=fields) for _ in range(2))
+    assert first.url == second.url
+    assert len(developer.listed("/apps")) == 1
+    assert browser.http.post("/apps/new", data=fields | {"name": "Another"}).url != first.url
+
+
+def test_what_comes_next(browser: Browser, developer: Caller, world: World) -> None:
+    """A new app says what is missing until a tenant uses it: approval, tenant IDs, and an admin who allows."""
+    app = developer.ok("POST", "/apps", app_body(distribution="public"))["id"]
+    path, admin = f"/apps/{app}", world.admin()
+    done = 'class="done"><strong>'
+    screen = browser.open(path).text
+    assert "It is waiting; until then no tenant sees the app." in screen
+    assert done not in screen
+    world.operator().ok("POST", f"/apps/{app}/approve")
+    assert f"{done}Approval." in browser.open(path).text
+    developer.ok("PUT", f"/apps/{app}/availability", {"tenantIds": [admin.credentials["id"]]})
+    assert f"{done}Tenant IDs." in browser.open(path).text
+    admin.ok("POST", f"/app-access/{app}/allow")
+    assert "What comes next" not in browser.open(path).text
+
+
+def test_adoption(browser: Browser, developer: Caller, world: World) -> None:
+    """My Apps and an app's page say how many of the tenants that have access run the latest version."""
+    admins = world.admins(4, "Bright")
+    app = developer.ok("POST", "/apps", app_body(tenantIds=[one.credentials["id"] for one in admins]))["id"]
+    assert "no tenant connected" in browser.open("/apps").text
+    for one in admins[:3]:
+        one.ok("POST", f"/app-access/{app}/allow")
+    developer.ok("POST", f"/apps/{app}/versions", {"scopes": [JOBS]})
+    admins[0].ok("POST", f"/app-access/{app}/upgrade", {"version": 2})
+    admins[1].ok("POST", f"/app-access/{app}/disable")
+    admins[3].ok("POST", f"/app-access/{app}/allow", {"environment": "integration"})
+    for path in ("/apps", f"/apps/{app}"):
+        assert "1 of 3 on version 2" in browser.open(path).text
+
+
+def test_lists_are_searched(browser: Browser, developer: Caller, world: World) -> None:
+    """My Apps by name and id, an app's tenants by name and id; the API's lists as well."""
+    tenants = world.tenants(11, "Bright")
+    app = developer.ok("POST", "/apps", app_body(name="Release Radar", tenantIds=tenants))["id"]
+    developer.ok("POST", "/apps", app_body(name="100% Other"))
+    for words, found in (
+        ("radar", ["Release Radar"]),
+        (str(app), ["Release Radar"]),
+        ("%", ["100% Other"]),
+        ("x_", []),
+    ):
+        assert [row["name"] for row in developer.listed("/apps", search=words)] == found
+        text = browser.http.get("/apps", params={"search": words}).text
+        assert [name for name in ("Release Radar", "100% Other") if name in text] == found
+    path = f"/apps/{app}/tenants"
+    assert 'name="search"' in browser.open(path).text
+    listed = browser.http.get(path, params={"search": tenants[3]}).text
+    assert [one in listed.partition("<table>")[2] for one in tenants] == [one == tenants[3] for one in tenants]
+    assert "11 of at most 2000 so far" in listed
+    assert "No tenant is called so." in browser.http.get(path, params={"search": "nobody"}).text
 
 
 @pytest.mark.parametrize(
@@ -81,46 +146,14 @@ def test_new_app_refused(browser: Browser, developer: Caller, wrong: dict[str, A
     assert developer.listed("/apps") == []
 
 
-def test_change_of_scopes_is_reviewed_first(browser: Browser, developer: Caller, admin: Caller) -> None:
-    """The preview says which version, what comes and goes and who must accept; saving makes exactly that one."""
-    app = developer.ok("POST", "/apps", app_body(tenantIds=[admin.credentials["id"]]))["id"]
-    admin.ok("POST", f"/app-access/{app}/allow")
-    path = f"/apps/{app}/scopes"
-    preview = browser.send(path, path, scope=[JOBS], expected="1", do="review")
-    assert "Saving makes version 2: 1 added, 1 removed" in preview.text
-    assert "1 tenant" in preview.text
-    assert developer.ok("GET", f"/apps/{app}")["latestVersion"] == 1
-    saved = browser.send(path, path, scope=[JOBS], expected="1", do="save")
-    assert saved.url.path == f"/apps/{app}/versions"
-    assert "Version 2 is released." in saved.text
-    assert [row["added"] for row in developer.listed(f"/apps/{app}/versions")] == [[JOBS], [VIEW]]
-    again = browser.send(path, path, scope=[VIEW], expected="1", do="save")
-    assert again.status_code == 400
-    assert "The latest version is 2" in again.text
-    assert "Nothing has changed" in browser.send(path, path, scope=[JOBS], expected="2", do="review").text
-
-
-def test_details_are_edited(browser: Browser, developer: Caller) -> None:
-    """Names and address change; a page that was opened before somebody else's edit does not undo it."""
-    app = developer.ok("POST", "/apps", app_body())["id"]
-    path = f"/apps/{app}"
-    names = {name: FIELDS[name] for name in ("organizationName", "homePageUrl", "credentialManagement")}
-    (tag,) = re.findall(r'name="tag" value="([^"]+)"', browser.open(path).text)
-    tag = tag.replace("&#34;", '"')
-    assert "Saved." in browser.send(path, path, name="Renamed", tag=tag, **names).text
-    assert developer.ok("GET", path)["name"] == "Renamed"
-    stale = browser.send(path, path, name="Other", tag=tag, **names)
-    assert stale.status_code == 400
-    assert "has changed since you read it" in stale.text
-    assert developer.ok("GET", path)["name"] == "Renamed"
-
-
 def test_tenants_come_and_go(browser: Browser, developer: Caller, world: World) -> None:
     """Tenant ids are added and deleted; one that nobody has is refused with the others of its list."""
     tenants = world.tenants(2, "Bright")
     app = developer.ok("POST", "/apps", app_body())["id"]
     path = f"/apps/{app}/tenants"
-    assert "2 added; 2 in all." in browser.send(path, path, ids=", ".join(tenants)).text
+    assert "2 tenant IDs added; 2 in all." in browser.send(path, path, ids=", ".join(tenants)).text
+    again = browser.send(path, path, ids=tenants[0])
+    assert '<p class="said note" role="status">All of these were there already' in again.text
     for ids, words in (("999999999999", "No such tenant: 999999999999."), (" ", "Enter a tenant ID.")):
         refused = browser.send(path, path, ids=ids)
         assert words in refused.text.partition('id="tenantIds-wrong"')[2]
@@ -198,7 +231,10 @@ def test_deletion_wants_the_name(browser: Browser, developer: Caller) -> None:
     """Only the name that is typed right deletes; afterwards the app's pages say that it is gone."""
     app = developer.ok("POST", "/apps", app_body())["id"]
     path = f"/apps/{app}/delete"
-    assert browser.send(path, path, name="Dispatch").status_code == 400
+    wrong = browser.send(path, path, name="Dispatch")
+    assert wrong.status_code == 400
+    assert "nothing was deleted" in wrong.text
+    assert "No tenant is connected." in wrong.text
     assert "is deleted" in browser.send(path, path, name="Dispatch Helper").text
     assert developer.listed("/apps") == []
     assert browser.open(f"/apps/{app}").status_code == 410
@@ -209,7 +245,7 @@ def test_pages_of_others_are_not_there(browser: Browser, world: World, admin: Ca
     other = world.developer()
     app = other.ok("POST", "/apps", app_body(tenantIds=[admin.credentials["id"]]))["id"]
     (row,) = other.listed("/connections")
-    for part in ("", "/scopes", "/versions", "/tenants", "/connections", "/delete"):
+    for part in ("", "/scopes", "/versions", "/tenants", "/connections", "/delete", "/tenants/1/delete"):
         assert browser.open(f"/apps/{app}{part}").status_code == 404
     ours = "/apps/new"
     for part in ("", "/scopes", "/tenants", "/delete", f"/connections/{row['id']}/secret"):
