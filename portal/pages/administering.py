@@ -5,9 +5,11 @@ from typing import Annotated, Any
 from fastapi import Form, Request, Response
 
 from portal import access, client_secrets
+from portal.access_views import HAD_IT
 from portal.callers import Call
 from portal.catalogue import grouped, spelled
 from portal.fields import AppPath, Environment
+from portal.living import gone
 from portal.pages import routes
 from portal.pages.views import At, Step, confirm, onwards, page, past_the_end, told
 from portal.pages.visiting import TenantAdmin
@@ -20,8 +22,7 @@ UNSEEN = 2**31 - 1
 SAID = {
     "allow": "Access is allowed.",
     "upgrade": "The new version is accepted; its scopes are in play.",
-    "decline": "Nothing has changed: the version you have stays.",
-    "disable": "Access is paused. The version and the client id stay.",
+    "disable": "Access is paused. The version and the client ID stay.",
     "enable": "Access goes on.",
 }
 
@@ -29,7 +30,7 @@ SAID = {
 @router.get("/access")
 async def listed(call: TenantAdmin, request: Request, at: At = 1) -> Response:
     """The apps that this tenant may see, and which of them have a new version."""
-    asked = access.AccessListing(page=at, page_size=PER_PAGE, include_total=True)
+    asked = access.AccessListing(page=at, page_size=PER_PAGE, include_total=True, sort="NewVersion")
     found = told(await access.listed(call, asked))
     return past_the_end(request, found) or page(request, "access.html", found=found)
 
@@ -62,14 +63,26 @@ async def act(
             case "enable":
                 await access.enable(call, app, where)
             case _:
-                await access.decline(call, app, where)
+                return await _declined(call, request, app, environment)
     except Problem as problem:
-        if problem.code == "not_connected" and do == "decline":
-            return onwards(request, "/access", SAID["decline"])
-        if problem.status != 409:
+        if problem.status not in {404, 409}:
             raise
         return await app_page(call, request, app, environment, trouble=problem.title)
-    return onwards(request, place(app, environment), SAID.get(do, SAID["decline"]))
+    return onwards(request, place(app, environment), SAID[do])
+
+
+async def _declined(call: Call, request: Request, app: int, environment: Environment) -> Response:
+    """Nothing is changed, and what that means is said."""
+    pending = told(await access.pending(call, app, environment))
+    mine, latest = pending["from"], pending["to"]
+    said = f"Declined: the app has no access in {environment}. You can allow it at any time."
+    if pending["newVersionAvailable"]:
+        said = f"Declined: version {mine} stays in play. You can upgrade to version {latest} at any time."
+    elif mine:
+        said = f"Nothing has changed: version {mine} stays in play."
+    if mine:
+        await access.decline(call, app, access.Place(environment=environment))
+    return onwards(request, place(app, environment), said, kind="note")
 
 
 @router.get("/access/{app}/revoke")
@@ -110,6 +123,7 @@ def place(app: int, environment: Environment) -> str:
 
 async def app_page(call: Call, request: Request, app: int, environment: Environment, *, trouble: str = "") -> Response:
     """The app's page, with what went wrong when something did."""
+    await _still_there(call, app)
     pending = told(await access.pending(call, app, environment))
     try:
         one = told(await access.read(call, app, environment))
@@ -122,6 +136,13 @@ async def app_page(call: Call, request: Request, app: int, environment: Environm
         secrets = told(found)["data"]
     more = {"one": one, "pending": pending, "secrets": secrets, "environment": environment, "trouble": trouble}
     return page(request, "access_one.html", status=409 if trouble else 200, groups=_groups(pending), **more)
+
+
+async def _still_there(call: Call, app: int) -> None:
+    """410 for whoever had an app that was deleted; the API's plain 404 would leave them looking for it."""
+    async with call.reading() as connection:
+        if (await connection.execute(HAD_IT, {"of_app": app, "owner": call.tenant})).first() is not None:
+            raise gone()
 
 
 _NOT_HERE = {

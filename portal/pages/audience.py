@@ -9,22 +9,23 @@ from pydantic import ValidationError
 from portal import availability, connections
 from portal.callers import Call
 from portal.fields import AppPath, TenantPath
-from portal.listing import Paging
 from portal.pages import routes
 from portal.pages.developing import read
-from portal.pages.views import STATUSES, At, Step, confirm, onwards, page, past_the_end, told
+from portal.pages.views import STATUSES, At, Search, Step, confirm, onwards, page, past_the_end, told
 from portal.pages.visiting import Developer
 from portal.pages.wording import faults
 from portal.problems import Problem
 
 router = routes.router()
 PER_PAGE = 50
+EVERYBODY = availability.Audience(page_size=PER_PAGE, include_total=True)
 
 
 @router.get("/apps/{app}/tenants")
-async def tenants(call: Developer, request: Request, app: AppPath, at: At = 1) -> Response:
+async def tenants(call: Developer, request: Request, app: AppPath, at: At = 1, search: Search = "") -> Response:
     """Who may see the app."""
-    return await _tenants(call, request, app, at=at)
+    asked = availability.Audience(page=at, page_size=PER_PAGE, include_total=True, search=search)
+    return await _tenants(call, request, app, asked)
 
 
 @router.post("/apps/{app}/tenants")
@@ -37,7 +38,13 @@ async def add(call: Developer, request: Request, app: AppPath, ids: Annotated[st
         if isinstance(wrong, Problem) and wrong.status == 410:
             raise
         return await _tenants(call, request, app, ids=ids, errors=faults(wrong), status=400)
-    return onwards(request, f"/apps/{app}/tenants", f"{done['added']} added; {done['availabilityCount']} in all.")
+    added, there = done["added"], done["availabilityCount"]
+    if not added:
+        return onwards(
+            request, f"/apps/{app}/tenants", "All of these were there already; nothing changed.", kind="note"
+        )
+    said = f"{added} tenant ID{'' if added == 1 else 's'} added; {there} in all."
+    return onwards(request, f"/apps/{app}/tenants", said)
 
 
 @router.get("/apps/{app}/tenants/{tenant}/delete")
@@ -70,16 +77,16 @@ async def _tenants(
     call: Call,
     request: Request,
     app: int,
+    asked: availability.Audience = EVERYBODY,
     *,
-    at: int = 1,
     ids: str = "",
     errors: dict[str, list[str]] | None = None,
     status: int = 200,
 ) -> Response:
     shown = await read(call, app)
-    asked = Paging(page=at, page_size=PER_PAGE, include_total=True)
     found = told(await availability.listed(call, app, asked))
     more = {"app": shown, "found": found, "ids": ids, "errors": errors or {}, "limit": availability.LIMIT}
+    more |= {"search": asked.search or "", "asked": urlencode({"search": asked.search} if asked.search else {})}
     return past_the_end(request, found) or page(request, "tenants.html", status=status, **more)
 
 

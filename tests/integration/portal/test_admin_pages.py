@@ -48,19 +48,29 @@ def status(developer: Caller) -> tuple[str, int | None]:
 def test_from_allow_to_revoke(browser: Browser, developer: Caller, app: int) -> None:
     """Every button does what it says, and the page shows what is in play afterwards."""
     assert "This app asks for" in browser.open(f"/access/{app}").text
-    assert "Nothing has changed" in does(browser, app, "decline").text
+    assert "Declined: the app has no access in production." in does(browser, app, "decline").text
     assert status(developer) == ("notConnected", None)
+    assert ">Allow version 1</button>" in browser.open(f"/access/{app}").text
     assert "Access is allowed." in does(browser, app, "allow", shown=1).text
+    assert "Nothing has changed: version 1 stays in play." in does(browser, app, "decline").text
     assert status(developer) == ("connected", 1)
     developer.ok("POST", f"/apps/{app}/versions", {"scopes": [JOBS]})
-    assert "New Version Available</strong> <small>version 2</small>" in browser.open("/access").text
+    to = f"/access/{app}?environment=production#asked"
+    assert f'<a class="new" href="{to}">New Version Available: 2</a>' in browser.open("/access").text
     screen = browser.open(f"/access/{app}").text
     assert "New Version Available: 2" in screen
-    assert re.search(r'tn.jpm.jobs</code>.*\n<span class="level add"><span class="hidden">added: </span>View', screen)
     assert re.search(
-        r'tn.crm.customers</code>.*\n<span class="level del"><span class="hidden">removed: </span>View', screen
+        r'tn.<wbr>jpm.<wbr>jobs</code>.*\n<span class="level add"><span class="hidden">added: </span>View', screen
     )
-    does(browser, app, "decline")
+    assert re.search(
+        r'tn.<wbr>crm.<wbr>customers</code>.*\n<span class="level del"><span class="hidden">removed: </span>View',
+        screen,
+    )
+    assert ">Upgrade to version 2</button>" in screen
+    assert (
+        "Declined: version 1 stays in play. You can upgrade to version 2 at any time."
+        in does(browser, app, "decline").text
+    )
     assert status(developer) == ("connected", 1)
     does(browser, app, "upgrade", shown=2)
     assert status(developer) == ("connected", 2)
@@ -133,3 +143,26 @@ def test_apps_that_are_not_visible(world: World, browser: Browser, developer: Ca
             assert browser.send(path, f"/access/{ours}", **fields).status_code == 404, path
         for path in (f"/access/{app}/secrets/1/delete", f"/access/{app}/revoke"):
             assert browser.open(path).status_code == 404, path
+
+
+def test_what_waits_comes_first(browser: Browser, developer: Caller, admin: dict[str, Any], app: int) -> None:
+    """Apps with a new version stand before the others, whatever their age."""
+    ids = [app, *(developer.ok("POST", "/apps", app_body(tenantIds=[admin["tenant"]]))["id"] for _ in range(2))]
+    for one in ids:
+        does(browser, one, "allow", shown=1)
+    developer.ok("POST", f"/apps/{ids[2]}/versions", {"scopes": [JOBS]})
+    shown = re.findall(r'<tr><td><a href="/access/(\d+)', browser.open("/access").text)
+    assert list(map(int, shown)) == [ids[2], ids[0], ids[1]]
+
+
+def test_an_app_that_was_deleted(browser: Browser, developer: Caller, admin: dict[str, Any]) -> None:
+    """Whoever had it is told; to a tenant that never allowed it, it never was."""
+    had, seen = (developer.ok("POST", "/apps", app_body(tenantIds=[admin["tenant"]]))["id"] for _ in range(2))
+    ours = developer.ok("POST", "/apps", app_body(tenantIds=[admin["tenant"]]))["id"]
+    does(browser, had, "allow", shown=1)
+    for one in (had, seen):
+        developer.ok("DELETE", f"/apps/{one}")
+    told = browser.open(f"/access/{had}")
+    assert (told.status_code, browser.open(f"/access/{seen}").status_code) == (410, 404)
+    assert "This app was deleted" in told.text
+    assert browser.send(f"/access/{had}", f"/access/{ours}", do="disable").status_code == 410
