@@ -11,7 +11,7 @@ from portal.catalogue import grouped, spelled
 from portal.fields import AppPath, Environment
 from portal.living import gone
 from portal.pages import routes
-from portal.pages.views import At, Step, confirm, onwards, page, past_the_end, told
+from portal.pages.views import At, Step, asking, confirm, onwards, page, past_the_end, told
 from portal.pages.visiting import TenantAdmin
 from portal.problems import Problem
 
@@ -98,7 +98,7 @@ async def ask(call: TenantAdmin, request: Request, app: AppPath, environment: En
         "You can allow the app again later; it then gets the latest version and a new client ID.",
     ]
     step = Step(back=place(app, environment), crumb=name, button="Revoke access")
-    return confirm(request, f"Revoke access of {name} in {environment}?", lines, step)
+    return confirm(request, asking("Revoke access of {} in {}?", name, environment), lines, step)
 
 
 @router.post("/access/{app}/revoke")

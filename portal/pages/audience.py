@@ -11,7 +11,7 @@ from portal.callers import Call
 from portal.fields import AppPath, TenantPath
 from portal.pages import routes
 from portal.pages.developing import read
-from portal.pages.views import STATUSES, At, Search, Step, confirm, onwards, page, past_the_end, told
+from portal.pages.views import STATUSES, At, Search, Step, asking, confirm, onwards, page, past_the_end, told
 from portal.pages.visiting import Developer
 from portal.pages.wording import faults
 from portal.problems import Problem
@@ -63,7 +63,7 @@ async def ask(call: Developer, request: Request, app: AppPath, tenant: TenantPat
     lines.append("You can add the tenant ID again; then its admin has to allow the app anew.")
     name = (await read(call, app))["name"]
     step = Step(back=f"/apps/{app}/tenants", crumb=name, button="Delete tenant ID")
-    return confirm(request, f"Delete {entry['name']} ({tenant}) from {name}?", lines, step)
+    return confirm(request, asking("Delete {} ({}) from {}?", entry["name"], tenant, name), lines, step)
 
 
 @router.post("/apps/{app}/tenants/{tenant}/delete")

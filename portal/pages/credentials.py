@@ -3,13 +3,14 @@
 from typing import Any
 
 from fastapi import Request, Response
+from markupsafe import Markup
 
 from portal import access, client_secrets, connections
 from portal.fields import AppPath, ConnectionPath, Environment, SecretPath
 from portal.pages import administering, audience, routes
 from portal.pages.developing import read
 from portal.pages.once import Once, once
-from portal.pages.views import Step, confirm, onwards, page, told, when
+from portal.pages.views import Step, asking, confirm, onwards, page, told, when
 from portal.pages.visiting import Developer, TenantAdmin
 from portal.problems import Problem, missing
 
@@ -41,7 +42,7 @@ async def ask(
     seen = told(await access.read(call, app, environment))
     found = told(await client_secrets.listed_to_tenant(call, app, environment))["data"]
     step = Step(back=administering.place(app, environment), crumb=seen["app"]["name"], button="Revoke secret")
-    return _ask(request, found, secret, step, f"of {seen['app']['name']} in {environment}")
+    return _ask(request, found, secret, step, asking("of {} in {}", seen["app"]["name"], environment))
 
 
 @router.post("/access/{app}/secrets/{secret}/delete")
@@ -77,7 +78,7 @@ async def ask_for_tenant(
     seen = told(await connections.read(call, app, number))
     name = (await read(call, app))["name"]
     step = Step(back=f"/apps/{app}/connections", crumb=name, button="Revoke secret")
-    whose = f"of {seen['resourceOwner']['name']} for {name} in {seen['environment']}"
+    whose = asking("of {} for {} in {}", seen["resourceOwner"]["name"], name, seen["environment"])
     return _ask(request, seen["clientSecrets"], secret, step, whose)
 
 
@@ -90,7 +91,7 @@ async def revoke_for_tenant(
     return onwards(request, f"/apps/{app}/connections", GONE)
 
 
-def _ask(request: Request, found: list[dict[str, Any]], secret: int, step: Step, whose: str) -> Response:
+def _ask(request: Request, found: list[dict[str, Any]], secret: int, step: Step, whose: Markup) -> Response:
     one = next((one for one in found if one["id"] == secret), None)
     if one is None:
         raise missing("client secret")
@@ -100,4 +101,5 @@ def _ask(request: Request, found: list[dict[str, Any]], secret: int, step: Step,
         "No token can be fetched with it any more. There is no way back, but a new secret can be created.",
         others if len(found) > 1 else "It is the only one: until there is another, the app cannot fetch a token.",
     ]
-    return confirm(request, f"Revoke secret {one['valuePrefix']}… {whose}?", lines, step)
+    question = Markup("Revoke secret {}… {}?").format(one["valuePrefix"], whose)
+    return confirm(request, question, lines, step)

@@ -11,7 +11,7 @@ from portal.callers import Call
 from portal.catalogue import grouped
 from portal.fields import AppPath
 from portal.pages import routes
-from portal.pages.views import Step, confirm, onwards, page
+from portal.pages.views import Step, asking, confirm, onwards, page
 from portal.pages.visiting import Operator
 from portal.problems import Problem, missing
 from portal.tables import Record, app, organization, version
@@ -62,13 +62,13 @@ async def ask(call: Operator, request: Request, number: AppPath) -> Response:
     if found.approval_status == "approved":
         return await _page(call, request, trouble=_settled(found.name))
     lines = [
-        f"No tenant sees it, whatever tenant IDs {found.organization} adds.",
+        "No tenant sees it, whatever tenant IDs its developer adds.",
         "You can still approve it later; once approved, an app cannot be rejected any more.",
     ]
     step = Step(
         back="/approvals", crumb="Approvals", button="Reject", sends={"verdict": "reject"}, to=f"/approvals/{number}"
     )
-    return confirm(request, f"Reject {found.name} of {found.organization}?", lines, step)
+    return confirm(request, asking("Reject {} of {}?", found.name, found.organization), lines, step)
 
 
 @router.post("/approvals/{number}")

@@ -99,7 +99,12 @@ class Step:
     to: str = ""  # where the form is sent; to the page's own address when nothing is said
 
 
-def confirm(request: Request, question: str, lines: Sequence[str], step: Step) -> Response:
+def asking(question: str, *named: object) -> Markup:
+    """A *question* with what is *named* in it, each apart from the words around it, whatever its script."""
+    return Markup(question).format(*(Markup("<bdi>{}</bdi>").format(one) for one in named))  # noqa: S704
+
+
+def confirm(request: Request, question: Markup, lines: Sequence[str], step: Step) -> Response:
     """The page that says what will happen before it does."""
     url = request.url
     to = step.to or (f"{url.path}?{url.query}" if url.query else url.path)

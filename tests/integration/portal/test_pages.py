@@ -255,11 +255,14 @@ def test_pages_of_others_are_not_there(browser: Browser, world: World, admin: Ca
     assert other.ok("GET", f"/apps/{app}")["latestVersion"] == 1
 
 
-def test_names_are_text(browser: Browser, developer: Caller) -> None:
+def test_names_are_text(browser: Browser, developer: Caller, world: World) -> None:
     """Whatever somebody calls an app is shown as it is and does nothing."""
     name = '<script>alert(1)</script>"\u202e\u05d0 &amp;'
     app = developer.ok("POST", "/apps", app_body(name=name))["id"]
-    for path in ("/apps", f"/apps/{app}", f"/apps/{app}/delete", f"/apps/{app}/versions"):
+    (tenant,) = world.tenants(1)
+    developer.ok("PUT", f"/apps/{app}/availability", {"tenantIds": [tenant]})
+    parts = ("", "/delete", "/versions", f"/tenants/{tenant}/delete")
+    for path in ("/apps", *(f"/apps/{app}{part}" for part in parts)):
         text = browser.open(path).text
         assert "<script>alert" not in text
         assert "&lt;script&gt;alert(1)" in text
