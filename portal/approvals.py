@@ -37,10 +37,12 @@ async def reject(call: Operator, app: AppPath) -> Response:
 
 async def _judged(call: Call, number: int, verdict: Verdict) -> Response:
     async with call.writing() as connection:
-        return json_answer(await connection.run_sync(judge, number, verdict, call.moment.now))
+        return json_answer(await connection.run_sync(judge, number, verdict, call.moment.now, call.name))
 
 
-def judge(connection: Connection, number: int, verdict: Verdict, clock: Callable[[], datetime]) -> dict[str, Any]:
+def judge(
+    connection: Connection, number: int, verdict: Verdict, clock: Callable[[], datetime], who: str
+) -> dict[str, Any]:
     """Give the *verdict* on app *number*; its connections change with it, for tenants may act from now on.
 
     The time is read from *clock* when the app is locked.
@@ -57,7 +59,9 @@ def judge(connection: Connection, number: int, verdict: Verdict, clock: Callable
     now = clock()
     approved_at = now if verdict == "approved" else None
     connection.execute(
-        update(app).where(app.c.id == number).values(approval_status=verdict, approved_at=approved_at, modified_at=now)
+        update(app)
+        .where(app.c.id == number)
+        .values(approval_status=verdict, approved_at=approved_at, judged_at=now, judged_by=who, modified_at=now)
     )
     _touch(connection, number, now)
     if verdict == "approved":

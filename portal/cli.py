@@ -182,11 +182,11 @@ def add_tenant(
 def approve(app: int) -> None:
     """Approve a public app; its tenants see it from now on."""
     with transaction() as connection:
-        approvals.judge(connection, app, "approved", Clock().now)
+        approvals.judge(connection, app, "approved", Clock().now, "command line")
 
 
 @commands.command()
 def reject(app: int) -> None:
     """Reject a public app; no tenant sees it."""
     with transaction() as connection:
-        approvals.judge(connection, app, "rejected", Clock().now)
+        approvals.judge(connection, app, "rejected", Clock().now, "command line")

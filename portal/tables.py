@@ -178,6 +178,9 @@ app = Table(
     Column("distribution", String(16), nullable=False),
     Column("approval_status", String(16), nullable=False),
     _at("approved_at", nullable=True),
+    # The operator's last word on it, whichever it was.
+    _at("judged_at", nullable=True),
+    Column("judged_by", String(120)),
     # NULL once the app is deleted: the key is gone, not merely refused.
     Column("app_key", String(64), unique=True),
     Column("credential_management", String(16), nullable=False),

@@ -1,6 +1,7 @@
 """Signing in to the pages: sessions, forms of our own only, limits, and nobody else's pages."""
 
 import base64
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -209,14 +210,35 @@ def test_operator_approves_by_hand(world: World, browser: Browser, people: dict[
     arrived = browser.sign_in(people["operator"])
     assert "&lt;b&gt;Loud &amp; clear&lt;/b&gt;" in arrived.text
     done = browser.send(f"/approvals/{app}", "/approvals", verdict="approve")
-    assert f"App {app} is approved." in done.text
+    assert "&lt;b&gt;Loud &amp; clear&lt;/b&gt; is approved" in done.text
+    assert f"by <bdi>{people['operator']['name']}</bdi>" in done.text
+    assert re.search(r"<h2>Settled \(\d+\)</h2>(.|\n)*Loud &amp; clear", done.text)
     unclear = browser.send(f"/approvals/{app}", "/approvals", verdict="approve!")
     assert unclear.status_code == 400
     assert browser.send(f"/approvals/{10**30}", "/approvals", verdict="reject").status_code == 404
     assert [row["app"]["id"] for row in admin.listed("/app-access")] == [app]
     refused = browser.send(f"/approvals/{app}", "/approvals", verdict="reject")
     assert refused.status_code == 409
-    assert "settled" in refused.text
+    assert "is approved already, and an approved app cannot be rejected any more" in refused.text
+    assert browser.open(f"/approvals/{app}/reject").status_code == 409
+
+
+def test_operator_rejects_after_a_question(world: World, browser: Browser, people: dict[str, Any]) -> None:
+    """Rejecting says first what it means; afterwards it is told plainly, not as a success, and can be turned."""
+    developer = world.developer()
+    app = developer.ok("POST", "/apps", app_body(distribution="public", name=f"Shady {people['operator']['name']}"))
+    browser.sign_in(people["operator"])
+    assert re.search(r"<h2>Waiting \(\d+\)</h2>(.|\n)*" + app["name"], browser.open("/approvals").text)
+    path = f"/approvals/{app['id']}"
+    asked = browser.open(f"{path}/reject").text
+    assert f"Reject {app['name']} of " in asked
+    assert f'action="{path}"' in asked
+    assert 'name="verdict" value="reject"' in asked
+    assert developer.ok("GET", f"/apps/{app['id']}")["approvalStatus"] == "pending"
+    done = browser.send(path, f"{path}/reject", verdict="reject").text
+    assert f'<p class="said note" role="status">{app["name"]} is rejected; no tenant sees it.</p>' in done
+    assert "Rejected on " in done
+    assert "is approved" in browser.send(path, "/approvals", verdict="approve").text
 
 
 def test_signing_in_leads_back(browser: Browser, people: dict[str, Any]) -> None:
@@ -292,3 +314,18 @@ def test_guessing_at_many_names_is_limited() -> None:
     with pytest.raises(Problem, match="Too many calls"):
         rates.attempt("192.0.2.1", "another")
     rates.attempt("192.0.2.2", "name0")
+
+
+@pytest.mark.parametrize("path", ["/sign-in", "/apps", "/apps/new", "/pages/style.css", "/favicon.ico"])
+def test_heads_of_pages(browser: Browser, people: dict[str, Any], path: str) -> None:
+    """Whoever asks for the head of a page gets what a GET would get, without its body."""
+    browser.sign_in(people["developer"])
+    head = browser.http.head(path)
+    assert (head.status_code, head.content) == (200, b"")
+
+
+def test_wrong_password_is_typed_again(browser: Browser, people: dict[str, Any]) -> None:
+    """The name stays, and the cursor waits where the password goes."""
+    answer = browser.sign_in(people["developer"] | {"password": "x"})
+    assert f'value="{people["developer"]["username"]}"' in answer.text
+    assert 'type="password" autocomplete="current-password" required autofocus' in answer.text
