@@ -75,7 +75,7 @@ class Settings(BaseSettings):
     redis_url: Annotated[SecretStr, AfterValidator(_redis_url)] | None = None
     config: Path = Path("uptake.toml")
     data_dir: Path = Path(".uptake")
-    secret_key: Annotated[SecretStr, Field(min_length=16)] | None = None
+    secret_key: Annotated[SecretStr, Field(min_length=32)] | None = None
     dashboard_host: str = "127.0.0.1"
     dashboard_port: Port = 8000
     portal_host: str = "127.0.0.1"

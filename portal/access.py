@@ -1,6 +1,6 @@
 """API Application Access: what a tenant's admin sees, allows, upgrades, disables and revokes."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import Depends, Query, Response
 from pydantic import Field
@@ -49,12 +49,14 @@ class AccessListing(Paging):
     """Which page, and of one environment only when it is named."""
 
     environment: Environment | None = None
+    # Ours, beside the contract: what waits for the admin comes first, the rest by id.
+    sort: Literal["Id", "NewVersion"] = "Id"
 
 
 @router.get("", response_model=shapes.Page[shapes.Access])
 async def listed(call: Reader, asked: Annotated[AccessListing, Query()]) -> Response:
     """The apps that the tenant may see, one line for each environment it has."""
-    rows = rows_of(call.tenant, asked.environment)
+    rows = rows_of(call.tenant, asked.environment, newer_first=asked.sort == "NewVersion")
     async with call.reading() as connection:
         found = (await connection.execute(window(asked, rows))).all()
         in_play = await call.scopes.of(connection, {(row.app_id, row.version) for row in found if row.version})

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import Select, and_, bindparam, select
+from sqlalchemy import Select, and_, bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from portal.answers import stamp
@@ -31,6 +31,17 @@ VISIBLE = (
 )
 # Many tenants may accept at once, but none while a version is being released or the app deleted.
 VISIBLE_STILL = VISIBLE.with_for_update(read=True, of=app)
+# Who had an app that was deleted since; to all others it never was.
+HAD_IT = (
+    select(table.c.id)
+    .join(app, app.c.id == table.c.app_id)
+    .where(
+        app.c.deleted_at.is_not(None),
+        table.c.epoch > 0,
+        table.c.app_id == bindparam("of_app"),
+        table.c.tenant_id == bindparam("owner"),
+    )
+)
 ONE = select(table).where(
     table.c.app_id == bindparam("of_app"),
     table.c.tenant_id == bindparam("owner"),
@@ -42,12 +53,13 @@ SCOPES = select(version.c.number, version.c.scopes).where(
 )
 
 
-def rows_of(tenant: str, environment: Environment | None) -> Select[Any]:
+def rows_of(tenant: str, environment: Environment | None, *, newer_first: bool = False) -> Select[Any]:
     """Every connection the tenant's admin may act on, each with its app."""
     wanted = [table.c.tenant_id == tenant, table.c.removed_at.is_(None), APPROVED]
     if environment is not None:
         wanted.append(table.c.environment == environment)
-    return select(table, *APP[2:]).join(app, app.c.id == table.c.app_id).where(*wanted).order_by(table.c.id)
+    newer = [func.coalesce(table.c.version < app.c.latest_version, False).desc()] if newer_first else []
+    return select(table, *APP[2:]).join(app, app.c.id == table.c.app_id).where(*wanted).order_by(*newer, table.c.id)
 
 
 def view(seen: Record, row: Record, scopes: Any) -> dict[str, Any]:

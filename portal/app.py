@@ -34,6 +34,7 @@ from portal.pages.routes import in_words
 from portal.push import Pushing
 from portal.rates import Rates
 from portal.scopes_in_play import ScopesInPlay
+from portal.strict_transport import StrictTransport
 
 BASE = "/portal/v2"
 DEVELOPER = BASE + "/organization/{organization}"
@@ -48,7 +49,7 @@ class Choices:
     rates: Rates = field(default_factory=Rates)
     private_receivers: bool = False  # events go to addresses that are not public, too
     secret: str | None = None  # signs sessions; without one they end with the process
-    https_only: bool = False  # browsers send the session by https only
+    https_only: bool = False  # browsers send the session by https only, and come by nothing else
 
 
 def create_app(database: URL, chosen: Choices | None = None) -> FastAPI:
@@ -95,6 +96,8 @@ def create_app(database: URL, chosen: Choices | None = None) -> FastAPI:
         app.include_router(clock_setting.router, prefix=BASE)
     site.install(app, choices.secret, https_only=choices.https_only)
     app.add_middleware(BodyLimit)
+    if choices.https_only:
+        app.add_middleware(StrictTransport)
     return app
 
 

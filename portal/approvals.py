@@ -1,5 +1,6 @@
 """The operator's side: a public app is approved or rejected, once, before any tenant sees it."""
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -36,11 +37,16 @@ async def reject(call: Operator, app: AppPath) -> Response:
 
 async def _judged(call: Call, number: int, verdict: Verdict) -> Response:
     async with call.writing() as connection:
-        return json_answer(await connection.run_sync(judge, number, verdict, call.now))
+        return json_answer(await connection.run_sync(judge, number, verdict, call.moment.now, call.name))
 
 
-def judge(connection: Connection, number: int, verdict: Verdict, now: datetime) -> dict[str, Any]:
-    """Give the *verdict* on app *number*; its connections change with it, for tenants may act from now on."""
+def judge(
+    connection: Connection, number: int, verdict: Verdict, clock: Callable[[], datetime], who: str
+) -> dict[str, Any]:
+    """Give the *verdict* on app *number*; its connections change with it, for tenants may act from now on.
+
+    The time is read from *clock* when the app is locked.
+    """
     row = connection.execute(select(app).where(app.c.id == number).with_for_update()).first()
     if row is None:
         raise missing("app")
@@ -50,9 +56,12 @@ def judge(connection: Connection, number: int, verdict: Verdict, now: datetime) 
         raise Problem(409, "approval_settled", f"The app's approval is settled: {row.approval_status}.")
     if row.approval_status == verdict:
         return {"id": number, "approvalStatus": verdict, "approvedOn": stamp(row.approved_at)}
+    now = clock()
     approved_at = now if verdict == "approved" else None
     connection.execute(
-        update(app).where(app.c.id == number).values(approval_status=verdict, approved_at=approved_at, modified_at=now)
+        update(app)
+        .where(app.c.id == number)
+        .values(approval_status=verdict, approved_at=approved_at, judged_at=now, judged_by=who, modified_at=now)
     )
     _touch(connection, number, now)
     if verdict == "approved":

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Self
 
 from fastapi import Depends, Header, Query, Response
 from pydantic import ConfigDict, Field, model_validator
-from sqlalchemy import bindparam, func, insert, select, update
+from sqlalchemy import Text, bindparam, cast, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from portal import routes, shapes
@@ -27,7 +27,7 @@ from portal.fields import (
     TenantId,
 )
 from portal.idempotency import ONCE
-from portal.listing import Listing, Several, paged, total, window
+from portal.listing import Listing, Several, Words, paged, total, window
 from portal.living import living_app, locked_app
 from portal.problems import Problem
 from portal.tables import Record, availability, version
@@ -78,6 +78,7 @@ class AppListing(Listing):
     distribution: Distribution | None = None
     approval_status: Annotated[list[ApprovalStatus], Several] | None = None
     include_deleted: bool = False
+    search: Words | None = None
 
 
 def shown(row: Record, audience: int) -> dict[str, Any]:
@@ -113,6 +114,9 @@ async def listed(call: Reader, asked: Annotated[AppListing, Query()]) -> Respons
         wanted.append(app_table.c.distribution == asked.distribution)
     if asked.approval_status is not None:
         wanted.append(app_table.c.approval_status.in_(asked.approval_status))
+    if asked.search:
+        by_name = app_table.c.name.icontains(asked.search, autoescape=True)
+        wanted.append(by_name | cast(app_table.c.id, Text).startswith(asked.search, autoescape=True))
     rows = select(app_table, AUDIENCE.label("audience")).where(*wanted).order_by(*asked.order(app_table))
     async with call.reading() as connection:
         found = (await connection.execute(window(asked, rows))).all()

@@ -15,7 +15,7 @@ from portal.callers import Call, developer
 from portal.endings import removed
 from portal.events import tell
 from portal.fields import AppPath, Body, Note, TenantId, TenantPath
-from portal.listing import Paging, paged, total, window
+from portal.listing import Paging, Words, called, paged, total, window
 from portal.living import living_app, locked_app
 from portal.problems import Problem, missing
 from portal.tables import Record, availability, tenant
@@ -26,12 +26,20 @@ router = routes.router("availability", prefix="/apps/{app}/availability")
 Reader = Annotated[Call, Depends(developer("dp.app.apps:r"))]
 Writer = Annotated[Call, Depends(developer("dp.app.apps:w"))]
 LIMIT = 2000
+# How many of the ids that are wrong a message names.
+NAMED = 10
 
 
 class Entry(Body):
     """What the developer notes about one tenant."""
 
     note: Note = ""
+
+
+class Audience(Paging):
+    """Which page, and only those who are called so when that is asked."""
+
+    search: Words | None = None
 
 
 class Entries(Body):
@@ -45,7 +53,7 @@ async def customers_of(connection: AsyncConnection, tenants: Sequence[str]) -> d
     rows = await connection.execute(select(tenant.c.id, tenant.c.customer).where(tenant.c.id.in_(tenants)))
     found: dict[str, str] = {row.id: row.customer for row in rows}
     if unknown := sorted(set(tenants) - set(found)):
-        raise Problem(404, "not_found", f"No such tenant: {', '.join(unknown[:10])}.", tenantIds=unknown)
+        raise _refused(404, "not_found", f"No such tenant: {_some(unknown)}.", tenantIds=unknown)
     return found
 
 
@@ -53,7 +61,7 @@ async def one_customer(connection: AsyncConnection, distribution: str, tenants: 
     """The same for a new app; 409 when a private one names tenants of two customers."""
     customers = await customers_of(connection, tenants)
     if distribution == "private" and len(set(customers.values())) > 1:
-        raise Problem(409, "second_customer", "A private app serves one customer; these tenants belong to several.")
+        raise _refused(409, "second_customer", "A private app serves one customer; these tenants belong to several.")
     return customers
 
 
@@ -101,12 +109,15 @@ def _shown(row: Record) -> dict[str, Any]:
 
 
 @router.get("", response_model=shapes.Page[shapes.Entry])
-async def listed(call: Reader, app: AppPath, asked: Annotated[Paging, Query()]) -> Response:
+async def listed(call: Reader, app: AppPath, asked: Annotated[Audience, Query()]) -> Response:
     """Who may see the app."""
     async with call.reading() as connection:
         await living_app(connection, call, app)
-        found = (await connection.execute(window(asked, _entries(app)))).all()
-        count = await total(connection, asked, _entries(app))
+        rows = _entries(app)
+        if asked.search:
+            rows = rows.where(availability.c.tenant_id.in_(called(asked.search)))
+        found = (await connection.execute(window(asked, rows))).all()
+        count = await total(connection, asked, rows)
     return paged(asked, [_shown(row) for row in found], count)
 
 
@@ -166,13 +177,35 @@ async def _add(connection: AsyncConnection, call: Call, app: int, notes: Mapping
     present: dict[str, str] = {entry.tenant_id: entry.customer for entry in there}
     new = {one: note for one, note in notes.items() if one not in present}
     if len(present) + len(new) > LIMIT:
-        raise Problem(409, "limit_exceeded", f"An app has at most {LIMIT} tenant ids.", limit=LIMIT)
-    if row.distribution == "private" and len({*present.values(), *customers.values()}) > 1:
-        raise Problem(409, "second_customer", "A private app serves one customer; this tenant id belongs to another.")
+        said = f"An app has at most {LIMIT} tenant IDs; with these it would have {len(present) + len(new)}."
+        raise _refused(409, "limit_exceeded", said, limit=LIMIT)
+    if row.distribution == "private":
+        _same_customer(present, customers)
     await make_available(connection, call, app, new)
     if new:
         await _touch(connection, call, app)
     return len(new)
+
+
+def _same_customer(present: Mapping[str, str], customers: Mapping[str, str]) -> None:
+    """409 when tenants of a private app would be of two customers; it names those that do not belong."""
+    if len({*present.values(), *customers.values()}) <= 1:
+        return
+    if others := sorted(one for one, customer in customers.items() if customer not in present.values() and present):
+        said = f"A private app serves one customer; these belong to another: {_some(others)}."
+        raise _refused(409, "second_customer", said, tenantIds=others)
+    raise _refused(409, "second_customer", "A private app serves one customer; these tenants belong to several.")
+
+
+def _refused(status: int, code: str, said: str, **data: Any) -> Problem:
+    """A problem of the tenant ids that were sent, told beside them on a form."""
+    return Problem(status, code, said, errors={"tenantIds": [said]}, **data)
+
+
+def _some(tenants: Sequence[str]) -> str:
+    """The first of them, and how many more there are."""
+    more = len(tenants) - NAMED
+    return ", ".join(tenants[:NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 async def _count(connection: AsyncConnection, app: int) -> int:

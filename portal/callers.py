@@ -9,7 +9,7 @@ from fastapi import Request
 from sqlalchemy import bindparam, exists, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from portal.clock import Clock
+from portal.clock import Moment
 from portal.credentials import hashed
 from portal.fields import OrganizationPath, TenantPath
 from portal.idempotency import Keyed
@@ -57,7 +57,7 @@ class Call:
 
     writer: AsyncEngine
     reader: AsyncEngine
-    now: datetime
+    moment: Moment
     client: int
     name: str
     faithful: bool
@@ -66,6 +66,11 @@ class Call:
     organization: int = 0
     tenant: str = ""
     scope: str = ""
+
+    @property
+    def now(self) -> datetime:
+        """When the call did its work; ask for it once the rows that it changes are locked."""
+        return self.moment.now()
 
     def reading(self) -> AbstractAsyncContextManager[AsyncConnection]:
         """A connection on which every statement is a transaction of its own."""
@@ -121,11 +126,10 @@ def call_of(
 ) -> Call:
     """A call of somebody who has shown that they may make it."""
     state = request.app.state
-    clock: Clock = state.clock
     return Call(
         writer=state.engine,
         reader=state.reader,
-        now=clock.now(),
+        moment=Moment(state.clock),
         client=client,
         name=name,
         faithful=faithful,

@@ -20,6 +20,7 @@ from portal.database import SetupError, address, connected, require_schema
 from portal.people_cli import people
 from portal.problems import Problem
 from portal.rates import CALLS_PER_SECOND, TOKENS_PER_MINUTE, Rates
+from portal.serving import configured, proxies, session_key
 from portal.telling import Out, made, transaction
 
 log = structlog.get_logger()
@@ -29,6 +30,20 @@ tenants = typer.Typer(no_args_is_help=True, help="Customers' accounts.")
 commands.add_typer(organizations, name="organization")
 commands.add_typer(tenants, name="tenant")
 commands.add_typer(people, name="person")
+
+
+Secret = Annotated[
+    str | None,
+    typer.Option(
+        envvar="UPTAKE_SECRET_KEY", help="Signs sessions; left out: they end with the process.", show_default=False
+    ),
+]
+TrustedProxies = Annotated[
+    str,
+    typer.Option(
+        envvar="UPTAKE_PORTAL_TRUSTED_PROXIES", help="Addresses and networks whose X-Forwarded-For is believed."
+    ),
+]
 
 
 def main() -> None:
@@ -54,27 +69,23 @@ def serve(  # noqa: PLR0913, PLR0917 - one argument per option
     private_receivers: Annotated[
         bool, typer.Option(help="Send events to addresses that are not public, and without TLS.")
     ] = False,
-    secret: Annotated[
-        str | None,
-        typer.Option(
-            envvar="UPTAKE_SECRET_KEY", help="Signs sessions; left out: they end with the process.", show_default=False
-        ),
-    ] = None,
-    https_only: Annotated[bool, typer.Option(help="Let browsers send the session by https only.")] = False,
+    secret: Secret = None,
+    https_only: Annotated[bool, typer.Option(help="Let browsers come, and send the session, by https only.")] = False,
+    trusted_proxies: TrustedProxies = "",
 ) -> None:
     """Serve the API and the pages until SIGTERM or Ctrl-C; calls that are under way are finished first."""
+    key, trusted = session_key(secret), proxies(trusted_proxies)
     database = address()
     require_schema(database)
     chosen = Choices(
         demo_clock=demo_clock,
         rates=Rates(rate, token_rate),
         private_receivers=private_receivers,
-        secret=secret,
+        secret=key,
         https_only=https_only,
     )
     app = create_app(database, chosen)
-    level = _logging()
-    config = uvicorn.Config(app, log_level=level, access_log=False, timeout_graceful_shutdown=10)
+    config = configured(app, _logging(), trusted)
     with _bound(host, port) as listening:
         log.info("portal.serves", address=f"http://{host}:{listening.getsockname()[1]}")
         uvicorn.Server(config).run(sockets=[listening])
@@ -171,11 +182,11 @@ def add_tenant(
 def approve(app: int) -> None:
     """Approve a public app; its tenants see it from now on."""
     with transaction() as connection:
-        approvals.judge(connection, app, "approved", Clock().now())
+        approvals.judge(connection, app, "approved", Clock().now, "command line")
 
 
 @commands.command()
 def reject(app: int) -> None:
     """Reject a public app; no tenant sees it."""
     with transaction() as connection:
-        approvals.judge(connection, app, "rejected", Clock().now())
+        approvals.judge(connection, app, "rejected", Clock().now, "command line")

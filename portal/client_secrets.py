@@ -151,7 +151,9 @@ async def _create(connection: AsyncConnection, call: Call, row: Record) -> Respo
     if row.client_id is None:
         raise Problem(409, "not_connected", "The tenant has not allowed the app; there is no client id yet.")
     if (await connection.execute(COUNT, {"access": row.client_id})).scalar_one() >= ACTIVE:
-        raise Problem(409, "limit_exceeded", f"At most {ACTIVE} secrets work at a time; end one first.", limit=ACTIVE)
+        raise Problem(
+            409, "limit_exceeded", f"At most {ACTIVE} secrets work at a time; revoke one first.", limit=ACTIVE
+        )
     value = new_secret()
     values = {"access_id": row.client_id, "hash": hashed(value), "value_prefix": value[:6]}
     values |= {"created_at": call.now, "created_by": call.name}

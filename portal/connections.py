@@ -2,19 +2,20 @@
 
 from collections.abc import Iterable, Sequence
 from operator import eq, lt
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 from fastapi import Depends, Query, Response
 from pydantic import Field
-from sqlalchemy import ColumnElement, Select, and_, case, select
+from sqlalchemy import ColumnElement, Select, and_, case, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from portal import routes, shapes
 from portal.answers import json_answer, stamp
 from portal.callers import Call, developer
 from portal.client_secrets import of_connections
+from portal.endings import HAD_ACCESS
 from portal.fields import AppPath, ConnectionPath, Environment, Status, TenantId
-from portal.listing import Listing, Several, asked_for, paged, total, window
+from portal.listing import Listing, Several, Words, asked_for, called, paged, total, window
 from portal.living import living_app
 from portal.problems import missing
 from portal.tables import Record, tenant
@@ -41,7 +42,7 @@ class ConnectionListing(Listing):
     environment: Environment | None = None
     resource_owner: Annotated[list[TenantId], Several, Field(max_length=50)] | None = None
     # Ours, beside the contract: what a person types to find a tenant.
-    search: Annotated[str, Field(max_length=120, pattern=r"^[^\x00]*$")] | None = None
+    search: Words | None = None
 
     def conditions(self, table: Any) -> list[ColumnElement[bool]]:
         """All filters, over the table's own columns, so that a page can be cut before anything is joined."""
@@ -54,16 +55,10 @@ class ConnectionListing(Listing):
         if self.resource_owner is not None:
             found.append(columns.tenant_id.in_(self.resource_owner))
         if self.search:
-            found.append(columns.tenant_id.in_(_called(self.search)))
+            found.append(columns.tenant_id.in_(called(self.search)))
         if self.status is not None:
             found.append(_in_status(self.status))
         return [*found, *super().conditions(table)]
-
-
-def _called(words: str) -> Select[Any]:
-    """The tenants whose name holds *words*, or whose id begins so."""
-    by_name = tenant.c.name.icontains(words, autoescape=True)
-    return select(tenant.c.id).where(by_name | tenant.c.id.startswith(words, autoescape=True))
 
 
 def _in_status(wanted: Iterable[str]) -> ColumnElement[bool]:
@@ -139,6 +134,26 @@ async def whole(connection: AsyncConnection, call: Call, found: Sequence[Record]
         shown(row, in_play.get((row.app_id, row.version), []), secrets.get(row.client_id, []), faithful=call.faithful)
         for row in found
     ]
+
+
+class Running(NamedTuple):
+    """How many tenants have access to an app in production, and how many of them on its latest version."""
+
+    connected: int = 0
+    latest: int = 0
+
+
+async def adoption(connection: AsyncConnection, apps: Sequence[int]) -> dict[int, Running]:
+    """The adoption of each of *apps*; who never connected, or not any more, is not counted."""
+    newest = func.count().filter(table.c.version == app_table.c.latest_version)
+    counted = (
+        select(table.c.app_id, func.count(), newest)
+        .join(app_table, app_table.c.id == table.c.app_id)
+        .where(table.c.app_id.in_(apps), table.c.environment == "production", table.c.removed_at.is_(None), HAD_ACCESS)
+        .group_by(table.c.app_id)
+    )
+    found = {number: Running(connected, latest) for number, connected, latest in await connection.execute(counted)}
+    return dict.fromkeys(apps, Running()) | found
 
 
 @router.get("/connections", response_model=shapes.Page[shapes.Connection])

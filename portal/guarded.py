@@ -1,14 +1,15 @@
 """The platform's own API, as far as it takes to see scopes at work: a sample resource behind each of them.
 
 `GET` asks for View, `POST` for Modify, of the scope that the path names, and what counts is what is *in play* for
-that tenant now: the scopes of the version that its admin accepted last.
+that tenant now: the scopes of the version that its admin accepted last. A token that was fetched for some of them
+by name opens those only.
 """
 
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
 from fastapi import Depends, Query, Request, Response
-from sqlalchemy import bindparam, func, insert, select
+from sqlalchemy import bindparam, case, func, insert, select
 
 from portal import routes, shapes
 from portal.answers import json_answer, stamp
@@ -30,6 +31,7 @@ IN_PLAY = (
         app.c.app_key,
         app.c.name,
         version.c.scopes,
+        case((token.c.narrowed, token.c.scopes)).label("asked_for"),
         (token.c.expires_at > func.now()).label("fresh"),
     )
     .select_from(
@@ -77,6 +79,9 @@ def scoped(level: str) -> Callable[..., Awaitable[Call]]:
         wanted = f"{scope.name}:{level}"
         if wanted not in found.scopes:
             why = f"The scope {wanted} is not in play for this tenant: its admin accepted version {found.version}."
+            raise Problem(403, "scope_missing", why, requiredScopes=[wanted], version=found.version)
+        if found.asked_for is not None and wanted not in found.asked_for:
+            why = f"The token was fetched for other scopes than {wanted}; fetch one for this scope too."
             raise Problem(403, "scope_missing", why, requiredScopes=[wanted], version=found.version)
         return call_of(request, client=0, name=found.name, tenant=tenant, scope=scope.name)
 

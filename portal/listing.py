@@ -13,6 +13,7 @@ from sqlalchemy.sql import FromClause
 
 from portal.answers import page_answer
 from portal.fields import Instant
+from portal.tables import tenant
 
 
 def _split(value: object) -> object:
@@ -30,6 +31,8 @@ Several = BeforeValidator(_split)
 Signed = BeforeValidator(_signed)
 # What `sort` may name, and the column behind each name.
 SORTS = {"Id": "id", "CreatedOn": "created_at", "ModifiedOn": "modified_at"}
+# Ours, beside the contract: what a person types to find something.
+Words = Annotated[str, Field(max_length=120, pattern=r"^[^\x00]*$")]
 Id = Annotated[int, Field(ge=1, lt=2**63)]
 
 
@@ -79,6 +82,12 @@ class Listing(Paging):
 def asked_for(*filters: tuple[Any, Callable[[Any, Any], Any], object]) -> list[ColumnElement[bool]]:
     """Those of *filters* (column, comparison, value) that were given a value."""
     return [compare(column, value) for column, compare, value in filters if value is not None]
+
+
+def called(words: str) -> Select[Any]:
+    """The tenants whose name holds *words*, or whose id begins so."""
+    by_name = tenant.c.name.icontains(words, autoescape=True)
+    return select(tenant.c.id).where(by_name | tenant.c.id.startswith(words, autoescape=True))
 
 
 def sorting(text: str, names: dict[str, str]) -> tuple[str, bool]:

@@ -3,22 +3,24 @@
 import asyncio
 import hashlib
 import secrets
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerifyMismatchError
 from sqlalchemy import bindparam, select
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from portal.tables import Record, client, organization, person, tenant
 
 _hasher = PasswordHasher()
-# Each verification takes 64 MB and a core for tens of milliseconds: those who come in a crowd take turns.
-_turns = asyncio.Semaphore(2)
+# Each verification takes 64 MB and a core for tens of milliseconds: those who come in a crowd take turns, on threads
+# of their own, for the event loop's are needed to look up the names of receivers.
+_turns = ThreadPoolExecutor(2, thread_name_prefix="argon2")
 # Verified when there is no such person, so that a name that exists cannot be told by the time of the answer.
 _NOBODY = _hasher.hash(secrets.token_urlsafe(16))
 
-_WHO = (
+WHO = (
     select(
         person.c.id,
         person.c.username,
@@ -36,8 +38,7 @@ _WHO = (
     .outerjoin(organization, organization.c.id == client.c.organization_id)
     .outerjoin(tenant, tenant.c.id == client.c.tenant_id)
 )
-BY_NAME = _WHO.where(person.c.username == bindparam("given"))
-BY_ID = _WHO.where(person.c.id == bindparam("given"))
+BY_NAME = WHO.where(person.c.username == bindparam("given"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,23 +81,15 @@ def hashed_password(password: str) -> str:
     return _hasher.hash(password)
 
 
-async def signed_in(connection: AsyncConnection, username: str, password: str) -> Visitor | None:
+async def signed_in(engine: AsyncEngine, username: str, password: str) -> Visitor | None:
     """Whoever has this name and *password*; None when nobody does."""
-    row = (await connection.execute(BY_NAME, {"given": username})).first()
+    # Let go before the wait for a turn: a crowd at the sign-in must not keep the calls from their connections.
+    async with engine.connect() as connection:
+        row = (await connection.execute(BY_NAME, {"given": username})).first()
     stored = _NOBODY if row is None else row.password_hash
     # Argon2 takes tens of milliseconds on purpose, which other calls must not wait for.
-    async with _turns:
-        fits = await asyncio.to_thread(_fits, stored, password)
+    fits = await asyncio.get_running_loop().run_in_executor(_turns, _fits, stored, password)
     return Visitor.of(row) if row is not None and fits else None
-
-
-async def known(connection: AsyncConnection, number: int, mark: str) -> Visitor | None:
-    """The visitor of a session that was begun with the present password; None when that is over."""
-    row = (await connection.execute(BY_ID, {"given": number})).first()
-    if row is None:
-        return None
-    visitor = Visitor.of(row)
-    return visitor if secrets.compare_digest(visitor.mark, mark) else None
 
 
 def _fits(stored: str, password: str) -> bool:

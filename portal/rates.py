@@ -28,10 +28,14 @@ class Rate:
         """Let *caller* make a call, for now at the least price; the headers to tell. Raises a Problem (429)."""
         if self._limit is None:
             return {}
-        if not self._counter.test(self._limit, caller, cost=CALL):
-            raise Problem(429, "rate_limited", "Too many calls; wait as Retry-After says.", headers=self._told(caller))
+        self.require(caller)
         self._counter.hit(self._limit, caller, cost=UNCHANGED)
         return self._told(caller)
+
+    def require(self, caller: str) -> None:
+        """Raise a Problem (429) when *caller* may make no call now; nothing is counted."""
+        if self._limit is not None and not self._counter.test(self._limit, caller, cost=CALL):
+            raise Problem(429, "rate_limited", "Too many calls; wait as Retry-After says.", headers=self._told(caller))
 
     def charge(self, caller: str) -> None:
         """Take the rest of the price of a call that had an answer of its own."""
@@ -63,7 +67,24 @@ class Rates:
         self.calls = Rate(RateLimitItemPerSecond(calls_per_second * CALL) if calls_per_second else None)
         self._sign_ins = Rate(RateLimitItemPerMinute(SIGN_INS_PER_MINUTE * CALL))
         self._addresses = Rate(RateLimitItemPerMinute(sign_ins_per_address * CALL) if sign_ins_per_address else None)
-        self.tokens = Rate(RateLimitItemPerMinute(tokens_per_minute * CALL) if tokens_per_minute else None)
+        tokens = RateLimitItemPerMinute(tokens_per_minute * CALL) if tokens_per_minute else None
+        self._tokens, self._refused_tokens = Rate(tokens), Rate(tokens)
+
+    def ask_for_token(self, address: str, client: str) -> None:
+        """Let *address* show a secret of *client*; nothing is counted before it is known to be right. Problem (429)."""
+        self._tokens.require(client)
+        self._refused_tokens.require(f"{address} {client}")
+
+    def refuse_token(self, address: str, client: str) -> None:
+        """Count a wrong secret, for who showed it alone: nobody uses up what another client may fetch."""
+        self._refused_tokens.admit(f"{address} {client}")
+        self._refused_tokens.charge(f"{address} {client}")
+
+    def issue_token(self, client: str) -> dict[str, str]:
+        """Count a token of *client*, from wherever it asks; the headers to tell. Raises a Problem (429)."""
+        told = self._tokens.admit(client)
+        self._tokens.charge(client)
+        return told
 
     def attempt(self, address: str, name: str) -> None:
         """Let *address* try to sign in as *name*: enough for typing mistakes, nothing for guessing. Problem (429).

@@ -1,11 +1,11 @@
-"""What a token says to whoever holds it: a signed JWT (RFC 9068) with the scopes it opens, as the platform's own are.
+"""What a token says to whoever holds it: a signed JWT (RFC 9068) whose scopes are an array, as in the platform's own.
 
 The portal itself looks a token up by its hash, so that it ends at once; the signature is for who reads it elsewhere.
 """
 
 import asyncio
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -19,6 +19,8 @@ from portal.answers import json_answer
 from portal.tables import signing_key
 
 ISSUER = "urn:portal"
+# The one resource that these tokens are for: this portal's own API, with the one that it guards.
+AUDIENCE = "urn:portal:api"
 BITS = 2048
 HEADER = {"alg": "RS256", "typ": "at+jwt"}
 router = APIRouter()
@@ -45,12 +47,18 @@ class Signer:
         return self._key
 
 
-def signed(key: RSAKey, client: str, tenant: str | None, scopes: Sequence[str], now: int, seconds: int) -> str:
-    """A token for *client* that no other is equal to, good for *seconds* from *now*; *tenant* where it has one."""
+def signed(key: RSAKey, client: str, owner: Mapping[str, str], scopes: Sequence[str], now: int, seconds: int) -> str:
+    """A token for *client* that no other is equal to, good for *seconds* from *now*.
+
+    *owner* is the claim that names its organization or its tenant; an operator's has none.
+    """
     claims: dict[str, Any] = {
         "iss": ISSUER,
+        "aud": AUDIENCE,
+        # Nobody stands behind a client that shows its own credentials: it is the subject itself (RFC 9068, 2.2).
+        "sub": client,
         "client_id": client,
-        **({} if tenant is None else {"tenant": tenant}),
+        **owner,
         "scope": list(scopes),
         "jti": secrets.token_hex(16),
         "iat": now,

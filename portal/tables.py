@@ -125,6 +125,18 @@ person = Table(
     _at("created_at"),
 )
 
+session = Table(
+    "session",
+    metadata,
+    # Of the key in the browser's cookie, as of tokens.
+    Column("hash", LargeBinary, primary_key=True),
+    Column("person_id", ForeignKey(f"{SCHEMA}.person.id", ondelete="CASCADE"), nullable=False),
+    # By PostgreSQL's own clock: eight hours after it a session is over, whatever was done meanwhile.
+    _at("began_at"),
+    # Serves the removal of a person's sessions that are over.
+    Index("session_person_ix", "person_id", "began_at"),
+)
+
 signing_key = Table(
     "signing_key",
     metadata,
@@ -144,6 +156,8 @@ token = Table(
     # Named by its client id, which ends with the access, so that the token does too.
     Column("access_id", String(64)),
     Column("scopes", ARRAY(Text), nullable=False),
+    # Fetched for these scopes by name, so that it opens no others, whatever else is in play or comes into play.
+    Column("narrowed", Boolean, nullable=False, server_default=text("false")),
     # By PostgreSQL's own clock, never by the demo's.
     _at("expires_at"),
     # Serves the removal of a client's expired tokens when it asks for a new one.
@@ -164,6 +178,9 @@ app = Table(
     Column("distribution", String(16), nullable=False),
     Column("approval_status", String(16), nullable=False),
     _at("approved_at", nullable=True),
+    # The operator's last word on it, whichever it was.
+    _at("judged_at", nullable=True),
+    Column("judged_by", String(120)),
     # NULL once the app is deleted: the key is gone, not merely refused.
     Column("app_key", String(64), unique=True),
     Column("credential_management", String(16), nullable=False),

@@ -5,16 +5,19 @@ from typing import NamedTuple
 from urllib.parse import parse_qsl
 
 from fastapi import APIRouter, Request, Response
-from sqlalchemy import BigInteger, bindparam, cast, delete, func, insert, select, text
+from sqlalchemy import BigInteger, Text, bindparam, cast, delete, func, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from portal import shapes
 from portal.answers import json_answer
 from portal.credentials import hashed, matches
+from portal.rates import Rates
 from portal.signing import signed
 from portal.tables import client, client_secret, connection, token, version
 
 LIFETIME_SECONDS = 900
+# As long as the columns; a longer one is nobody's, and is not remembered by the limits.
+MAX_CLIENT_ID = 64
 FORM = {
     "required": True,
     "content": {
@@ -37,7 +40,9 @@ router = APIRouter(tags=["token"])
 
 # By PostgreSQL's own clock, as the end of every token is.
 NOW = cast(func.extract("epoch", func.now()), BigInteger).label("now")
-FIND = select(client.c.id, client.c.tenant_id, client.c.secret_hash, client.c.scopes, NOW).where(
+# An operator's client acts for nobody.
+OWNER = func.coalesce(client.c.tenant_id, cast(client.c.organization_id, Text)).label("owner")
+FIND = select(client.c.id, client.c.kind, OWNER, client.c.secret_hash, client.c.scopes, NOW).where(
     client.c.client_id == bindparam("asking")
 )
 # A connection whose access is on: its scopes are those of the version that the tenant's admin accepted.
@@ -59,16 +64,17 @@ ISSUE = insert(token).values(
     client_id=bindparam("owner"),
     access_id=bindparam("access"),
     scopes=bindparam("granted"),
+    narrowed=bindparam("by_name"),
     expires_at=func.now() + text(f"interval '{LIFETIME_SECONDS} seconds'"),
 )
 
 
 class _Holder(NamedTuple):
-    """Who asks: a client, or a connection by its client id; the scopes it holds, and whose tenant's they are."""
+    """Who asks: a client, or a connection by its client id; for whom it acts, and the scopes it holds."""
 
     client: int | None
     access: str | None
-    tenant: str | None
+    owner: Mapping[str, str]
     scopes: list[str]
     now: int
 
@@ -101,30 +107,39 @@ async def issue(request: Request) -> Response:
     if form.get("grant_type") != "client_credentials":
         return _refused("unsupported_grant_type" if form.get("grant_type") else "invalid_request")
     asking, secret = form.get("client_id", "").replace("\0", ""), form.get("client_secret", "")
-    told = request.app.state.rates.tokens.admit(asking)
-    request.app.state.rates.tokens.charge(asking)
+    if len(asking) > MAX_CLIENT_ID:
+        return _refused("invalid_client")
+    rates: Rates = request.app.state.rates
+    address = request.client.host if request.client else ""
+    rates.ask_for_token(address, asking)
     engine = request.app.state.engine
     # Before the transaction, which must not wait for a second connection of the pool.
     key = await request.app.state.signer.key(engine)
     async with engine.begin() as database:
         found = await _holder(database, asking, secret)
         if found is None:
+            rates.refuse_token(address, asking)
             return _refused("invalid_client")
+        told = rates.issue_token(asking)
         granted = _granted(form, found.scopes)
         if granted is None:
             return _refused("invalid_scope")
-        bearer = signed(key, asking, found.tenant, granted, found.now, LIFETIME_SECONDS)
+        bearer = signed(key, asking, found.owner, granted, found.now, LIFETIME_SECONDS)
         named = {"owner": found.client, "access": found.access}
         await database.execute(FORGET, named)
-        await database.execute(ISSUE, {"digest": hashed(bearer), "granted": granted, **named})
-    answer = json_answer(
-        {
-            "access_token": bearer,
-            "expires_in": LIFETIME_SECONDS,
-            "token_type": "Bearer",
-            "scope": " ".join(granted),
-        }
-    )
+        by_name = bool(form.get("scope", "").split())
+        await database.execute(ISSUE, {"digest": hashed(bearer), "granted": granted, "by_name": by_name, **named})
+    return _issued(bearer, granted, told)
+
+
+def _issued(bearer: str, granted: list[str], told: Mapping[str, str]) -> Response:
+    body = {
+        "access_token": bearer,
+        "expires_in": LIFETIME_SECONDS,
+        "token_type": "Bearer",
+        "scope": " ".join(granted),
+    }
+    answer = json_answer(body)
     answer.headers["Cache-Control"] = "no-store"
     answer.headers.update(told)
     return answer
@@ -134,8 +149,9 @@ async def _holder(database: AsyncConnection, asking: str, secret: str) -> _Holde
     """Who shows this id and *secret*; None when nobody does."""
     row = (await database.execute(FIND, {"asking": asking})).first()
     if row is not None:
-        return _Holder(row.id, None, row.tenant_id, row.scopes, row.now) if matches(secret, row.secret_hash) else None
+        owner = {} if row.owner is None else {row.kind: row.owner}
+        return _Holder(row.id, None, owner, row.scopes, row.now) if matches(secret, row.secret_hash) else None
     for one in (await database.execute(IN_PLAY, {"asking": asking})).all():
         if matches(secret, one.hash):
-            return _Holder(None, asking, one.tenant_id, one.scopes, one.now)
+            return _Holder(None, asking, {"tenant": one.tenant_id}, one.scopes, one.now)
     return None

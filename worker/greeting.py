@@ -22,6 +22,7 @@ def greeting(chosen: Settings, demo: Demo | None) -> Iterator[str]:
         yield f"  portal     http://{chosen.portal_host}:{chosen.portal_port} (the demo's; sign in as one of these)"
         for username, password in demo.people:
             yield f"             {username:<10} password {password}"
+        yield f"             (these passwords are kept in {_short(demo.config.parent / 'people.json')})"
     yield "  worker     polls, records, judges, alerts and reminds; beat rings for it"
     yield f"  databases  {_databases(chosen)}"
     yield f"  rules      {_short(demo.config if demo else chosen.config)}"

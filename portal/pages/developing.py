@@ -1,18 +1,21 @@
 """The developer's pages about an app as such: My Apps, New App, its details and its end."""
 
 from typing import Any
+from urllib.parse import urlencode
 
 from fastapi import Request, Response
 from pydantic import ValidationError
 from starlette.datastructures import FormData
 
-from portal import apps
+from portal import apps, connections
 from portal.callers import Call
 from portal.catalogue import CATALOGUE
 from portal.fields import AppPath
 from portal.pages import routes
-from portal.pages.views import At, faults, onwards, page, told
+from portal.pages.once import Once, once
+from portal.pages.views import At, Search, onwards, page, past_the_end, told
 from portal.pages.visiting import Developer
+from portal.pages.wording import faults
 from portal.problems import Problem
 
 router = routes.router()
@@ -29,11 +32,19 @@ EMPTY = {
 
 
 @router.get("/apps")
-async def listed(call: Developer, request: Request, at: At = 1) -> Response:
+async def listed(call: Developer, request: Request, at: At = 1, search: Search = "") -> Response:
     """My Apps: what each is called, who may see it, and which version is the latest."""
-    asked = apps.AppListing(page=at, page_size=PER_PAGE, include_total=True, sort="Id")
+    asked = apps.AppListing(page=at, page_size=PER_PAGE, include_total=True, sort="Id", search=search)
     found = told(await apps.listed(call, asked))
-    return page(request, "my_apps.html", found=found)
+    async with call.reading() as connection:
+        running = await connections.adoption(connection, [app["id"] for app in found["data"]])
+    more = {
+        "found": found,
+        "running": running,
+        "search": search,
+        "asked": urlencode({"search": search} if search else {}),
+    }
+    return past_the_end(request, found) or page(request, "my_apps.html", **more)
 
 
 @router.get("/apps/new")
@@ -45,16 +56,16 @@ async def blank(call: Developer, request: Request) -> Response:
 
 
 @router.post("/apps/new")
-async def create(call: Developer, request: Request) -> Response:
+async def create(call: Developer, request: Request, key: Once) -> Response:
     """Make the app, or say beside each field what is wrong with it."""
     values = _values(await request.form())
     try:
         body = apps.NewApp.model_validate(values | {"tenantIds": values["tenantIds"].replace(",", " ").split()})
-        made = told(await apps.create(call, body))
+        made = await once(call, request, key, lambda keyed: apps.create(keyed, body), says=body.model_dump_json())
     except (ValidationError, Problem) as wrong:
         more: dict[str, Any] = {"values": values, "errors": faults(wrong), "catalogue": CATALOGUE}
         return page(request, "new_app.html", status=400, **more)
-    return onwards(request, f"/apps/{made['id']}", f"{made['name']} is made. Below is its key.")
+    return onwards(request, f"/apps/{made['id']}", f"{made['name']} is created. Below are its key and what comes next.")
 
 
 def _values(sent: FormData) -> dict[str, Any]:
@@ -63,39 +74,10 @@ def _values(sent: FormData) -> dict[str, Any]:
     return texts | {"scopes": [str(scope) for scope in sent.getlist("scope")]}
 
 
-@router.get("/apps/{app}")
-async def details(call: Developer, request: Request, app: AppPath) -> Response:
-    """An app with its key, and what can be edited of it."""
-    return await _details(call, request, app, errors={})
-
-
-@router.post("/apps/{app}")
-async def edit(call: Developer, request: Request, app: AppPath) -> Response:
-    """Change its names or its address, unless somebody else did since the page was opened."""
-    sent = await request.form()
-    names = ("name", "organizationName", "homePageUrl", "credentialManagement")
-    try:
-        body = apps.Edit.model_validate({name: str(sent.get(name, "")) for name in names})
-        await apps.edit(call, app, body, if_match=str(sent.get("tag", "")))
-    except (ValidationError, Problem) as wrong:
-        if isinstance(wrong, Problem) and wrong.status in {404, 410}:
-            raise
-        return await _details(call, request, app, errors=faults(wrong), status=400)
-    return onwards(request, f"/apps/{app}", "Saved.")
-
-
-async def _details(
-    call: Call, request: Request, app: int, *, errors: dict[str, list[str]], status: int = 200
-) -> Response:
-    answer = await apps.read(call, app)
-    shown = told(answer)
-    return page(request, "app.html", status=status, app=shown, tag=answer.headers["etag"], errors=errors)
-
-
 @router.get("/apps/{app}/delete")
 async def ask(call: Developer, request: Request, app: AppPath) -> Response:
     """What deleting ends, and the name to type."""
-    return page(request, "delete.html", app=await read(call, app), wrong=False)
+    return await _asked(call, request, app)
 
 
 @router.post("/apps/{app}/delete")
@@ -103,9 +85,17 @@ async def delete(call: Developer, request: Request, app: AppPath) -> Response:
     """End the app, if its name was typed."""
     shown = await read(call, app)
     if str((await request.form()).get("name", "")).strip() != shown["name"]:
-        return page(request, "delete.html", status=400, app=shown, wrong=True)
+        return await _asked(call, request, app, trouble="That is not the app's name; nothing was deleted.")
     await apps.delete(call, app)
     return onwards(request, "/apps", f"{shown['name']} is deleted, and its key with it.")
+
+
+async def _asked(call: Call, request: Request, app: int, *, trouble: str = "") -> Response:
+    shown = await read(call, app)
+    async with call.reading() as connection:
+        connected = (await connections.adoption(connection, [app]))[app].connected
+    status = 400 if trouble else 200
+    return page(request, "delete.html", status=status, app=shown, connected=connected, trouble=trouble)
 
 
 async def read(call: Call, app: int) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """What every page does around its own work: asks who has not signed in, and says in words what goes wrong."""
 
+import re
 from collections.abc import Callable, Coroutine
 from typing import Any
 from urllib.parse import quote
@@ -21,6 +22,9 @@ SAID = {
     500: ("Something went wrong here", "It is not your fault. Go back, and see what was done before trying again."),
     503: ("The portal cannot answer now", "Its database does not answer. Try again in a few seconds."),
 }
+# To an app that is not there leads no way back.
+NOWHERE = {404, 405, 410}
+APP = re.compile(r"/(apps|access)/[1-9][0-9]*")
 PAGES = frozenset({"", "apps", "access", "approvals", "sign-in", "sign-out"})
 
 
@@ -30,8 +34,15 @@ def in_words(request: Request, problem: Problem) -> Response | None:
     wants_page = "text/html" in request.headers.get("accept", "") and "/v2/" not in request.url.path
     if first not in PAGES and not wants_page:
         return None
-    title, more = SAID.get(problem.status, (problem.title, "Go back, reload the page and try again."))
-    return page(request, "problem.html", status=problem.status, headers=problem.headers, title=title, more=more)
+    title, more = SAID.get(problem.status, (problem.title, "See how it stands now, then try again."))
+    told = {"title": title, "more": more, "back": _app_of(request) if problem.status not in NOWHERE else ""}
+    return page(request, "problem.html", status=problem.status, headers=problem.headers, **told)
+
+
+def _app_of(request: Request) -> str:
+    """The page of the app that the call was about; empty when it was about none."""
+    found = APP.match(request.url.path)
+    return found[0] if found else ""
 
 
 class SignInFirst(Exception):  # noqa: N818 - a way to go, no error
@@ -49,6 +60,12 @@ class NotOurs(Exception):  # noqa: N818 - as above
 
 class PageRoute(APIRoute):
     """A page: whoever has not signed in is asked to, and a form that is none of ours does nothing."""
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **more: Any) -> None:
+        if more.get("methods") == ["GET"]:
+            # Whoever checks a link asks for the head alone; the server leaves the body out.
+            more["methods"] = ["GET", "HEAD"]
+        super().__init__(path, endpoint, **more)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """The work of the page with all that around it."""

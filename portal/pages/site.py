@@ -1,16 +1,15 @@
 """The pages put together: sessions, and the files that they need."""
 
 import secrets
-from datetime import timedelta
 
 from fastapi import APIRouter, FastAPI, Response
 from fastapi.responses import FileResponse
 from starlette.middleware.sessions import SessionMiddleware
 
-from portal.pages import administering, audience, developing, operating, releasing, visiting
+from portal.pages import administering, audience, credentials, details, developing, operating, releasing, visiting
 from portal.pages.views import HEADERS, HERE
+from portal.sessions import LIFETIME
 
-SESSION = timedelta(hours=8)
 FILES = {"style.css": "text/css", "icon.svg": "image/svg+xml", "portal.js": "text/javascript"}
 
 
@@ -22,18 +21,19 @@ def install(app: FastAPI, secret: str | None, *, https_only: bool) -> None:
         SessionMiddleware,
         secret_key=key,
         session_cookie="portal_session",
-        max_age=int(SESSION.total_seconds()),
+        max_age=int(LIFETIME.total_seconds()),
         same_site="lax",
         https_only=https_only,
     )
     files = APIRouter(include_in_schema=False)
-    files.add_api_route("/pages/{name}", _file)
+    for path in ("/pages/{name}", "/favicon.ico"):
+        files.add_api_route(path, _file, methods=["GET", "HEAD"])
     app.include_router(files)
-    for part in (visiting, developing, releasing, audience, administering, operating):
+    for part in (visiting, developing, details, releasing, audience, administering, credentials, operating):
         app.include_router(part.router)
 
 
-async def _file(name: str) -> Response:
+async def _file(name: str = "icon.svg") -> Response:
     """A file that pages need; these are no secret and may be kept for an hour."""
     if name not in FILES:
         return Response(status_code=404)

@@ -1,23 +1,37 @@
 """How pages are made: templates, forms that only our own pages can send, and headers that keep them to themselves."""
 
-from collections.abc import Mapping
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from fastapi import Query, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
-from pydantic import ValidationError
+from markupsafe import Markup
 from starlette.datastructures import FormData
 from wtforms import Form
 from wtforms.csrf.session import SessionCSRF
 
-from portal.problems import Problem
+from portal.pages.wording import first_error
 
+# Something was done, or there is just something to know.
+Kind = Literal["done", "note"]
 # Which page of a list.
 At = Annotated[int, Query(alias="page", ge=1, le=10_000)]
+# As the seed and the platform write them, on every page alike.
+STATUSES = {
+    "awaitingApproval": "Awaiting Approval",
+    "notConnected": "Not Connected Yet",
+    "connected": "Connected",
+    "disabled": "Disabled",
+    "disconnected": "Disconnected",
+}
+# What is typed to find something in a list.
+Search = Annotated[str, Query(max_length=120, pattern=r"^[^\x00]*$")]
 HERE = Path(__file__).parent / "templates"
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self';"
@@ -35,13 +49,6 @@ _pages = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-
-
-# What a pattern would say to somebody who reads patterns.
-_PLAIN = {
-    "homePageUrl": "Write the whole address, such as https://acme.example.",
-    "tenantIds": "A tenant id is a number of at most 19 digits.",
-}
 
 
 class _Sent(Form):  # type: ignore[misc]  # the library has no type information
@@ -68,18 +75,55 @@ def is_ours(request: Request, sent: FormData) -> bool:
 def page(
     request: Request, template: str, *, status: int = 200, headers: Mapping[str, str] | None = None, **values: Any
 ) -> Response:
-    """The page made from *template*, with the visitor and the form token that all of them need."""
+    """The page made from *template*, with the visitor and the form token that all of them need.
+
+    *errors* are faults by field, which a summary links to; *trouble* is one about the whole.
+    """
     visitor = getattr(request.state, "visitor", None)
     given = {"visitor": visitor, "token": _token(request).csrf_token.current_token, "path": request.url.path}
-    said = request.session.pop("said", None)
-    content = _pages.get_template(template).render(**given, said=said, **values)
+    given |= {"errors": {}, "trouble": "", "said": None}
+    if request.method != "HEAD":
+        given["said"] = request.session.pop("said", None)
+    content = _pages.get_template(template).render(**(given | values))
     return HTMLResponse(content, status, headers=HEADERS | dict(headers or {}))
 
 
-def onwards(request: Request, path: str, said: str | None = None) -> Response:
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A step that has no way back: how it is called, what it sends beside the token, and where *back* leads."""
+
+    back: str
+    crumb: str
+    button: str
+    sends: Mapping[str, str] = field(default_factory=dict)
+    to: str = ""  # where the form is sent; to the page's own address when nothing is said
+
+
+def asking(question: str, *named: object) -> Markup:
+    """A *question* with what is *named* in it, each apart from the words around it, whatever its script."""
+    return Markup(question).format(*(Markup("<bdi>{}</bdi>").format(one) for one in named))  # noqa: S704
+
+
+def confirm(request: Request, question: Markup, lines: Sequence[str], step: Step) -> Response:
+    """The page that says what will happen before it does."""
+    url = request.url
+    to = step.to or (f"{url.path}?{url.query}" if url.query else url.path)
+    return page(request, "confirm.html", question=question, lines=lines, step=step, to=to)
+
+
+def past_the_end(request: Request, found: Mapping[str, Any]) -> Response | None:
+    """The way back to the last page of a list, for whoever asks for one that it does not have."""
+    if found["data"] or found["page"] == 1 or not found["totalCount"]:
+        return None
+    last = -(-found["totalCount"] // found["pageSize"])
+    url = request.url.include_query_params(page=last)
+    return onwards(request, f"{url.path}?{url.query}")
+
+
+def onwards(request: Request, path: str, said: str | None = None, *, kind: Kind = "done") -> Response:
     """On to *path* after something was done, where *said* is told once."""
     if said is not None:
-        request.session["said"] = said
+        request.session["said"] = {"words": said, "kind": kind}
     return RedirectResponse(path, 303, headers=HEADERS)
 
 
@@ -95,23 +139,14 @@ def when(text: str | None) -> str:
     return datetime.fromisoformat(f"{text[:26]}+00:00").astimezone(UTC).strftime("%-d %B %Y, %H:%M UTC")
 
 
-def faults(wrong: ValidationError | Problem) -> dict[str, list[str]]:
-    """What is wrong, by field; under no name what is about the whole."""
-    if isinstance(wrong, Problem):
-        return wrong.errors or {"": [wrong.title]}
-    found: dict[str, list[str]] = {}
-    for error in wrong.errors():
-        said = error["msg"].removeprefix("Value error, ")
-        if error["type"] == "string_pattern_mismatch":
-            said = _PLAIN.get(str(error["loc"][0]), "This holds characters that do not belong here.")
-        found.setdefault(".".join(map(str, error["loc"])), []).append(said)
-    return found
-
-
-def first_error(errors: Mapping[str, list[str]], field: str) -> str:
-    """What is wrong with *field*, or with a part of it."""
-    return next((said[0] for name, said in errors.items() if name.partition(".")[0] == field), "")
+def dotted(name: str) -> Markup:
+    """A scope's name, which may be broken after its dots and nowhere else."""
+    return Markup(".<wbr>").join(name.split("."))
 
 
 _pages.filters["when"] = when
+_pages.filters["dotted"] = dotted
 _pages.globals["first_error"] = first_error
+_pages.globals["STATUSES"] = STATUSES
+# A key for a form that works once.
+_pages.globals["fresh"] = lambda: secrets.token_urlsafe(16)

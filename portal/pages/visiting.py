@@ -6,29 +6,38 @@ from urllib.parse import urlsplit
 
 from fastapi import Depends, Form, Request, Response
 
+from portal import sessions
 from portal.callers import Call, call_of
 from portal.pages import routes
 from portal.pages.routes import NotOurs, SignInFirst
 from portal.pages.views import is_ours, onwards, page
-from portal.people import Visitor, known, signed_in
+from portal.people import Visitor, signed_in
 from portal.problems import Problem
 
 router = routes.router()
+READ = {"GET", "HEAD"}
 HOME = {"organization": "/apps", "tenant": "/access", "operator": "/approvals"}
 
 
 async def _visitor(request: Request) -> Visitor | None:
-    number, mark = request.session.get("person"), request.session.get("mark")
-    if not isinstance(number, int) or not isinstance(mark, str):
+    key, mark = request.session.get("key"), request.session.get("mark")
+    if not isinstance(key, str) or not isinstance(mark, str):
         return None
-    async with request.app.state.reader.connect() as connection:
-        return await known(connection, number, mark)
+    return await sessions.known(request.app.state.reader, key, mark)
+
+
+async def _forget(request: Request) -> None:
+    """End the session of this browser, and all that its cookie holds."""
+    key = request.session.get("key")
+    if isinstance(key, str):
+        await sessions.end(request.app.state.reader, key)
+    request.session.clear()
 
 
 def _sign_in_first(request: Request) -> SignInFirst:
     """Back to the very page afterwards, with its filters; after a form that came too late to the one it was on."""
     url = request.url
-    if request.method == "GET":
+    if request.method in READ:
         return SignInFirst(f"{url.path}?{url.query}" if url.query else url.path)
     before = urlsplit(request.headers.get("referer", ""))
     path = before.path if before.netloc == url.netloc else ""
@@ -48,7 +57,7 @@ def visit(kind: str) -> Callable[..., Awaitable[Call]]:
         if visitor is None:
             raise _sign_in_first(request)
         request.state.visitor = visitor
-        if request.method != "GET" and not is_ours(request, await request.form()):
+        if request.method not in READ and not is_ours(request, await request.form()):
             raise NotOurs
         if visitor.kind != kind:
             raise Problem(404, "not_found", "There is no such page.")
@@ -86,7 +95,7 @@ async def ask(request: Request, to: str = "") -> Response:
     visitor = await _visitor(request)
     if visitor is not None:
         return onwards(request, _beginning(visitor, to))
-    return page(request, "sign_in.html", to=to, username="", wrong=False, wait="")
+    return page(request, "sign_in.html", to=to, username="")
 
 
 @router.post("/sign-in")
@@ -102,22 +111,23 @@ async def sign_in(
     try:
         request.app.state.rates.attempt(address, username)
     except Problem as problem:
-        more = {"to": to, "username": username, "wrong": False, "wait": problem.headers["Retry-After"]}
+        trouble = f"There were too many attempts. Wait {problem.headers['Retry-After']} seconds, then try again."
+        more = {"to": to, "username": username, "trouble": trouble}
         return page(request, "sign_in.html", status=429, headers=problem.headers, **more)
-    async with request.app.state.reader.connect() as connection:
-        visitor = await signed_in(connection, username, password)
+    visitor = await signed_in(request.app.state.reader, username, password)
     if visitor is None:
-        return page(request, "sign_in.html", status=403, to=to, username=username, wrong=True, wait="")
+        trouble = "Name and password do not fit together."
+        return page(request, "sign_in.html", status=403, to=to, username=username, trouble=trouble)
     # A session that somebody else began in this browser must not go on as this visitor's.
-    request.session.clear()
-    request.session.update(person=visitor.person, mark=visitor.mark)
+    await _forget(request)
+    request.session.update(key=await sessions.begin(request.app.state.reader, visitor), mark=visitor.mark)
     return onwards(request, _beginning(visitor, to))
 
 
 @router.post("/sign-out")
 async def sign_out(request: Request) -> Response:
-    """End the session."""
+    """End the session, on the server too."""
     if not is_ours(request, await request.form()):
         raise NotOurs
-    request.session.clear()
+    await _forget(request)
     return onwards(request, "/sign-in")

@@ -7,8 +7,7 @@ from typing import Literal
 from playwright.sync_api import Browser, BrowserContext, Page
 
 Scheme = Literal["light", "dark"]
-CONTRAST = """
-() => {
+COLOURS = """
   const probe = document.createElement('canvas').getContext('2d', {willReadFrequently: true});
   const rgb = colour => { probe.clearRect(0, 0, 1, 1); probe.fillStyle = colour; probe.fillRect(0, 0, 1, 1);
     return [...probe.getImageData(0, 0, 1, 1).data]; };
@@ -17,15 +16,34 @@ CONTRAST = """
   const ground = element => { for (let e = element; e; e = e.parentElement) {
     const found = rgb(getComputedStyle(e).backgroundColor); if (found[3] === 255) return found; }
     return [255, 255, 255]; };
+  const contrast = (one, other) => { const [a, b] = [light(rgb(one)), light(other)].sort((x, y) => y - x);
+    return (a + 0.05) / (b + 0.05); };
+"""
+CONTRAST = f"""
+() => {{
+  {COLOURS}
   const poor = [];
   const texts = 'h1, h2, h3, th, td, small, a, code, dt, dd, p, li, label, legend, summary, button, .level, .tag';
-  for (const element of document.querySelectorAll(texts)) {
-    const [a, b] = [light(rgb(getComputedStyle(element).color)), light(ground(element))].sort((x, y) => y - x);
-    if ((a + 0.05) / (b + 0.05) < 4.5) poor.push(element.outerHTML.slice(0, 80));
-  }
+  for (const element of document.querySelectorAll(texts)) {{
+    if (contrast(getComputedStyle(element).color, ground(element)) < 4.5) poor.push(element.outerHTML.slice(0, 80));
+  }}
   return poor;
-}
+}}
 """
+FAINT = f"""
+() => {{
+  {COLOURS}
+  return [...document.querySelectorAll('button:not(.primary), .button:not(.primary), input:not([type=hidden]), select')]
+    .filter(e => e.checkVisibility() && !['checkbox', 'radio'].includes(e.type))
+    .filter(e => contrast(getComputedStyle(e).borderTopColor, ground(e.parentElement)) < 3)
+    .map(e => e.outerHTML.slice(0, 80));
+}}
+"""
+SMALL = """
+() => [...document.querySelectorAll('button, .button, summary, .tabs a, .crumbs a, .pager a, .cards a, label.check')]
+  .filter(e => e.checkVisibility() && e.getBoundingClientRect().height < 24).map(e => e.outerHTML.slice(0, 80))
+"""
+CUT = "() => [...document.querySelectorAll('.wide')].filter(e => e.scrollWidth > e.clientWidth).map(e => e.ariaLabel)"
 
 
 @contextmanager
@@ -56,4 +74,22 @@ def fits(page: Page) -> bool:
 def unreadable(page: Page) -> list[str]:
     """The elements whose text has less contrast to its ground than 4.5 to 1."""
     found: list[str] = page.evaluate(CONTRAST)
+    return found
+
+
+def faint(page: Page) -> list[str]:
+    """The controls whose border has less contrast to what is around them than 3 to 1."""
+    found: list[str] = page.evaluate(FAINT)
+    return found
+
+
+def small(page: Page) -> list[str]:
+    """What is to be touched, and is less than 24 pixels high."""
+    found: list[str] = page.evaluate(SMALL)
+    return found
+
+
+def cut(page: Page) -> list[str]:
+    """The tables of which one sees a part only, and has to scroll sideways for the rest."""
+    found: list[str] = page.evaluate(CUT)
     return found

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from portal.catalogue import GRANTS
-from tests.browser.seeing import Scheme, fits, opened, unreadable
+from tests.browser.seeing import Scheme, cut, faint, fits, opened, small, unreadable
 from tests.integration.portal.people import people_of
 from tests.integration.portal.world import World, app_body
 
@@ -24,12 +24,19 @@ DEVELOPER = (
     "/apps/{app}/versions",
     "/apps/{app}/tenants",
     "/apps/{app}/connections",
+    "/apps/{app}/connections?status=connected",
     "/apps/{app}/delete",
+    "/apps/{app}/tenants/{tenant}/delete",
 )
 PAGES = {
     "developer": DEVELOPER,
-    "admin": ("/access", "/access/{app}?environment=production", "/access/{app}?environment=integration"),
-    "operator": ("/approvals",),
+    "admin": (
+        "/access",
+        "/access/{app}?environment=production",
+        "/access/{app}?environment=integration",
+        "/access/{app}/revoke",
+    ),
+    "operator": ("/approvals", "/approvals/{waiting}/reject"),
 }
 SCREENS: tuple[tuple[int, Scheme], ...] = ((360, "light"), (360, "dark"), (1440, "light"), (1440, "dark"))
 
@@ -39,7 +46,13 @@ class Crowd(NamedTuple):
 
     base: str
     app: int
+    waiting: int
     people: dict[str, Any]
+
+    def at(self, path: str) -> str:
+        """The address of a page."""
+        tenant = self.people["admin"]["tenant"]
+        return self.base + path.format(app=self.app, waiting=self.waiting, tenant=tenant)
 
 
 @pytest.fixture(scope="module")
@@ -59,9 +72,8 @@ def crowd(portal: World) -> Crowd:
     tenant.ok("POST", f"/app-access/{app}/allow", {"environment": "production"})
     for number in range(2, 51):
         acme.ok("POST", f"/apps/{app}/versions", {"scopes": scopes[: number - 50] or scopes})
-    for name in NAMES[1:]:
-        acme.ok("POST", "/apps", app_body(name=name, distribution="public"))
-    return Crowd(portal.base, app, people)
+    waiting = [acme.ok("POST", "/apps", app_body(name=name, distribution="public"))["id"] for name in NAMES[1:]]
+    return Crowd(portal.base, app, waiting[0], people)
 
 
 @pytest.fixture(scope="module", params=PAGES)
@@ -81,15 +93,17 @@ def visitor(request: pytest.FixtureRequest, browser: Browser, crowd: Crowd) -> I
 
 @pytest.mark.parametrize(("width", "scheme"), SCREENS)
 def test_pages_hold(visitor: tuple[str, BrowserContext], crowd: Crowd, width: int, scheme: Scheme) -> None:
-    """No page scrolls sideways, writes to the console or has text that cannot be read."""
+    """No page scrolls sideways, nor a table in it; none writes to the console; all can be read, and touched."""
     kind, context = visitor
     for path in PAGES[kind]:
         with opened(context, width=width, scheme=scheme) as page:
-            answer = page.goto(crowd.base + path.format(app=crowd.app))
+            answer = page.goto(crowd.at(path))
             assert answer, path
             assert answer.ok, path
             assert fits(page), path
-            assert unreadable(page) == [], path
+            assert cut(page) == [], path
+            for found in (unreadable(page), faint(page), small(page)):
+                assert found == [], path
 
 
 def test_every_control_has_a_name(visitor: tuple[str, BrowserContext], crowd: Crowd) -> None:
@@ -97,7 +111,7 @@ def test_every_control_has_a_name(visitor: tuple[str, BrowserContext], crowd: Cr
     kind, context = visitor
     for path in PAGES[kind]:
         with opened(context) as page:
-            page.goto(crowd.base + path.format(app=crowd.app))
+            page.goto(crowd.at(path))
             controls = "input:not([type=hidden]), select, textarea, button:not([hidden]), a"
             nameless = page.locator(controls).evaluate_all(NAMELESS)
             assert nameless == [], path
@@ -130,12 +144,69 @@ def test_keyboard(browser: Browser, crowd: Crowd) -> None:
 def test_scopes_are_found_by_typing(browser: Browser, crowd: Crowd) -> None:
     """The grid shows what fits the typed words, and says how many are shown and chosen."""
     with opened(browser) as page:
-        page.goto(f"{crowd.base}/sign-in?to=/apps/{crowd.app}/scopes")
-        page.get_by_label("User name").fill(crowd.people["developer"]["username"])
-        page.get_by_label("Password").fill(crowd.people["developer"]["password"])
-        page.get_by_role("button", name="Sign in").click()
+        signs_in(page, crowd, "developer", f"/apps/{crowd.app}/scopes")
         page.get_by_label("Find a scope").fill("customers")
         shown = page.locator(".scope:visible")
         assert 0 < shown.count() < 10
         assert all("customers" in text.lower() for text in shown.all_inner_texts())
         assert f"{shown.count()} of" in page.locator("[data-count]").inner_text()
+
+
+def signs_in(page: Page, crowd: Crowd, kind: str, to: str) -> None:
+    """Sign in as one of a *kind*, and arrive at *to*."""
+    page.goto(f"{crowd.base}/sign-in?to={to}")
+    page.get_by_label("User name").fill(crowd.people[kind]["username"])
+    page.get_by_label("Password").fill(crowd.people[kind]["password"])
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url(crowd.base + to)
+
+
+def test_what_is_wrong_is_where_one_looks(browser: Browser, crowd: Crowd) -> None:
+    """A refused form has its summary focused, and each line of it leads to the field; how many are chosen is seen."""
+    with opened(browser, width=360) as page:
+        # The browser itself tells of an answer that is no success.
+        signs_in(page, crowd, "developer", "/apps/new")
+        expect(page.locator("[data-chosen]")).to_have_text("0 scopes chosen")
+        page.get_by_label("Application name").fill("New")
+        page.get_by_label("Home page URL").fill("https://acme.example")
+        page.route("**/apps/new", lambda route: route.fulfill(response=route.fetch(), status=200))
+        page.get_by_role("button", name="Create app").click()
+        expect(page.get_by_role("alert")).to_be_focused()
+        page.keyboard.press("Tab")
+        expect(page.get_by_role("link", name="Choose at least one scope.")).to_be_focused()
+        page.keyboard.press("Enter")
+        expect(page.locator("#scopes")).to_be_in_viewport()
+        expect(page.get_by_label("Application name")).to_have_value("New")
+
+
+def test_without_scripts(browser: Browser, crowd: Crowd) -> None:
+    """What only works with a script is not there without: no search in the grid, no button that copies nothing."""
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    signs_in(page, crowd, "developer", f"/apps/{crowd.app}/scopes")
+    expect(page.get_by_label("Find a scope")).to_be_hidden()
+    expect(page.get_by_role("button", name="Review changes")).to_be_visible()
+    page.goto(f"{crowd.base}/apps/{crowd.app}")
+    expect(page.locator("[data-copy]")).to_be_hidden()
+    context.close()
+
+
+def test_what_waits_is_seen_on_a_phone(browser: Browser, crowd: Crowd) -> None:
+    """The new version stands under the app's name, within the screen, and leads to what it asks for."""
+    with opened(browser, width=360) as page:
+        signs_in(page, crowd, "admin", "/access")
+        page.get_by_role("link", name="New Version Available: 50").click(trial=True)
+        expect(page.get_by_role("link", name="New Version Available: 50")).to_be_in_viewport(ratio=1)
+        page.get_by_role("link", name="New Version Available: 50").click()
+        expect(page.get_by_role("button", name="Upgrade to version 50")).to_be_visible()
+
+
+def test_tabs_stay_where_they_are(browser: Browser, crowd: Crowd) -> None:
+    """Which tab is chosen moves none of them."""
+    with opened(browser, width=360) as page:
+        signs_in(page, crowd, "developer", f"/apps/{crowd.app}")
+        places = []
+        for part in ("", "/versions", "/tenants"):
+            page.goto(f"{crowd.base}/apps/{crowd.app}{part}")
+            places.append(page.locator(".tabs a").evaluate_all("all => all.map(e => e.getBoundingClientRect().x)"))
+        assert places[0] == places[1] == places[2]

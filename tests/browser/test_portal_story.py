@@ -39,7 +39,7 @@ def test_story(browser: Browser, portal: World) -> None:
         _makes(developer)
         operator.reload()
         operator.get_by_role("button", name=f"Approve {NAME}").click()
-        expect(operator.locator("article", has_text=NAME).locator(".tag")).to_have_text("approved")
+        expect(operator.locator("article", has_text=NAME).locator(".tag")).to_have_text("Approved")
         _offers(developer, tenant)
         _allows(admin)
         key, secret = _key(developer), _secret(admin)
@@ -67,11 +67,11 @@ def _makes(page: Page) -> None:
     page.get_by_label("View Customers").check()
     page.get_by_role("button", name="Create app").click()
     expect(page.get_by_role("heading", name=NAME)).to_be_visible()
-    expect(page.locator(".tag.pending")).to_have_text("waits for approval")
+    expect(page.locator(".tag.pending")).to_have_text("Waiting for approval")
 
 
 def _offers(page: Page, tenant: str) -> None:
-    page.get_by_role("link", name="Tenants").click()
+    page.get_by_role("link", name="Tenants", exact=True).click()
     page.get_by_label("Add tenant IDs").fill(tenant)
     page.get_by_role("button", name="Add").click()
     expect(page.get_by_role("row").filter(has_text=tenant)).to_be_visible()
@@ -114,10 +114,10 @@ def _upgrades(page: Page) -> None:
     page.get_by_role("link", name="API Application Access").click()
     row = page.get_by_role("row").filter(has_text=NAME)
     expect(row).to_contain_text("New Version Available")
-    row.get_by_role("link").click()
+    row.get_by_role("link", name="New Version Available").click()
     expect(page.get_by_role("heading", name="New Version Available: 2")).to_be_visible()
     expect(page.locator(".grants li", has=page.locator(".add"))).to_contain_text("tn.jpm.jobs")
-    page.get_by_role("button", name="Allow").click()
+    page.get_by_role("button", name="Upgrade to version 2").click()
     expect(page.get_by_role("heading", name="New Version Available")).to_have_count(0)
 
 
@@ -129,7 +129,9 @@ def _sees_it(page: Page) -> None:
     expect(row).to_contain_text("tn.jpm.jobs:r")
     page.get_by_role("link", name="Version history").click()
     expect(page.get_by_role("heading", name="Version 2")).to_be_visible()
-    expect(page.locator(".history > li").first.locator(".diff li.add")).to_have_text("tn.jpm.jobs:r")
+    expect(page.locator(".history > li").first.locator("li", has=page.locator(".level.add"))).to_contain_text(
+        "tn.jpm.jobs"
+    )
 
 
 def _deletes(page: Page) -> None:

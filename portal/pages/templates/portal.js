@@ -1,10 +1,14 @@
-// The pages work without this; with it, scopes can be found by typing, and the key can be copied.
+// The pages work without this; with it, scopes can be found by typing, and keys and ids can be copied.
 for (const find of document.querySelectorAll("[data-find]")) {
   const scopes = [...document.querySelectorAll("[data-scope]")];
   const count = document.querySelector("[data-count]");
+  const chosen = document.querySelector("[data-chosen]");
+  find.closest("[hidden]").hidden = false;
+  chosen.hidden = false;
   const tell = () => {
-    const chosen = document.querySelectorAll('input[name="scope"]:checked').length;
-    count.textContent = `${scopes.filter((one) => !one.hidden).length} of ${scopes.length} shown, ${chosen} chosen`;
+    const number = document.querySelectorAll('input[name="scope"]:checked').length;
+    count.textContent = `${scopes.filter((one) => !one.hidden).length} of ${scopes.length} shown, ${number} chosen`;
+    chosen.textContent = `${number} ${number === 1 ? "scope" : "scopes"} chosen`;
   };
   find.addEventListener("input", () => {
     const words = find.value.toLowerCase().split(/\s+/).filter(Boolean);
@@ -21,7 +25,7 @@ for (const button of document.querySelectorAll("[data-copy]")) {
   if (!navigator.clipboard) continue;
   button.hidden = false;
   button.addEventListener("click", async () => {
-    await navigator.clipboard.writeText(document.querySelector("[data-key]").textContent);
+    await navigator.clipboard.writeText(button.parentElement.querySelector("[data-key]").textContent);
     button.textContent = "Copied";
   });
 }

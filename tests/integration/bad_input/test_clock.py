@@ -125,6 +125,6 @@ def test_polls_of_that_night(ours: Ours, berlin: None, at: datetime, day: date) 
     assert recorded
     assert ours.rows("SELECT DISTINCT valid_from FROM tenure WHERE version > 1") == [(at,)]
     ((due,),) = ours.rows("SELECT next_poll_at FROM app WHERE external_id = '4711'")
-    # A quarter of an hour for an app where something just moved. Python would subtract what two clocks on the wall show.
+    # A quarter of an hour where something just moved. Python would subtract what two clocks on the wall show.
     assert timedelta(minutes=13) < due.astimezone(UTC) - at.astimezone(UTC) < timedelta(minutes=17)
     assert ours.rows("SELECT max(day) FROM adoption") == [(day,)]

@@ -10,6 +10,7 @@ from portal.bootstrap import Bootstrap, NewClient, NewOrganization, NewTenant, i
 from portal.clock import Clock
 from tests.integration.portal.world import World
 
+ONCE = re.compile(r'name="once" value="([^"]+)"')
 TOKEN = re.compile(r'name="csrf_token" value="([^"]+)"')
 
 
@@ -25,8 +26,11 @@ class Browser:
 
     def send(self, path: str, page: str, **fields: Any) -> httpx.Response:
         """Send a form of *page*, as it stands there, with *fields*."""
-        (token, *_) = TOKEN.findall(self.open(page).text)
-        return self.http.post(path, data={"csrf_token": token, **fields})
+        shown = self.open(page).text
+        (token, *_) = TOKEN.findall(shown)
+        once = ONCE.search(shown)
+        keys = {"once": once[1]} if once else {}
+        return self.http.post(path, data={"csrf_token": token, **keys, **fields})
 
     def sign_in(self, person: dict[str, Any], to: str = "") -> httpx.Response:
         """Sign in as *person*, a new client with its password."""

@@ -241,3 +241,22 @@ def test_serve_and_stop(migrated: str) -> None:
     assert alive.json() == {"status": "ok"}
     assert "/portal/v2/organization/{organization}/connections" in document["paths"]
     assert code in {0, -signal.SIGTERM}
+
+
+@pytest.mark.parametrize("by", ["option", "environment"])
+def test_short_secret_is_refused(run: Run, monkeypatch: pytest.MonkeyPatch, by: str) -> None:
+    """What signs sessions cannot be guessed; the one line says how to make such a key, and does not repeat this one."""
+    if by == "environment":
+        monkeypatch.setenv("UPTAKE_SECRET_KEY", "s3cret" * 5)
+    options = ["--secret", "s3cret" * 5] if by == "option" else []
+    done = run("serve", *options, database=None)
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "secrets.token_urlsafe(32)" in done.stderr
+    assert "s3cret" not in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_long_secret_is_taken(run: Run) -> None:
+    """One of 32 characters is enough; what is missed next is the database."""
+    assert "DATABASE_URL" in run("serve", "--secret", "s" * 32, database=None).stderr

@@ -1,14 +1,20 @@
 """The demo's clock: every business time obeys it, tokens do not."""
 
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import text
 
-from tests.integration.portal.world import JOBS, Caller, app_body, code, connected, served
+from tests.integration.portal.world import JOBS, VIEW, Caller, World, app_body, code, connected, served
 
 Clock = Callable[[object], httpx.Response]
+ANY = {"If-Match": "*"}
+# Somebody waits for a lock that this very transaction holds.
+WAITING = text("SELECT count(*) FROM pg_stat_activity WHERE pg_backend_pid() = ANY (pg_blocking_pids(pid))")
 
 
 @pytest.fixture
@@ -37,6 +43,36 @@ def test_business_time_is_what_was_set(developer: Caller, admin: Caller, clock: 
     assert row["allowedOn"] == "2026-01-01T00:00:00.1234560Z"
     assert row["versionAcceptedOn"] == row["modifiedOn"] == "2026-02-01T00:00:00.0000000Z"
     assert developer.listed("/connections", modifiedOnOrAfter="2026-02-01T00:00:00.0000001Z") == [row]
+
+
+@pytest.mark.parametrize("kind", ["release", "edit", "approval", "upgrade"])
+def test_time_is_taken_when_the_locks_are_held(
+    world: World, developer: Caller, admin: Caller, clock: Clock, kind: str
+) -> None:
+    """A change that had to wait for another carries no time before it."""
+    clock("2026-01-01T00:00:00Z")
+    app = connected(developer, admin)
+    public, operator = developer.ok("POST", "/apps", app_body(distribution="public"))["id"], world.operator()
+    developer.ok("POST", f"/apps/{app}/versions", {"scopes": [JOBS]})
+    changes: dict[str, tuple[int, Callable[[], Any]]] = {
+        "release": (app, lambda: developer.ok("POST", f"/apps/{app}/versions", {"scopes": [VIEW]})["createdOn"]),
+        "edit": (app, lambda: developer.ok("PATCH", f"/apps/{app}", {"name": "x"}, headers=ANY)["modifiedOn"]),
+        "approval": (public, lambda: operator.ok("POST", f"/apps/{public}/approve")["approvedOn"]),
+        "upgrade": (app, lambda: admin.ok("POST", f"/app-access/{app}/upgrade", {"version": 2}) and accepted()),
+    }
+
+    def accepted() -> Any:
+        return developer.listed(f"/apps/{app}/connections")[0]["versionAcceptedOn"]
+
+    locked, change = changes[kind]
+    with ThreadPoolExecutor(1) as elsewhere:
+        with world.engine.begin() as connection:
+            connection.execute(text("SELECT 1 FROM portal.app WHERE id = :id FOR UPDATE"), {"id": locked})
+            said = elsewhere.submit(change)
+            while not connection.scalar(WAITING):
+                time.sleep(0.01)
+            clock("2026-01-02T00:00:00Z")
+        assert said.result(30) == "2026-01-02T00:00:00.0000000Z"
 
 
 def test_real_time_again(developer: Caller, clock: Clock) -> None:

@@ -6,7 +6,7 @@ from joserfc import jwt
 from joserfc.jwk import KeySet
 
 from portal.catalogue import SCOPES
-from tests.integration.portal.world import JOBS, MODIFY, VIEW, Caller, World, code, connected, using
+from tests.integration.portal.world import JOBS, MODIFY, VIEW, Caller, World, code, connected, token_of, using
 
 CUSTOMERS, WORK = ("crm", "customers"), ("jpm", "jobs")
 
@@ -27,6 +27,23 @@ def test_403_until_the_tenant_upgrades(world: World, developer: Caller, admin: C
     assert client.get(*WORK).status_code == 200
 
 
+def test_token_fetched_for_some_scopes_opens_no_others(world: World, developer: Caller, admin: Caller) -> None:
+    """What was asked for by name and what is in play have to agree; an upgrade widens no such token."""
+    app = connected(developer, admin, scopes=[VIEW, MODIFY])
+    client = using(world, developer, admin, app)
+    assert client.renewed(scope=VIEW) == VIEW
+    assert client.get(*CUSTOMERS).status_code == 200
+    refused = client.post(*CUSTOMERS, name="Ann")
+    assert code(refused) == (403, "scope_missing")
+    assert refused.json()["data"]["requiredScopes"] == [MODIFY]
+    developer.ok("POST", f"/apps/{app}/versions", {"scopes": [MODIFY, JOBS]})
+    admin.ok("POST", f"/app-access/{app}/upgrade", {"version": 2})
+    assert code(client.get(*WORK)) == (403, "scope_missing")
+    assert code(client.get(*CUSTOMERS)) == (403, "scope_missing")
+    client.renewed(scope=" ")
+    assert client.post(*CUSTOMERS, name="Ann").status_code == 201
+
+
 def test_token_says_what_is_in_play(world: World, developer: Caller, admin: Caller) -> None:
     """A token is a JWT with the tenant and the scopes that its admin accepted, signed by the key that is published."""
     app = connected(developer, admin)
@@ -34,13 +51,37 @@ def test_token_says_what_is_in_play(world: World, developer: Caller, admin: Call
     developer.ok("POST", f"/apps/{app}/versions", {"scopes": [VIEW, JOBS]})
     admin.ok("POST", f"/app-access/{app}/upgrade", {"version": 2})
     client.renewed()
-    keys = KeySet.import_key_set(httpx.get(f"{world.base}/.well-known/jwks.json").json())
+    keys = published(world)
     told = jwt.decode(client.headers["Authorization"].removeprefix("Bearer "), keys)
     assert told.header | {"kid": ""} == {"alg": "RS256", "typ": "at+jwt", "kid": ""}
     assert told.claims["tenant"] == admin.credentials["id"]
     assert told.claims["scope"] == [VIEW, JOBS]
     assert told.claims["exp"] - told.claims["iat"] == 900
     assert "d" not in keys.as_dict()["keys"][0]
+
+
+def published(world: World) -> KeySet:
+    """The keys by which tokens are verified."""
+    return KeySet.import_key_set(httpx.get(f"{world.base}/.well-known/jwks.json").json())
+
+
+def test_token_says_for_whom_and_by_whom(world: World, developer: Caller, admin: Caller) -> None:
+    """It has every claim that RFC 9068 requires, and either its organization, or its tenant, or neither."""
+    app = connected(developer, admin)
+    secret = admin.ok("POST", f"/app-access/{app}/client-secrets")
+    tenant = {"tenant": admin.credentials["id"]}
+    expected = [
+        (developer.token(), developer.credentials["clientId"], {"organization": developer.credentials["id"]}),
+        (admin.token(), admin.credentials["clientId"], tenant),
+        (token_of(world, secret), secret["clientId"], tenant),
+        ((operator := world.operator()).token(), operator.credentials["clientId"], {}),
+    ]
+    for answer, client, owner in expected:
+        claims = jwt.decode(answer.json()["access_token"], published(world)).claims
+        assert {"iss", "exp", "aud", "sub", "client_id", "iat", "jti"} <= set(claims)
+        assert (claims["iss"], claims["aud"]) == ("urn:portal", "urn:portal:api")
+        assert (claims["sub"], claims["client_id"]) == (client, client)
+        assert {name: claims[name] for name in ("organization", "tenant") if name in claims} == owner
 
 
 def test_token_of_ones_own_making_opens_nothing(world: World, developer: Caller, admin: Caller) -> None:

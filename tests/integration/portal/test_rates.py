@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 
+import httpx
 import pytest
 
 from portal.rates import Rates
@@ -64,3 +65,30 @@ def test_tokens_are_throttled_apart(slow: World) -> None:
     assert code(caller.token()) == (429, "rate_limited")
     assert int(caller.token().headers["retry-after"]) >= 1
     assert caller("GET", "/apps").status_code == 200
+
+
+def test_wrong_secrets_of_others_do_not_count(slow: World) -> None:
+    """Whoever knows a client id and no secret is stopped alone: the client fetches its tokens from elsewhere."""
+    caller = slow.developer()
+    statuses = [stranger_asks(slow, caller).status_code for _ in range(4)]
+
+    assert statuses == [400, 400, 400, 429]
+    assert code(stranger_asks(slow, caller)) == (429, "rate_limited")
+    assert [caller.token().status_code for _ in range(3)] == [200, 200, 429]
+
+
+def stranger_asks(slow: World, caller: Caller) -> httpx.Response:
+    """What somebody at another address is answered who guesses at the caller's secret."""
+    form = {"grant_type": "client_credentials", "client_id": caller.credentials["clientId"], "client_secret": "x"}
+    with httpx.Client(transport=httpx.HTTPTransport(local_address="127.0.0.2")) as stranger:
+        return stranger.post(f"{slow.base}/connect/token", data=form)
+
+
+def test_overlong_client_ids_are_nobodys(slow: World) -> None:
+    """They are refused before anything is looked up or remembered, however often they come."""
+    form = {"grant_type": "client_credentials", "client_secret": "x"}
+    answers = [httpx.post(f"{slow.base}/connect/token", data=form | {"client_id": "c" * 65}) for _ in range(5)]
+
+    assert [answer.json() for answer in answers] == [{"error": "invalid_client"}] * 5
+    known = [httpx.post(f"{slow.base}/connect/token", data=form | {"client_id": "c" * 64}) for _ in range(4)]
+    assert [answer.status_code for answer in known] == [400, 400, 400, 429]

@@ -1,16 +1,20 @@
 """Signing in to the pages: sessions, forms of our own only, limits, and nobody else's pages."""
 
+import base64
+import re
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Interval, bindparam, func, select, text, update
 
 from portal.bootstrap import Bootstrap, NewClient, install
 from portal.clock import Clock
 from portal.people import hashed_password
 from portal.problems import Problem
 from portal.rates import Rates
+from portal.tables import person, session
 from tests.integration.portal.people import TOKEN, Browser, people_of
 from tests.integration.portal.world import Caller, World, app_body, code
 
@@ -80,13 +84,80 @@ def test_never_sent_elsewhere(browser: Browser, people: dict[str, Any], to: str)
     assert str(browser.sign_in(people["developer"], to=to).url).startswith(str(browser.http.base_url))
 
 
-def test_session_ends(world: World, browser: Browser, people: dict[str, Any]) -> None:
-    """By signing out, and by a new password."""
+def shown(browser: Browser, cookie: str) -> str:
+    """The path at which somebody arrives who holds only a copy of a *cookie*."""
+    copy = Browser(str(browser.http.base_url))
+    copy.http.cookies["portal_session"] = cookie
+    path = copy.open("/apps").url.path
+    copy.http.close()
+    return path
+
+
+def test_signing_out_ends_the_session(browser: Browser, people: dict[str, Any]) -> None:
+    """In this browser, and for whoever copied its cookie; another session of the same person goes on."""
+    other = Browser(str(browser.http.base_url))
+    for one in (browser, other):
+        one.sign_in(people["developer"])
+    copied = browser.http.cookies["portal_session"]
+    assert shown(browser, copied) == "/apps"
+    assert browser.send("/sign-out", "/apps").url.path == "/sign-in"
+    assert "key" not in base64.b64decode(browser.http.cookies["portal_session"].split(".")[0]).decode()
+    assert browser.open("/apps").url.path == "/sign-in"
+    assert shown(browser, copied) == "/sign-in"
+    assert other.open("/apps").url.path == "/apps"
+    other.http.close()
+
+
+def test_signing_out_takes_our_own_form(browser: Browser, people: dict[str, Any]) -> None:
+    """Another site signs nobody out."""
     browser.sign_in(people["developer"])
-    assert "Sign out" in browser.open("/sign-in").text or browser.open("/").url.path != "/sign-in"
+    assert browser.http.post("/sign-out", data={"csrf_token": "x"}).status_code == 403
+    assert browser.http.post("/sign-out").status_code == 403
+    assert browser.open("/apps").url.path == "/apps"
+
+
+def test_signing_in_anew_ends_the_session_before(browser: Browser, people: dict[str, Any]) -> None:
+    """A browser has one session; the cookie of the one before opens nothing."""
+    browser.sign_in(people["developer"])
+    before = browser.http.cookies["portal_session"]
+    (token,) = set(TOKEN.findall(browser.open("/apps").text))
+    fields = {name: people["developer"][name] for name in ("username", "password")}
+    browser.http.post("/sign-in", data={"csrf_token": token, **fields})
+    assert browser.open("/apps").url.path == "/apps"
+    assert shown(browser, before) == "/sign-in"
+
+
+def test_session_lasts_eight_hours(world: World, browser: Browser, people: dict[str, Any]) -> None:
+    """Counted from the signing in, whatever is done meanwhile; the row goes when the person signs in again."""
+    name = people["operator"]["username"]
+    mine = session.c.person_id == select(person.c.id).where(person.c.username == name).scalar_subquery()
+    aged = update(session).where(mine).values(began_at=session.c.began_at - bindparam("ago", type_=Interval))
+    browser.sign_in(people["operator"])
+    with world.engine.begin() as connection:
+        connection.execute(aged, {"ago": timedelta(hours=7, minutes=59)})
+    assert browser.send(f"/approvals/{10**9}", "/approvals", verdict="approve").status_code == 404
+    assert browser.open("/").url.path == "/approvals"
+    with world.engine.begin() as connection:
+        connection.execute(aged, {"ago": timedelta(minutes=1)})
+    assert browser.open("/").url.path == "/sign-in"
+    browser.http.cookies.clear()
+    browser.sign_in(people["operator"])
+    with world.engine.connect() as connection:
+        assert connection.scalar(select(func.count()).select_from(session).where(mine)) == 1
+
+
+def test_session_ends_with_the_password(world: World, browser: Browser, people: dict[str, Any]) -> None:
+    """A new password ends what the old one began, and so does the removal of the person."""
+    browser.sign_in(people["developer"])
+    assert browser.open("/").url.path != "/sign-in"
     with world.engine.begin() as connection:
         changed = {"hash": hashed_password("new"), "name": people["developer"]["username"]}
         connection.execute(text("UPDATE portal.person SET password_hash = :hash WHERE username = :name"), changed)
+    assert browser.open("/").url.path == "/sign-in"
+    browser.sign_in(people["developer"] | {"password": "new"})
+    assert browser.open("/").url.path != "/sign-in"
+    with world.engine.begin() as connection:
+        connection.execute(text("DELETE FROM portal.person WHERE username = :name"), changed)
     assert browser.open("/").url.path == "/sign-in"
 
 
@@ -139,14 +210,35 @@ def test_operator_approves_by_hand(world: World, browser: Browser, people: dict[
     arrived = browser.sign_in(people["operator"])
     assert "&lt;b&gt;Loud &amp; clear&lt;/b&gt;" in arrived.text
     done = browser.send(f"/approvals/{app}", "/approvals", verdict="approve")
-    assert f"App {app} is approved." in done.text
+    assert "&lt;b&gt;Loud &amp; clear&lt;/b&gt; is approved" in done.text
+    assert f"by <bdi>{people['operator']['name']}</bdi>" in done.text
+    assert re.search(r"<h2>Settled \(\d+\)</h2>(.|\n)*Loud &amp; clear", done.text)
     unclear = browser.send(f"/approvals/{app}", "/approvals", verdict="approve!")
     assert unclear.status_code == 400
     assert browser.send(f"/approvals/{10**30}", "/approvals", verdict="reject").status_code == 404
     assert [row["app"]["id"] for row in admin.listed("/app-access")] == [app]
     refused = browser.send(f"/approvals/{app}", "/approvals", verdict="reject")
     assert refused.status_code == 409
-    assert "settled" in refused.text
+    assert "is approved already, and an approved app cannot be rejected any more" in refused.text
+    assert browser.open(f"/approvals/{app}/reject").status_code == 409
+
+
+def test_operator_rejects_after_a_question(world: World, browser: Browser, people: dict[str, Any]) -> None:
+    """Rejecting says first what it means; afterwards it is told plainly, not as a success, and can be turned."""
+    developer = world.developer()
+    app = developer.ok("POST", "/apps", app_body(distribution="public", name=f"Shady {people['operator']['name']}"))
+    browser.sign_in(people["operator"])
+    assert re.search(r"<h2>Waiting \(\d+\)</h2>(.|\n)*" + app["name"], browser.open("/approvals").text)
+    path = f"/approvals/{app['id']}"
+    asked = browser.open(f"{path}/reject").text
+    assert f"Reject {app['name']} of " in asked
+    assert f'action="{path}"' in asked
+    assert 'name="verdict" value="reject"' in asked
+    assert developer.ok("GET", f"/apps/{app['id']}")["approvalStatus"] == "pending"
+    done = browser.send(path, f"{path}/reject", verdict="reject").text
+    assert f'<p class="said note" role="status">{app["name"]} is rejected; no tenant sees it.</p>' in done
+    assert "Rejected on " in done
+    assert "is approved" in browser.send(path, "/approvals", verdict="approve").text
 
 
 def test_signing_in_leads_back(browser: Browser, people: dict[str, Any]) -> None:
@@ -222,3 +314,18 @@ def test_guessing_at_many_names_is_limited() -> None:
     with pytest.raises(Problem, match="Too many calls"):
         rates.attempt("192.0.2.1", "another")
     rates.attempt("192.0.2.2", "name0")
+
+
+@pytest.mark.parametrize("path", ["/sign-in", "/apps", "/apps/new", "/pages/style.css", "/favicon.ico"])
+def test_heads_of_pages(browser: Browser, people: dict[str, Any], path: str) -> None:
+    """Whoever asks for the head of a page gets what a GET would get, without its body."""
+    browser.sign_in(people["developer"])
+    head = browser.http.head(path)
+    assert (head.status_code, head.content) == (200, b"")
+
+
+def test_wrong_password_is_typed_again(browser: Browser, people: dict[str, Any]) -> None:
+    """The name stays, and the cursor waits where the password goes."""
+    answer = browser.sign_in(people["developer"] | {"password": "x"})
+    assert f'value="{people["developer"]["username"]}"' in answer.text
+    assert 'type="password" autocomplete="current-password" required autofocus' in answer.text

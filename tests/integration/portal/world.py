@@ -178,10 +178,10 @@ def code(answer: httpx.Response) -> tuple[int, str]:
     return answer.status_code, body["data"]["code"]
 
 
-def token_of(world: World, secret: dict[str, Any]) -> httpx.Response:
-    """What the token endpoint answers to a connection's client id and secret."""
+def token_of(world: World, secret: dict[str, Any], **other: str) -> httpx.Response:
+    """What the token endpoint answers to a connection's client id and secret, with *other* form fields."""
     form = {"grant_type": "client_credentials", "client_id": secret["clientId"], "client_secret": secret["value"]}
-    return httpx.post(f"{world.base}/connect/token", data=form)
+    return httpx.post(f"{world.base}/connect/token", data=form | other)
 
 
 @dataclass
@@ -206,9 +206,9 @@ class Using:
         """Write to it."""
         return httpx.post(self.address(module, resource), headers=self.headers, json=body)
 
-    def renewed(self) -> str:
-        """Fetch a token; the scopes it carries."""
-        answer = token_of(self.world, self.secret).json()
+    def renewed(self, **other: str) -> str:
+        """Fetch a token, with *other* form fields; the scopes it carries."""
+        answer = token_of(self.world, self.secret, **other).json()
         self.headers = {"ST-App-Key": self.key, "Authorization": f"Bearer {answer['access_token']}"}
         scopes: str = answer["scope"]
         return scopes
