@@ -49,17 +49,18 @@ WITH due AS (
 UPDATE source SET rung_until = clock_timestamp() + :ring FROM due WHERE source.id = due.id RETURNING source.id
 """)
 _CLAIM_APP = text("""
+WITH clock AS MATERIALIZED (SELECT coalesce(cast(:now AS timestamptz), clock_timestamp()) AS now)
 UPDATE app a SET lease_token = :token, lease_until = clock_timestamp() + :lease, poll_seq = a.poll_seq + 1,
-    next_poll_at = cast(:now AS timestamptz) + cast(:every AS interval) * (0.95 + random() * 0.1)
-FROM source s
+    next_poll_at = clock.now + cast(:every AS interval) * (0.95 + random() * 0.1)
+FROM source s, clock
 WHERE a.id = :app AND s.id = a.source_id AND a.deleted_at IS NULL AND s.enabled
-  AND (:forced OR a.next_poll_at <= :now AND (s.circuit_open_until IS NULL OR s.circuit_open_until <= :now))
+  AND (:forced OR a.next_poll_at <= clock.now AND (s.circuit_open_until IS NULL OR s.circuit_open_until <= clock.now))
   AND (a.lease_until IS NULL OR a.lease_until < clock_timestamp())
   AND (:forced OR s.at_once > (
       SELECT count(*) FROM app b WHERE b.source_id = s.id AND b.lease_until >= clock_timestamp()))
 RETURNING a.id AS app_id, a.source_id, s.name AS source, a.external_id, a.poll_seq AS seq, a.lease_token AS token,
     a.walked_at, a.full_walk_at, a.changed_at, a.settled, a.rewrites, a.latest_version,
-    s.circuit_open_until IS NOT NULL OR s.last_fault IS NOT NULL AS is_troubled
+    s.circuit_open_until IS NOT NULL OR s.last_fault IS NOT NULL AS is_troubled, clock.now AS started_at
 """)
 _CLAIM_SOURCE = text("""
 UPDATE source SET lease_token = :token, lease_until = clock_timestamp() + :lease, poll_seq = poll_seq + 1,
@@ -120,9 +121,11 @@ def ring_sources(session: Session, *, now: datetime, most: int) -> Sequence[int]
 
 
 def claim_app(
-    session: Session, app_id: int, *, now: datetime, every: timedelta, forced: bool = False
+    session: Session, app_id: int, *, now: datetime | None = None, every: timedelta, forced: bool = False
 ) -> AppLease | None:
     """Lease the app if it is due (or *forced*); None when it is not, or another worker has it.
+
+    *now* is Postgres's clock unless told otherwise.
 
     None also when as many of its source's apps as may be are being polled already: a later tick rings for it again.
     Those who claim in the same instant do not count each other.
@@ -135,7 +138,7 @@ def claim_app(
         .mappings()
         .one_or_none()
     )
-    return None if row is None else AppLease(**row, started_at=now)
+    return None if row is None else AppLease(**row)
 
 
 def claim_source(

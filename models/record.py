@@ -80,8 +80,7 @@ def record(
     """
     released: list[int] = []
     applied = _Applied()
-    is_new = not versions or versions[-1].number != lease.latest_version
-    if is_new or _known_again(lease, walk) or not walk.is_same:
+    if is_news(lease, versions) or _known_again(lease, walk) or not walk.is_same:
         hold_app(session, lease)
         released = record_versions(session, lease, versions, now=now)
         applied = _applied(session, lease, walk, now=now, believe=believe_absence)
@@ -91,6 +90,11 @@ def record(
     every = cadence(max((v.released_at for v in versions), default=None), moved_at) if cadence else None
     _finish(session, lease, walk, recorded, applied, now=now, every=every)
     return recorded
+
+
+def is_news(lease: AppLease, versions: Sequence[SeenVersion]) -> bool:
+    """Whether *versions*, which have no gaps, are others than those stored when the lease was taken."""
+    return not versions or versions[-1].number != lease.latest_version
 
 
 def _finish(

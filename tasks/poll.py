@@ -26,7 +26,7 @@ from models.leases import (
     ring_apps,
 )
 from models.listing import record_listing
-from models.record import Recorded, record, renew_statistics
+from models.record import Recorded, is_news, record, renew_statistics
 from models.stage import Walk
 from models.walked import Memory, remembered
 from tasks.doorbell import ring
@@ -71,8 +71,7 @@ def poll(
     *now* is Postgres's clock unless told otherwise; a failed read changes nothing but the poll's own row.
     """
     with Session.begin() as session:
-        at = now or db_now(session)
-        lease = claim_app(session, app_id, now=at, every=rules().file.polling.poll_every, forced=forced)
+        lease = claim_app(session, app_id, now=now, every=rules().file.polling.poll_every, forced=forced)
         memory = remembered(session, app_id, settled=lease.settled) if lease else Memory()
     if lease is None:
         return None
@@ -152,7 +151,8 @@ def _recorded(
     now: datetime | None,
     believe_absence: bool,
 ) -> Recorded:
-    at = now or db_now(session)
+    # An unchanged poll has nothing to date, and no question to ask for it.
+    at = now or (lease.started_at if walk.is_same and not is_news(lease, versions) else db_now(session))
     if lease.is_troubled:
         # The source's row before the app's, as everywhere.
         portal_answered(session, lease.source_id, since=lease.started_at, now=at)

@@ -51,7 +51,7 @@ def read(
     versions = source.versions(app)
     finds = _Finds(gone=set(memory.loose))
     for page in source.pages(app, memory.marks, conditional=conditional):
-        _compare(page, memory.marks.get(page.number), finds)
+        _compare(page, memory.marks.get(page.number), finds, conditional=conditional)
         between()
     is_same = not (finds.read or finds.gone) and len(finds.marks) == len(memory.marks)
     if not is_same:
@@ -68,7 +68,7 @@ def read(
         is_full=not finds.is_hearsay,
         read=_to_remember(finds),
         rewritten=finds.rewritten,
-        retagged={} if conditional else finds.retagged,
+        retagged=finds.retagged,
         unknown=frozenset(unknown),
         pages=len(finds.marks),
         rows=sum(len(mark.hashes) for mark in finds.marks.values()),
@@ -77,13 +77,14 @@ def read(
     return walk, versions
 
 
-def _compare(page: Page, before: Mark | None, finds: _Finds) -> None:
+def _compare(page: Page, before: Mark | None, finds: _Finds, *, conditional: bool) -> None:
     """Note what the page has that it had not, and what it has no more."""
     now = page.mark
     finds.marks[page.number] = now
     finds.is_hearsay = finds.is_hearsay or page.is_hearsay
     if page.items is None:
-        if before is not None and before.etag != now.etag:
+        # A first tag is kept at once; one that changes without the page only by full walks, for some change each time.
+        if before is not None and before.etag != now.etag and not (conditional and before.etag):
             finds.retagged[page.number] = now
         return
     if before is not None and now.hashes == before.hashes:

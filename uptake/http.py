@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import httpcore
 import httpx
@@ -24,6 +24,8 @@ for _name in ("httpx", "httpcore"):
 
 _JSON = re.compile(r"application/(?:[\w.+-]+\+)?json", re.ASCII)
 _ENTITY_TAG = re.compile(r'(?:W/)?"[\x21\x23-\x7e]{1,200}"')
+# Compressed bodies can be cut without an error, or unfold without an end.
+_ALWAYS = {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": "uptake"}
 _LEAST_WAIT, _MOST_WAIT = timedelta(seconds=1), timedelta(hours=1)
 _ALWAYS_RETRIED = frozenset({408, 425})
 _ENOUGH_OF_AN_ERROR = 64 * 1024
@@ -74,18 +76,14 @@ class Client:
     def __init__(self, limits: Limits | None = None, *, trust: ssl.SSLContext | None = None) -> None:
         self._limits = limits or Limits()
         self._free_at: dict[str, float] = {}  # by host: when it allows requests again, by the monotonic clock
-        self._http = httpx.Client(
-            transport=_TimedTransport(trust or httpx.create_ssl_context(trust_env=False)),
-            timeout=httpx.Timeout(self._limits.read, connect=self._limits.connect),
-            follow_redirects=False,
-            trust_env=False,
-            # Compressed bodies can be cut without an error, or unfold without an end.
-            headers={"Accept-Encoding": "identity", "User-Agent": "uptake"},
-        )
+        # The transport alone: nobody's cookies are kept, no redirect is followed, no environment is asked.
+        self._transport = _TimedTransport(trust or httpx.create_ssl_context(trust_env=False))
+        self._timeout = httpx.Timeout(self._limits.read, connect=self._limits.connect).as_dict()
 
     def get(self, url: str, *, params: Mapping[str, str] | None = None, headers: Mapping[str, str]) -> Answer:
         """Read *url*; tried a second time at once when a kept connection turns out to be closed."""
-        return self._exchange("GET", url, params=params, headers=headers)
+        # Put together here, for httpx parses an address anew for each part that it adds.
+        return self._exchange("GET", f"{url}?{urlencode(params)}" if params else url, headers=headers)
 
     def post(self, url: str, *, body: bytes, headers: Mapping[str, str]) -> Answer:
         """Send *body* to *url*, once."""
@@ -93,7 +91,7 @@ class Client:
 
     def close(self) -> None:
         """Let go of sockets."""
-        self._http.close()
+        self._transport.close()
 
     def _exchange(
         self,
@@ -101,12 +99,13 @@ class Client:
         url: str,
         *,
         headers: Mapping[str, str],
-        params: Mapping[str, str] | None = None,
         body: bytes | None = None,
     ) -> Answer:
         try:
             _ = urlsplit(url).port  # raises ValueError for ports and brackets that httpx lets pass
-            request = self._http.build_request(method, url, params=params, headers=headers, content=body)
+            request = httpx.Request(
+                method, url, headers={**_ALWAYS, **headers}, content=body, extensions={"timeout": self._timeout}
+            )
         except (httpx.InvalidURL, ValueError, TypeError):
             # The message of the cause would show what was not to be sent.
             raise PermanentError("the address or a header cannot be sent by HTTP", fault=Fault.REQUEST) from None
@@ -136,7 +135,8 @@ class Client:
     def _tried(self, request: httpx.Request, wire: Wire) -> Answer:
         token = WIRE.set(wire)
         try:
-            response = self._http.send(request, stream=True)
+            response = self._transport.handle_request(request)
+            response.request = request
             try:
                 if not wire.is_answered:
                     # It came before the question: what is left of an answer longer than it said, or one to nobody.
@@ -164,12 +164,13 @@ class Client:
         )
 
     def _body(self, response: httpx.Response, host: str) -> bytes:
-        body = bytearray()
-        for chunk in response.iter_raw():
-            body += chunk
-            if len(body) > self._limits.body:
+        pieces, read = [], 0
+        for piece in response.iter_raw():
+            pieces.append(piece)
+            read += len(piece)
+            if read > self._limits.body:
                 raise PermanentError(f"{host} answered more than {self._limits.body} bytes", fault=Fault.TOO_LARGE)
-        return bytes(body)
+        return b"".join(pieces)
 
 
 def _start(response: httpx.Response) -> bytes:

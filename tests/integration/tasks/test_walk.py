@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -154,6 +155,8 @@ def test_new_entity_tags_are_learned_by_full_walks() -> None:
     walk, _ = read(source, "4711", memory)
     assert (walk.is_same, [mark.etag for mark in walk.retagged.values()]) == (True, ['"b"'])
     assert read(source, "4711", memory, conditional=True)[0].retagged == {}
+    untagged = Memory({number: replace(mark, etag=None) for number, mark in memory.marks.items()})
+    assert len(read(source, "4711", untagged, conditional=True)[0].retagged) == 1
 
 
 def test_versions_are_those_after_the_walk() -> None:
