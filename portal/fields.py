@@ -1,6 +1,7 @@
 """The kinds of values that callers send, each with the limits the portal sets for it."""
 
 import re
+from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 from fastapi import Path
@@ -37,6 +38,13 @@ def _dated(value: object) -> object:
     return value
 
 
+def _in_utc(instant: datetime) -> datetime:
+    try:
+        return instant.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("before or after all time that can be written in UTC") from None
+
+
 def _known_grants(grants: list[str]) -> list[str]:
     unknown = sorted({grant for grant in grants if grant not in GRANTS})
     if unknown:
@@ -71,8 +79,10 @@ Distribution = Literal["private", "public"]
 ApprovalStatus = Literal["notRequired", "pending", "approved", "rejected"]
 Status = Literal["awaitingApproval", "notConnected", "connected", "disabled", "disconnected"]
 CredentialManagement = Literal["resourceOwner", "developer"]
+# The first and the last hours of the calendar exist in some zones only.
+Utc = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 # RFC 3339 with its zone; pydantic alone would take numbers too, as seconds of some epoch.
-Instant = Annotated[AwareDatetime, BeforeValidator(_dated)]
+Instant = Annotated[Utc, BeforeValidator(_dated)]
 
 OrganizationPath = Annotated[int, Path(ge=1, lt=2**63)]
 AppPath = Annotated[int, Path(ge=1, lt=2**63)]
