@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 import uvicorn
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine, text
 from sqlalchemy.engine import make_url
 
 from portal.app import Choices, create_app
@@ -220,3 +220,22 @@ def using(world: World, developer: Caller, admin: Caller, app: int) -> Using:
     client = Using(world, admin.credentials["id"], developer.ok("GET", f"/apps/{app}")["appKey"], secret, {})
     client.renewed()
     return client
+
+
+@contextmanager
+def held(world: World, statement: str, **named: Any) -> Iterator[Connection]:
+    """Another transaction that has done *statement* and stays open, as a slow call's does."""
+    with world.engine.connect() as connection:
+        connection.execute(text(statement), named)
+        yield connection
+        connection.rollback()
+
+
+def until_waiting(world: World, calls: int = 1) -> None:
+    """Wait until so many calls wait for a lock."""
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    deadline = time.monotonic() + 8
+    with world.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        while connection.scalar(text(waiting)) != calls:
+            assert time.monotonic() < deadline, "nobody waits for a lock"
+            time.sleep(0.02)
