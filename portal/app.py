@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from fastapi import FastAPI, Response
+from fastapi import FastAPI, Request, Response
 from sqlalchemy.engine import URL
 
 from portal import (
@@ -60,9 +60,9 @@ def create_app(database: URL, chosen: Choices | None = None) -> FastAPI:
         app.state.engine = pool(database)
         # The same pool, for single statements that need no transaction around them.
         app.state.reader = app.state.engine.execution_options(isolation_level="AUTOCOMMIT")
-        pushing = Pushing(app.state.engine, private=choices.private_receivers)
+        app.state.pushing = Pushing(app.state.engine, private=choices.private_receivers)
         yield
-        await pushing.stop()
+        await app.state.pushing.stop()
         await app.state.engine.dispose()
 
     app = FastAPI(
@@ -98,6 +98,8 @@ def create_app(database: URL, chosen: Choices | None = None) -> FastAPI:
     return app
 
 
-async def _alive() -> Response:
-    """Answer while the process does."""
+async def _alive(request: Request) -> Response:
+    """Answer while the process does; 503 when it no longer does what it does beside the calls."""
+    if not request.app.state.pushing.is_alive:
+        return json_answer({"status": "events are not sent: start the portal anew"}, status=503)
     return json_answer({"status": "ok"})

@@ -19,6 +19,7 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 
 from portal.catalogue import GRANTS
+from portal.receivers import checked_receiver
 
 _web_address = TypeAdapter(HttpUrl)
 # Control characters, NUL among them, have no place in a name and none in PostgreSQL's text.
@@ -63,7 +64,7 @@ HomePage = Annotated[
 WebAddress = Annotated[
     str,
     StringConstraints(min_length=1, max_length=2000, pattern=r"^https?://[\x21-\x7e]+$"),
-    AfterValidator(_checked_address),
+    AfterValidator(checked_receiver),
     Field(json_schema_extra={"format": "iri"}),
 ]
 Note = Annotated[str, StringConstraints(max_length=4000, pattern=r"^[^\x00]*$")]

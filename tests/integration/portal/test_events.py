@@ -15,7 +15,8 @@ from standardwebhooks import Webhook
 from standardwebhooks.webhooks import WebhookVerificationError
 from werkzeug import Request, Response
 
-from portal.push import WAITS, is_public
+from portal.push import WAITS
+from portal.receivers import is_public
 from tests.integration.portal.conftest import empty_portal
 from tests.integration.portal.world import JOBS, VIEW, Caller, World, app_body, code, connected, served
 from tests.servers import Servers
@@ -256,7 +257,12 @@ def test_public_addresses(address: str, public: bool) -> None:
     assert is_public(address) is public
 
 
-@pytest.mark.parametrize("wrong", [{"url": "x"}, {"url": "ftp://a.example/"}, {"types": []}, {"types": ["app.made"]}])
+# Of these, one reader sees another host than the next, or none.
+TWO_HOSTS = ["https://a.example\\[", "https://user:[@a.example/", "https://a.example\\@b.example/", "https://0x7f.1/"]
+WRONG = [{"url": "x"}, {"url": "ftp://a.example/"}, {"types": []}, {"types": ["app.made"]}]
+
+
+@pytest.mark.parametrize("wrong", [*WRONG, *({"url": url} for url in TWO_HOSTS)])
 def test_subscription_refused(developer: Caller, wrong: dict[str, Any]) -> None:
     """Addresses and types are checked."""
     answer = developer("POST", "/event-subscriptions", json={"url": "https://a.example/"} | wrong)
