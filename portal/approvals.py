@@ -9,7 +9,7 @@ from sqlalchemy import Connection, select, update
 from portal import routes, shapes
 from portal.answers import json_answer, stamp
 from portal.callers import Call, operator
-from portal.events import told
+from portal.events import TELL, told
 from portal.fields import AppPath
 from portal.idempotency import ONCE
 from portal.living import gone
@@ -56,7 +56,7 @@ def judge(connection: Connection, number: int, verdict: Verdict, now: datetime) 
     )
     _touch(connection, number, now)
     if verdict == "approved":
-        connection.execute(told("app.approved", row.organization_id, number, now))
+        connection.execute(TELL, told("app.approved", row.organization_id, number, now, {}))
     return {"id": number, "approvalStatus": verdict, "approvedOn": stamp(approved_at)}
 
 
