@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from portal import routes, shapes
 from portal.answers import json_answer, stamp
 from portal.callers import Call, developer
-from portal.endings import removed
+from portal.endings import remove
 from portal.events import tell
 from portal.fields import AppPath, Body, Note, TenantId, TenantPath
 from portal.listing import Paging, paged, total, window
@@ -147,8 +147,7 @@ async def withdraw(call: Writer, app: AppPath, tenant: TenantPath) -> Response:
         gone = await connection.execute(delete(availability).where(*_at(app, tenant)))
         if not gone.rowcount:
             raise missing("tenant id in the app's list")
-        theirs = connection_table.c.app_id == app, connection_table.c.tenant_id == tenant
-        await connection.execute(removed(call.now, *theirs))
+        await remove(connection, call, app, connection_table.c.tenant_id == tenant)
         await tell(connection, "availability.removed", call, app, tenantIds=[tenant])
         await _touch(connection, call, app)
     return Response(status_code=204)

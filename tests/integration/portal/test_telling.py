@@ -4,6 +4,7 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import pytest
 from sqlalchemy import text
 
 from tests.integration.portal.world import Caller, World, code, connected, held, until_waiting
@@ -44,3 +45,23 @@ def test_twenty_subscriptions_however_many_ask_at_once(world: World, developer: 
         answers = [one.result() for one in asking]
     assert sorted(answer.status_code for answer in answers) == [201, 409, 409, 409, 409]
     assert code(max(answers, key=lambda answer: answer.status_code)) == (409, "limit_exceeded")
+
+
+@pytest.mark.parametrize("end", ["withdrawn", "deleted"])
+def test_access_that_ends_with_more_is_told(world: World, developer: Caller, end: str) -> None:
+    """Whose tenant id is withdrawn or whose app is deleted has lost an access: of each that was live one event."""
+    live, waiting = world.admins(2, "Bright")
+    app = connected(developer, live)
+    live.ok("POST", f"/app-access/{app}/allow", {"environment": "integration"})
+    developer.ok("PUT", f"/apps/{app}/availability/{waiting.credentials['id']}")
+    subscription = developer.ok("POST", "/event-subscriptions", {"url": URL})["id"]
+    connections = [row["id"] for row in developer.listed("/connections", status="connected")]
+    if end == "withdrawn":
+        for one in (live, waiting):
+            developer.ok("DELETE", f"/apps/{app}/availability/{one.credentials['id']}")
+    developer.ok("DELETE", f"/apps/{app}")
+    revoked = [event for event in queued(world, subscription) if event["eventType"] == "connection.revoked"]
+    assert [event["connectionId"] for event in revoked] == connections
+    assert {event["tenantId"] for event in revoked} == {live.credentials["id"]}
+    assert {event["environment"] for event in revoked} == {"production", "integration"}
+    assert len({event["eventId"] for event in revoked}) == 2
