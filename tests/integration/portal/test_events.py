@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from secrets import token_hex
 from typing import Any
@@ -18,7 +18,7 @@ from werkzeug import Request, Response
 from portal.push import WAITS
 from portal.receivers import is_public
 from tests.integration.portal.conftest import empty_portal
-from tests.integration.portal.world import JOBS, VIEW, Caller, World, app_body, code, connected, served
+from tests.integration.portal.world import JOBS, VIEW, Caller, World, app_body, code, connected, eventually, served
 from tests.servers import Servers
 
 
@@ -63,15 +63,6 @@ def subscribed(developer: Caller, address: str, *types: str) -> Any:
     """A subscription to *types*, or to all."""
     body = {"url": address} | ({"types": list(types)} if types else {})
     return developer.ok("POST", "/event-subscriptions", body)
-
-
-def eventually(holds: Callable[[], Any], what: str) -> Any:
-    """Wait until *holds* gives something true, and return it."""
-    deadline = time.monotonic() + 20
-    while not (found := holds()):
-        assert time.monotonic() < deadline, what
-        time.sleep(0.05)
-    return found
 
 
 def test_every_action_tells(world: World, developer: Caller, address: str, heard: list[Request]) -> None:

@@ -21,8 +21,8 @@ from portal.app import create_app
 from portal.push import Pushing
 from portal.receivers import Network
 from tests.integration.portal.conftest import empty_portal
-from tests.integration.portal.test_events import eventually, subscribed
-from tests.integration.portal.world import Caller, World, app_body, served
+from tests.integration.portal.test_events import subscribed
+from tests.integration.portal.world import Caller, World, app_body, eventually, served
 from tests.servers import Servers
 
 

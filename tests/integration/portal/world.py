@@ -3,7 +3,7 @@
 import itertools
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -239,3 +239,12 @@ def until_waiting(world: World, calls: int = 1) -> None:
         while connection.scalar(text(waiting)) != calls:
             assert time.monotonic() < deadline, "nobody waits for a lock"
             time.sleep(0.02)
+
+
+def eventually(holds: Callable[[], Any], what: str) -> Any:
+    """Wait until *holds* gives something true, and return it."""
+    deadline = time.monotonic() + 20
+    while not (found := holds()):
+        assert time.monotonic() < deadline, what
+        time.sleep(0.05)
+    return found
