@@ -14,6 +14,7 @@ from portal.credentials import hashed
 from portal.fields import OrganizationPath, TenantPath
 from portal.idempotency import Keyed
 from portal.problems import Problem, missing
+from portal.queries import refuse_unknown
 from portal.rates import Rates
 from portal.scopes_in_play import ScopesInPlay
 from portal.tables import Record, app, client, organization, token
@@ -102,10 +103,10 @@ async def _known(request: Request, scope: str) -> Record:
     if not found.key_fits:
         raise unauthorized("app_key_invalid", "Application key not valid, check ST-App-Key header value.")
     rates: Rates = request.app.state.rates
-    request.state.told = rates.calls.admit(key)
-    request.state.key = key
+    request.state.charge = rates.calls.charge(key)
     if scope not in found.scopes:
         raise Problem(403, "scope_missing", f"The token lacks the scope {scope}.", requiredScopes=[scope])
+    refuse_unknown(request)
     return found
 
 

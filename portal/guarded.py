@@ -18,6 +18,7 @@ from portal.credentials import hashed
 from portal.fields import Body, Name, TenantPath
 from portal.listing import Paging, paged, total, window
 from portal.problems import Problem, missing
+from portal.queries import refuse_unknown
 from portal.tables import Record, app, connection, sample, token, version
 
 router = routes.router("guarded API", prefix="/{module}/v2/tenant/{tenant}/{resource}")
@@ -70,14 +71,15 @@ def scoped(level: str) -> Callable[..., Awaitable[Call]]:
             allowed = ", ".join("GET" if one == "r" else "POST" for one in scope.levels)
             raise Problem(405, "method_not_allowed", "Method Not Allowed.", headers={"Allow": allowed})
         found = await _in_play(request)
-        request.state.told = request.app.state.rates.calls.admit(request.headers["st-app-key"] + tenant)
-        request.state.key = request.headers["st-app-key"] + tenant
+        # By the tenant whose token it is: the path may name anybody.
+        request.state.charge = request.app.state.rates.calls.charge(f"{found.app_key} {found.tenant_id}")
         if found.tenant_id != tenant:
             raise missing("tenant")
         wanted = f"{scope.name}:{level}"
         if wanted not in found.scopes:
             why = f"The scope {wanted} is not in play for this tenant: its admin accepted version {found.version}."
             raise Problem(403, "scope_missing", why, requiredScopes=[wanted], version=found.version)
+        refuse_unknown(request)
         return call_of(request, client=0, name=found.name, tenant=tenant, scope=scope.name)
 
     return check

@@ -102,7 +102,6 @@ async def issue(request: Request) -> Response:
         return _refused("unsupported_grant_type" if form.get("grant_type") else "invalid_request")
     asking, secret = form.get("client_id", "").replace("\0", ""), form.get("client_secret", "")
     told = request.app.state.rates.tokens.admit(asking)
-    request.app.state.rates.tokens.charge(asking)
     engine = request.app.state.engine
     # Before the transaction, which must not wait for a second connection of the pool.
     key = await request.app.state.signer.key(engine)

@@ -4,7 +4,7 @@ import httpx
 import pytest
 from sqlalchemy import Engine, text
 
-from tests.integration.portal.world import VIEW, Caller, World, app_body, code, connected, served
+from tests.integration.portal.world import VIEW, Caller, World, app_body, code, connected, held, served
 
 
 def test_token_answer(developer: Caller) -> None:
@@ -217,6 +217,26 @@ def test_organization_and_catalogue(developer: Caller) -> None:
     levels = {(scope["hasRead"], scope["hasWrite"]) for scope in scopes}
     assert levels == {(True, True), (True, False), (False, True)}
     assert VIEW.rpartition(":")[0] in {scope["name"] for scope in scopes}
+
+
+@pytest.mark.parametrize(
+    ("path", "wrong"),
+    [("/connections", "statuss"), ("/apps", "Page"), ("", "x"), ("/export/apps", "page"), ("/scope-groups", "page")],
+)
+def test_unknown_parameters(developer: Caller, path: str, wrong: str) -> None:
+    """A parameter that a call does not know is refused by name; it would answer with everything."""
+    answer = developer("GET", path, params={wrong: "1"})
+    assert code(answer) == (400, "invalid_request")
+    assert list(answer.json()["errors"]) == [wrong]
+
+
+def test_lock_that_is_held_for_long(world: World, developer: Caller) -> None:
+    """Whoever waits too long for another call is told that the portal is busy, not that it is broken."""
+    app = developer.ok("POST", "/apps", app_body())["id"]
+    with held(world, "SELECT 1 FROM portal.app WHERE id = :app FOR UPDATE", app=app):
+        answer = developer("DELETE", f"/apps/{app}")
+    assert code(answer) == (503, "busy")
+    assert int(answer.headers["retry-after"]) > 0
 
 
 def test_without_its_database() -> None:
