@@ -61,9 +61,10 @@ HomePage = Annotated[
     AfterValidator(_checked_address),
     Field(json_schema_extra={"format": "iri"}),
 ]
+# Without a backslash: to some readers it ends the host, to others not.
 WebAddress = Annotated[
     str,
-    StringConstraints(min_length=1, max_length=2000, pattern=r"^https?://[\x21-\x7e]+$"),
+    StringConstraints(min_length=1, max_length=2000, pattern=r"^https?://[\x21-\x5b\x5d-\x7e]+$"),
     AfterValidator(checked_receiver),
     Field(json_schema_extra={"format": "iri"}),
 ]

@@ -17,13 +17,10 @@ class RefusedAddressError(Exception):
 
 
 def checked_receiver(text: str) -> str:
-    """*text*, if it names one host to every reader; ValueError otherwise.
-
-    It is read by what will connect to it, too: two readers that see two hosts in one address are how one is fooled.
-    """
-    host = (_web_address.validate_python(text).host or "").strip("[]")
-    if not host or httpcore.URL(text).host.decode() != host:
-        raise ValueError("write the host plainly, as in https://acme.example/events")
+    """*text*, if it is a web address to whoever will connect to it, too; ValueError otherwise."""
+    _web_address.validate_python(text)
+    if not httpcore.URL(text).host:
+        raise ValueError("name a host, as in https://acme.example/events")
     return text
 
 

@@ -249,7 +249,7 @@ def test_public_addresses(address: str, public: bool) -> None:
 
 
 # Of these, one reader sees another host than the next, or none.
-TWO_HOSTS = ["https://a.example\\[", "https://user:[@a.example/", "https://a.example\\@b.example/", "https://0x7f.1/"]
+TWO_HOSTS = ["https://a.example\\[", "https://user:[@a.example/", "https://a.example\\@b.example/", "https://[::1/"]
 WRONG = [{"url": "x"}, {"url": "ftp://a.example/"}, {"types": []}, {"types": ["app.made"]}]
 
 
