@@ -119,7 +119,8 @@ async def upgrade(call: Writer, app: AppPath, body: Upgrade) -> Response:
 async def decline(call: Writer, app: AppPath, body: Place | None = None) -> Response:
     """Leave everything as it is; nobody is told."""
     place = (body or Place()).environment
-    async with call.reading() as connection:
+    # Nothing is written but the answer, for whoever sends an Idempotency-Key.
+    async with call.writing() as connection:
         seen = await _visible(connection, call, app)
         row = await _one(connection, call, app, place)
         if row is None:

@@ -34,6 +34,7 @@ from portal.pages.routes import in_words
 from portal.push import Pushing
 from portal.rates import Rates
 from portal.scopes_in_play import ScopesInPlay
+from portal.sweep import Sweeping
 
 BASE = "/portal/v2"
 DEVELOPER = BASE + "/organization/{organization}"
@@ -61,7 +62,9 @@ def create_app(database: URL, chosen: Choices | None = None) -> FastAPI:
         # The same pool, for single statements that need no transaction around them.
         app.state.reader = app.state.engine.execution_options(isolation_level="AUTOCOMMIT")
         app.state.pushing = Pushing(app.state.engine, private=choices.private_receivers)
+        sweeping = Sweeping(app.state.engine)
         yield
+        await sweeping.stop()
         await app.state.pushing.stop()
         await app.state.engine.dispose()
 

@@ -67,6 +67,7 @@ class Call:
     organization: int = 0
     tenant: str = ""
     scope: str = ""
+    access: str = ""  # the client id of the connection whose token it came with, if it was one's
 
     def reading(self) -> AbstractAsyncContextManager[AsyncConnection]:
         """A connection on which every statement is a transaction of its own."""
@@ -74,7 +75,11 @@ class Call:
 
     def writing(self) -> AbstractAsyncContextManager[AsyncConnection]:
         """One transaction, committed at the end of the block; under an Idempotency-Key with the answer."""
-        return self.writer.begin() if self.keyed is None else self.keyed.working(self.writer, self.client)
+        return (
+            self.writer.begin()
+            if self.keyed is None
+            else self.keyed.working(self.writer, self.access or str(self.client))
+        )
 
 
 def unauthorized(code: str, title: str) -> Problem:
@@ -110,7 +115,7 @@ async def _known(request: Request, scope: str) -> Record:
     return found
 
 
-def call_of(
+def call_of(  # noqa: PLR0913 - one argument for each way to know somebody
     request: Request,
     *,
     client: int,
@@ -119,6 +124,7 @@ def call_of(
     organization: int = 0,
     tenant: str = "",
     scope: str = "",
+    access: str = "",
 ) -> Call:
     """A call of somebody who has shown that they may make it."""
     state = request.app.state
@@ -135,6 +141,7 @@ def call_of(
         organization=organization,
         tenant=tenant,
         scope=scope,
+        access=access,
     )
 
 

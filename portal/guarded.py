@@ -16,6 +16,7 @@ from portal.callers import Call, call_of, shown_credentials, unauthorized
 from portal.catalogue import SCOPES
 from portal.credentials import hashed
 from portal.fields import Body, Name, TenantPath
+from portal.idempotency import ONCE
 from portal.listing import Paging, paged, total, window
 from portal.problems import Problem, missing
 from portal.queries import refuse_unknown
@@ -25,6 +26,7 @@ router = routes.router("guarded API", prefix="/{module}/v2/tenant/{tenant}/{reso
 
 IN_PLAY = (
     select(
+        connection.c.client_id,
         connection.c.tenant_id,
         connection.c.state,
         connection.c.version,
@@ -80,7 +82,8 @@ def scoped(level: str) -> Callable[..., Awaitable[Call]]:
             why = f"The scope {wanted} is not in play for this tenant: its admin accepted version {found.version}."
             raise Problem(403, "scope_missing", why, requiredScopes=[wanted], version=found.version)
         refuse_unknown(request)
-        return call_of(request, client=0, name=found.name, tenant=tenant, scope=scope.name)
+        owner = {"tenant": tenant, "access": found.client_id}
+        return call_of(request, client=0, name=found.name, scope=scope.name, **owner)
 
     return check
 
@@ -103,7 +106,7 @@ async def listed(call: Viewer, asked: Annotated[Paging, Query()]) -> Response:
     return paged(asked, [_shown(row) for row in found], count)
 
 
-@router.post("", status_code=201, response_model=shapes.Sample)
+@router.post("", status_code=201, dependencies=ONCE, response_model=shapes.Sample)
 async def create(call: Modifier, body: NewSample) -> Response:
     """One more of them; needs Modify, and View is another matter."""
     values = {"tenant_id": call.tenant, "scope": call.scope, "name": body.name, "created_at": call.now}
