@@ -49,7 +49,7 @@ class NewApp(Body):
     distribution: Distribution
     credential_management: CredentialManagement = "resourceOwner"
     scopes: Scopes
-    tenant_ids: Annotated[list[TenantId], Field(max_length=2000, default_factory=list)]
+    tenant_ids: Annotated[list[TenantId], Field(default_factory=list)]
 
 
 class Edit(Body):

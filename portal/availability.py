@@ -37,16 +37,22 @@ class Entry(Body):
 class Entries(Body):
     """Tenant ids to add; those that are there already stay as they are."""
 
-    tenant_ids: Annotated[list[TenantId], Field(min_length=1, max_length=LIMIT)]
+    tenant_ids: Annotated[list[TenantId], Field(min_length=1)]
 
 
 async def customers_of(connection: AsyncConnection, tenants: Sequence[str]) -> dict[str, str]:
-    """The customer behind each of *tenants*; 404 when one does not exist."""
+    """The customer behind each of *tenants*; 409 when those are too many for one app, 404 when one does not exist."""
+    if (count := len(set(tenants))) > LIMIT:
+        raise _too_many(f"At most {LIMIT} tenant ids; these are {count}.")
     rows = await connection.execute(select(tenant.c.id, tenant.c.customer).where(tenant.c.id.in_(tenants)))
     found: dict[str, str] = {row.id: row.customer for row in rows}
     if unknown := sorted(set(tenants) - set(found)):
         raise Problem(404, "not_found", f"No such tenant: {', '.join(unknown[:10])}.", tenantIds=unknown)
     return found
+
+
+def _too_many(title: str) -> Problem:
+    return Problem(409, "limit_exceeded", title, errors={"tenantIds": [title]}, limit=LIMIT)
 
 
 async def one_customer(connection: AsyncConnection, distribution: str, tenants: Sequence[str]) -> dict[str, str]:
@@ -165,7 +171,7 @@ async def _add(connection: AsyncConnection, call: Call, app: int, notes: Mapping
     present: dict[str, str] = {entry.tenant_id: entry.customer for entry in there}
     new = {one: note for one, note in notes.items() if one not in present}
     if len(present) + len(new) > LIMIT:
-        raise Problem(409, "limit_exceeded", f"An app has at most {LIMIT} tenant ids.", limit=LIMIT)
+        raise _too_many(f"An app has at most {LIMIT} tenant ids.")
     if row.distribution == "private" and len({*present.values(), *customers.values()}) > 1:
         raise Problem(409, "second_customer", "A private app serves one customer; this tenant id belongs to another.")
     await make_available(connection, call, app, new)
