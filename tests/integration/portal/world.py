@@ -124,6 +124,10 @@ class World:
         self._made(Bootstrap(tenants=entries))
         return [entry.id for entry in entries]
 
+    def rename(self, tenant: str, name: str) -> None:
+        """Give a tenant another name, as a second bootstrap file does."""
+        self._made(Bootstrap(tenants=(NewTenant(id=tenant, name=name, clients=()),)))
+
     def operator(self) -> Caller:
         """A client of the platform's operator."""
         made = self._made(Bootstrap(operators=(NewClient(name=f"operator {next(_numbers)}"),)))
