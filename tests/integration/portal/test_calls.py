@@ -4,7 +4,7 @@ import httpx
 import pytest
 from sqlalchemy import Engine, text
 
-from tests.integration.portal.world import VIEW, Caller, World, app_body, code, connected, held, served
+from tests.integration.portal.world import VIEW, Caller, World, app_body, code, held, served
 
 
 def test_token_answer(developer: Caller) -> None:
@@ -141,46 +141,6 @@ def test_secrets_are_stored_hashed(developer: Caller, portal_engine: Engine) -> 
         # Bytes are printed in hexadecimal.
         assert secret not in dump
         assert secret.encode().hex() not in dump
-
-
-def paths(organization: str, app: int, connection: int, tenant: str) -> list[tuple[str, str]]:
-    """Every path with an id in it."""
-    own = f"/portal/v2/organization/{organization}"
-    one = f"{own}/apps/{app}"
-    access = f"/portal/v2/tenant/{tenant}/app-access"
-    return [
-        *(("GET", f"{own}{path}") for path in ("", "/scope-groups", "/apps", "/connections")),
-        *(("GET", f"{one}{path}") for path in ("", "/versions", "/versions/1", "/versions/1/diff", "/connections")),
-        *(
-            ("GET", f"{one}{path}")
-            for path in ("/availability", f"/availability/{tenant}", f"/connections/{connection}")
-        ),
-        *(("GET", f"{access}{path}") for path in ("", f"/{app}", f"/{app}/pending")),
-        *(("POST", f"{access}/{app}/{step}") for step in ("allow", "decline", "disable", "enable")),
-        ("DELETE", f"{access}/{app}"),
-        ("DELETE", one),
-        ("DELETE", f"{one}/availability/{tenant}"),
-        ("PUT", f"{one}/availability/{tenant}"),
-    ]
-
-
-def test_ids_of_others_do_not_exist(world: World, developer: Caller, admin: Caller) -> None:
-    """Another organization's or tenant's ids answer 404, whether they are asked for on its path or on one's own."""
-    app = connected(developer, admin)
-    connection = developer.listed("/connections")[0]["id"]
-    tenant, organization = admin.credentials["id"], developer.credentials["id"]
-    stranger, outsider = world.developer(), world.admin()
-
-    for method, path in paths(organization, app, connection, tenant):
-        side = stranger if "/organization/" in path else outsider
-        assert side(method, f"{side.base}{path}").status_code == 404, path
-    for method, path in paths(stranger.credentials["id"], app, connection, outsider.credentials["id"]):
-        side = stranger if "/organization/" in path else outsider
-        if str(app) in path:
-            assert side(method, f"{side.base}{path}").status_code == 404, path
-
-    assert developer.listed("/connections")[0]["status"] == "connected"
-    assert stranger.listed("/apps") == stranger.listed("/connections") == outsider.listed("/app-access") == []
 
 
 def test_sides_do_not_mix(developer: Caller, admin: Caller) -> None:
