@@ -184,7 +184,7 @@ class Pushing:
         return not self._task.done()
 
     async def stop(self) -> None:
-        """End with what is under way, which takes no longer than an attempt may."""
+        """End with what is under way, which takes no longer than an attempt may; if it ended before, so be it."""
         self._stopping.set()
         self._wake.set()
-        await self._task
+        await asyncio.wait([self._task])

@@ -63,4 +63,4 @@ class Sweeping:
     async def stop(self) -> None:
         """End with the statement that is under way."""
         self._stopping.set()
-        await self._task
+        await asyncio.wait([self._task])
