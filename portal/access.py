@@ -13,7 +13,7 @@ from portal.answers import json_answer
 from portal.callers import Call, tenant_admin
 from portal.credentials import new_client_id
 from portal.endings import HAD_ACCESS, ended
-from portal.events import Type, told
+from portal.events import TELL, Type, about_connection, told
 from portal.fields import AppPath, Body, Environment
 from portal.idempotency import ONCE
 from portal.listing import Paging, paged, total, window
@@ -121,7 +121,8 @@ async def upgrade(call: Writer, app: AppPath, body: Upgrade) -> Response:
 async def decline(call: Writer, app: AppPath, body: Place | None = None) -> Response:
     """Leave everything as it is; nobody is told."""
     place = (body or Place()).environment
-    async with call.reading() as connection:
+    # Nothing is written but the answer, for whoever sends an Idempotency-Key.
+    async with call.writing() as connection:
         seen = await _visible(connection, call, app)
         row = await _one(connection, call, app, place)
         if row is None:
@@ -209,8 +210,8 @@ async def _switched(call: Call, app: int, place: Environment, *, before: str, af
 
 async def _tell(connection: AsyncConnection, type_: Type, call: Call, seen: Record, row: Record, **data: Any) -> None:
     """Queue an event of the connection *row* for the organization whose app it is."""
-    about = {"connectionId": row.id, "tenantId": call.tenant, "environment": row.environment}
-    await connection.execute(told(type_, seen.organization_id, seen.app_id, call.now, **about, **data))
+    about = about_connection(row) | data
+    await connection.execute(TELL, told(type_, seen.organization_id, seen.app_id, call.now, about))
 
 
 def _newer(seen: Record) -> Problem:

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from fastapi import FastAPI, Response
+from fastapi import FastAPI, Request, Response
 from sqlalchemy.engine import URL
 
 from portal import (
@@ -35,6 +35,7 @@ from portal.push import Pushing
 from portal.rates import Rates
 from portal.scopes_in_play import ScopesInPlay
 from portal.strict_transport import StrictTransport
+from portal.sweep import Sweeping
 
 BASE = "/portal/v2"
 DEVELOPER = BASE + "/organization/{organization}"
@@ -61,9 +62,11 @@ def create_app(database: URL, chosen: Choices | None = None) -> FastAPI:
         app.state.engine = pool(database)
         # The same pool, for single statements that need no transaction around them.
         app.state.reader = app.state.engine.execution_options(isolation_level="AUTOCOMMIT")
-        pushing = Pushing(app.state.engine, private=choices.private_receivers)
+        app.state.pushing = Pushing(app.state.engine, private=choices.private_receivers)
+        sweeping = Sweeping(app.state.engine)
         yield
-        await pushing.stop()
+        await sweeping.stop()
+        await app.state.pushing.stop()
         await app.state.engine.dispose()
 
     app = FastAPI(
@@ -101,6 +104,8 @@ def create_app(database: URL, chosen: Choices | None = None) -> FastAPI:
     return app
 
 
-async def _alive() -> Response:
-    """Answer while the process does."""
+async def _alive(request: Request) -> Response:
+    """Answer while the process does; 503 when it no longer does what it does beside the calls."""
+    if not request.app.state.pushing.is_alive:
+        return json_answer({"status": "events are not sent: start the portal anew"}, status=503)
     return json_answer({"status": "ok"})

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, select, update
 from portal import routes, shapes
 from portal.answers import json_answer, stamp
 from portal.callers import Call, operator
-from portal.events import told
+from portal.events import TELL, told
 from portal.fields import AppPath
 from portal.idempotency import ONCE
 from portal.living import gone
@@ -65,7 +65,7 @@ def judge(
     )
     _touch(connection, number, now)
     if verdict == "approved":
-        connection.execute(told("app.approved", row.organization_id, number, now))
+        connection.execute(TELL, told("app.approved", row.organization_id, number, now, {}))
     return {"id": number, "approvalStatus": verdict, "approvedOn": stamp(approved_at)}
 
 

@@ -13,7 +13,7 @@ from portal.answers import etag_of, json_answer, names_tag, stamp
 from portal.availability import make_available, one_customer
 from portal.callers import Call, developer
 from portal.credentials import new_app_key
-from portal.endings import removed
+from portal.endings import remove
 from portal.events import tell
 from portal.fields import (
     AppPath,
@@ -32,7 +32,6 @@ from portal.living import living_app, locked_app
 from portal.problems import Problem
 from portal.tables import Record, availability, version
 from portal.tables import app as app_table
-from portal.tables import connection as connection_table
 
 router = routes.router("apps", prefix="/apps")
 Reader = Annotated[Call, Depends(developer("dp.app.apps:r"))]
@@ -50,7 +49,7 @@ class NewApp(Body):
     distribution: Distribution
     credential_management: CredentialManagement = "resourceOwner"
     scopes: Scopes
-    tenant_ids: Annotated[list[TenantId], Field(max_length=2000, default_factory=list)]
+    tenant_ids: Annotated[list[TenantId], Field(default_factory=list)]
 
 
 class Edit(Body):
@@ -193,6 +192,6 @@ async def delete(call: Writer, app: AppPath) -> Response:
     async with call.writing() as connection:
         await locked_app(connection, call, app)
         await _changed(connection, app, {"app_key": None, "deleted_at": call.now, "modified_at": call.now})
-        await connection.execute(removed(call.now, connection_table.c.app_id == app))
+        await remove(connection, call, app)
         await tell(connection, "app.deleted", call, app)
     return Response(status_code=204)

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from portal import routes, shapes
 from portal.answers import json_answer, stamp
 from portal.callers import Call, developer
-from portal.endings import removed
+from portal.endings import remove
 from portal.events import tell
 from portal.fields import AppPath, Body, Note, TenantId, TenantPath
 from portal.listing import Paging, Words, called, paged, total, window
@@ -45,16 +45,22 @@ class Audience(Paging):
 class Entries(Body):
     """Tenant ids to add; those that are there already stay as they are."""
 
-    tenant_ids: Annotated[list[TenantId], Field(min_length=1, max_length=LIMIT)]
+    tenant_ids: Annotated[list[TenantId], Field(min_length=1)]
 
 
 async def customers_of(connection: AsyncConnection, tenants: Sequence[str]) -> dict[str, str]:
-    """The customer behind each of *tenants*; 404 when one does not exist."""
+    """The customer behind each of *tenants*; 409 when those are too many for one app, 404 when one does not exist."""
+    if (count := len(set(tenants))) > LIMIT:
+        raise _too_many(f"At most {LIMIT} tenant IDs; these are {count}.")
     rows = await connection.execute(select(tenant.c.id, tenant.c.customer).where(tenant.c.id.in_(tenants)))
     found: dict[str, str] = {row.id: row.customer for row in rows}
     if unknown := sorted(set(tenants) - set(found)):
         raise _refused(404, "not_found", f"No such tenant: {_some(unknown)}.", tenantIds=unknown)
     return found
+
+
+def _too_many(title: str) -> Problem:
+    return _refused(409, "limit_exceeded", title, limit=LIMIT)
 
 
 async def one_customer(connection: AsyncConnection, distribution: str, tenants: Sequence[str]) -> dict[str, str]:
@@ -158,8 +164,7 @@ async def withdraw(call: Writer, app: AppPath, tenant: TenantPath) -> Response:
         gone = await connection.execute(delete(availability).where(*_at(app, tenant)))
         if not gone.rowcount:
             raise missing("tenant id in the app's list")
-        theirs = connection_table.c.app_id == app, connection_table.c.tenant_id == tenant
-        await connection.execute(removed(call.now, *theirs))
+        await remove(connection, call, app, connection_table.c.tenant_id == tenant)
         await tell(connection, "availability.removed", call, app, tenantIds=[tenant])
         await _touch(connection, call, app)
     return Response(status_code=204)
@@ -178,7 +183,7 @@ async def _add(connection: AsyncConnection, call: Call, app: int, notes: Mapping
     new = {one: note for one, note in notes.items() if one not in present}
     if len(present) + len(new) > LIMIT:
         said = f"An app has at most {LIMIT} tenant IDs; with these it would have {len(present) + len(new)}."
-        raise _refused(409, "limit_exceeded", said, limit=LIMIT)
+        raise _too_many(said)
     if row.distribution == "private":
         _same_customer(present, customers)
     await make_available(connection, call, app, new)

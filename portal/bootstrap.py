@@ -1,10 +1,11 @@
 """Organizations, tenants and their API clients: what must exist before the first call can be made."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
-from sqlalchemy import Connection, Select, func, select
+from sqlalchemy import Connection, Select, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from portal.clock import Clock
@@ -12,6 +13,7 @@ from portal.credentials import hashed, new_app_key, new_client_id, new_secret
 from portal.fields import HomePage, Name, TenantId, Username
 from portal.people import hashed_password, new_password
 from portal.tables import client, organization, tenant
+from portal.tables import connection as connection_table
 from portal.tables import person as person_table
 
 ORGANIZATION_SCOPES = (
@@ -25,6 +27,8 @@ ORGANIZATION_SCOPES = (
 TENANT_SCOPES = ("tn.int.appaccess:r", "tn.int.appaccess:w")
 OPERATOR_SCOPES = ("op.app.approvals:r", "op.app.approvals:w")
 SCOPES = {"organization": ORGANIZATION_SCOPES, "tenant": TENANT_SCOPES, "operator": OPERATOR_SCOPES}
+
+LOCK = 0x626F6F74
 
 
 class _Entry(BaseModel):
@@ -69,6 +73,8 @@ class Bootstrap(_Entry):
 
 def install(connection: Connection, wanted: Bootstrap, clock: Clock) -> dict[str, Any]:
     """Make what is *wanted* and not there yet; the answer holds the credentials of new clients, this once."""
+    # Two files at once would each make an organization that neither found by its name.
+    connection.execute(select(func.pg_advisory_xact_lock(LOCK)))
     return {
         "organizations": [_organization(connection, entry, clock) for entry in wanted.organizations],
         "tenants": _tenants(connection, wanted.tenants, clock),
@@ -78,17 +84,27 @@ def install(connection: Connection, wanted: Bootstrap, clock: Clock) -> dict[str
 
 def _organization(connection: Connection, entry: NewOrganization, clock: Clock) -> dict[str, Any]:
     values = {"name": entry.name, "home_page_url": entry.home_page_url, "faithful": entry.faithful}
-    if entry.id is not None:
-        values["id"] = entry.id
-    statement = insert(organization).values(**values, created_at=clock.now())
-    kept = {"name": entry.name, "home_page_url": entry.home_page_url, "faithful": entry.faithful}
-    number = connection.execute(
-        statement.on_conflict_do_update(index_elements=["id"], set_=kept).returning(organization.c.id)
-    ).scalar_one()
+    number = entry.id if entry.id is not None else _called(connection, entry.name)
+    statement = insert(organization).values(
+        **values, **({} if number is None else {"id": number}), created_at=clock.now()
+    )
+    # What the file does not say stays as it is.
+    said = {name: value for name, value in values.items() if name in entry.model_fields_set}
+    row = connection.execute(
+        statement.on_conflict_do_update(index_elements=["id"], set_=said).returning(organization)
+    ).one()
     if entry.id is not None:
         _skip_taken_ids(connection)
-    made = _clients(connection, "organization", [(number, item) for item in entry.clients], clock)
-    return {"id": str(number), "name": entry.name, "faithful": entry.faithful, "clients": made}
+    made = _clients(connection, "organization", [(row.id, item) for item in entry.clients], clock)
+    return {"id": str(row.id), "name": row.name, "faithful": row.faithful, "clients": made}
+
+
+def _called(connection: Connection, name: str) -> int | None:
+    """The organization of this *name*, for a file that gives no id."""
+    found = connection.execute(select(organization.c.id).where(organization.c.name == name)).scalars().all()
+    if len(found) > 1:
+        raise ValueError(f"several organizations are called {name!r}: say by `id` which one is meant")
+    return found[0] if found else None
 
 
 def _skip_taken_ids(connection: Connection) -> None:
@@ -101,18 +117,32 @@ def _skip_taken_ids(connection: Connection) -> None:
 def _tenants(connection: Connection, entries: tuple[NewTenant, ...], clock: Clock) -> list[dict[str, Any]]:
     if not entries:
         return []
-    rows = [
-        {"id": entry.id, "name": entry.name, "customer": entry.customer or entry.name, "created_at": clock.now()}
-        for entry in entries
-    ]
+    _touch_renamed(connection, {entry.id: entry.name for entry in entries}, clock)
     statement = insert(tenant)
-    kept = {"name": statement.excluded.name, "customer": statement.excluded.customer}
-    connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=kept), rows)
+    for names in (("name",), ("name", "customer")):
+        # As of organizations: a customer is changed by who names one.
+        rows = [
+            {"id": entry.id, "name": entry.name, "customer": entry.customer or entry.name, "created_at": clock.now()}
+            for entry in entries
+            if (entry.customer is not None) is ("customer" in names)
+        ]
+        said = {name: statement.excluded[name] for name in names}
+        if rows:
+            connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=said), rows)
     made = _clients(connection, "tenant", [(entry.id, item) for entry in entries for item in entry.clients], clock)
     return [
         {"id": entry.id, "name": entry.name, "clients": [one for one in made if one["tenant"] == entry.id]}
         for entry in entries
     ]
+
+
+def _touch_renamed(connection: Connection, names: Mapping[str, str], clock: Clock) -> None:
+    """Connections show the name of their tenant, so they change with it, and feeds tell."""
+    known = connection.execute(select(tenant.c.id, tenant.c.name).where(tenant.c.id.in_(names)))
+    if renamed := [row.id for row in known if row.name != names[row.id]]:
+        rows = connection_table
+        changed = {"modified_at": clock.now(), "revision": rows.c.revision + 1}
+        connection.execute(update(rows).where(rows.c.tenant_id.in_(renamed)).values(changed))
 
 
 def _clients(

@@ -14,6 +14,7 @@ from portal.credentials import hashed
 from portal.fields import OrganizationPath, TenantPath
 from portal.idempotency import Keyed
 from portal.problems import Problem, missing
+from portal.queries import refuse_unknown
 from portal.rates import Rates
 from portal.scopes_in_play import ScopesInPlay
 from portal.tables import Record, app, client, organization, token
@@ -66,6 +67,7 @@ class Call:
     organization: int = 0
     tenant: str = ""
     scope: str = ""
+    access: str = ""  # the client id of the connection whose token it came with, if it was one's
 
     @property
     def now(self) -> datetime:
@@ -78,7 +80,11 @@ class Call:
 
     def writing(self) -> AbstractAsyncContextManager[AsyncConnection]:
         """One transaction, committed at the end of the block; under an Idempotency-Key with the answer."""
-        return self.writer.begin() if self.keyed is None else self.keyed.working(self.writer, self.client)
+        return (
+            self.writer.begin()
+            if self.keyed is None
+            else self.keyed.working(self.writer, self.access or str(self.client))
+        )
 
 
 def unauthorized(code: str, title: str) -> Problem:
@@ -107,14 +113,14 @@ async def _known(request: Request, scope: str) -> Record:
     if not found.key_fits:
         raise unauthorized("app_key_invalid", "Application key not valid, check ST-App-Key header value.")
     rates: Rates = request.app.state.rates
-    request.state.told = rates.calls.admit(key)
-    request.state.key = key
+    request.state.charge = rates.calls.charge(key)
     if scope not in found.scopes:
         raise Problem(403, "scope_missing", f"The token lacks the scope {scope}.", requiredScopes=[scope])
+    refuse_unknown(request)
     return found
 
 
-def call_of(
+def call_of(  # noqa: PLR0913 - one argument for each way to know somebody
     request: Request,
     *,
     client: int,
@@ -123,6 +129,7 @@ def call_of(
     organization: int = 0,
     tenant: str = "",
     scope: str = "",
+    access: str = "",
 ) -> Call:
     """A call of somebody who has shown that they may make it."""
     state = request.app.state
@@ -138,6 +145,7 @@ def call_of(
         organization=organization,
         tenant=tenant,
         scope=scope,
+        access=access,
     )
 
 

@@ -153,7 +153,7 @@ def bootstrap(
 @organizations.command("add")
 def add_organization(
     name: str,
-    home_page_url: str = "https://example.com",
+    home_page_url: str | None = None,
     number: Annotated[int | None, typer.Option("--id")] = None,
     client: str = "developer",
     faithful: bool = False,
@@ -161,7 +161,9 @@ def add_organization(
 ) -> None:
     """Make an organization with one API client that holds every scope of a developer."""
     clients = (NewClient(name=client),)
-    entry = NewOrganization(name=name, id=number, home_page_url=home_page_url, faithful=faithful, clients=clients)
+    # Left out means as it is, if there is one already.
+    said = ({"home_page_url": home_page_url} if home_page_url else {}) | ({"faithful": True} if faithful else {})
+    entry = NewOrganization.model_validate({"name": name, "id": number, "clients": clients, **said})
     made(Bootstrap(organizations=(entry,)), out)
 
 

@@ -38,12 +38,14 @@ def address(environment: Mapping[str, str] = os.environ) -> URL:
 
 def pool(url: URL) -> AsyncEngine:
     """The pool that serves the calls; nothing is connected before the first of them."""
-    return create_async_engine(url, pool_size=16, max_overflow=16, connect_args={"options": OPTIONS})
+    return create_async_engine(
+        url, pool_size=16, max_overflow=16, hide_parameters=True, connect_args={"options": OPTIONS}
+    )
 
 
 def connected(url: URL) -> Engine:
     """A small engine for commands, tried once; SetupError when the database does not answer."""
-    engine = create_engine(url, connect_args={"options": OPTIONS})
+    engine = create_engine(url, hide_parameters=True, connect_args={"options": OPTIONS})
     try:
         engine.connect().close()
     except OperationalError as refused:

@@ -3,8 +3,11 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Update, case, update
+from sqlalchemy import ColumnElement, Update, case, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
+from portal.callers import Call
+from portal.events import TELL, about_connection, told
 from portal.tables import connection
 
 HAD_ACCESS = connection.c.state.in_(["connected", "disabled"])
@@ -32,6 +35,14 @@ def ended(now: datetime, *which: ColumnElement[bool], **more: Any) -> Update:
     )
 
 
-def removed(now: datetime, *which: ColumnElement[bool]) -> Update:
-    """The statement that ends the access of the connections *which* and takes them off every list."""
-    return ended(now, *which, connection.c.removed_at.is_(None), removed_at=now)
+async def remove(database: AsyncConnection, call: Call, app: int, *which: ColumnElement[bool]) -> None:
+    """Take the connections *which* of *app* off every list, and tell of each access that ends so.
+
+    The caller has locked the app, and so nobody allows or revokes meanwhile.
+    """
+    theirs = connection.c.app_id == app, connection.c.removed_at.is_(None), *which
+    live = (await database.execute(select(connection).where(*theirs, HAD_ACCESS).order_by(connection.c.id))).all()
+    await database.execute(ended(call.now, *theirs, removed_at=call.now))
+    if live:
+        events = told("connection.revoked", call.organization, app, call.now, *map(about_connection, live))
+        await database.execute(TELL, events)

@@ -5,13 +5,14 @@ apart by its `eventId`; a receiver that does not accept it hears of it again aft
 """
 
 import uuid
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 from fastapi import Depends, Query, Request, Response
 from pydantic import AfterValidator, Field
-from sqlalchemy import Insert, bindparam, delete, func, insert, literal, select
+from sqlalchemy import ARRAY, LargeBinary, Text, bindparam, delete, func, insert, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from portal import routes, shapes
@@ -22,7 +23,7 @@ from portal.fields import Body, SubscriptionPath, WebAddress
 from portal.idempotency import ONCE
 from portal.listing import Paging, paged, total, window
 from portal.problems import Problem, missing
-from portal.tables import Record, delivery, subscription
+from portal.tables import Record, delivery, organization, subscription
 
 Type = Literal[
     "app.approved",
@@ -43,22 +44,41 @@ Reader = Annotated[Call, Depends(developer("dp.app.apps:r"))]
 Writer = Annotated[Call, Depends(developer("dp.app.apps:w"))]
 MINE = subscription.c.organization_id == bindparam("owner")
 COUNT = select(func.count()).select_from(subscription).where(MINE)
+# Two that subscribe at once count one after the other; whatever else refers to the organization does not wait.
+LOCK = select(organization.c.id).where(organization.c.id == bindparam("owner")).with_for_update(key_share=True)
 
 
-def told(type_: Type, organization: int, app: int, now: datetime, **data: Any) -> Insert:
-    """The statement that queues an event for everyone who subscribed to its type; to be executed where it happens."""
-    event = str(uuid.uuid4())
-    named = {"eventId": event, "eventType": type_, "occurredOn": stamp(now), "organizationId": organization}
-    body = msgspec.json.encode({**named, "appId": app, **data})
-    wanted = select(subscription.c.id, literal(event), literal(body), func.now()).where(
-        subscription.c.organization_id == organization, subscription.c.types.any_() == literal(type_)
-    )
-    return insert(delivery).from_select(["subscription_id", "event_id", "body", "due_at"], wanted)
+_queued = func.unnest(bindparam("events", type_=ARRAY(Text)), bindparam("bodies", type_=ARRAY(LargeBinary)))
+_event = _queued.table_valued("event_id", "body", name="queued").render_derived()
+# Queues events for everyone who subscribed to their type; to be executed where they happen. A subscription that is
+# just being ended is waited for and then left out: what happens must not fail for want of a listener.
+TELL = insert(delivery).from_select(
+    ["subscription_id", "event_id", "body", "due_at"],
+    select(subscription.c.id, _event.c.event_id, _event.c.body, func.now())
+    .select_from(subscription.join(_event, true()))
+    .where(MINE, subscription.c.types.any_() == bindparam("type", type_=Text))
+    .with_for_update(read=True, key_share=True, of=subscription),
+)
 
 
-async def tell(connection: AsyncConnection, type_: Type, call: Call, app: int, **data: Any) -> None:
+def told(type_: Type, organization: int, app: int, now: datetime, *events: Mapping[str, Any]) -> dict[str, Any]:
+    """What `TELL` needs for *events* of one type, each with what it is about."""
+    named = {"eventType": type_, "occurredOn": stamp(now), "organizationId": organization, "appId": app}
+    ids = [str(uuid.uuid4()) for _ in events]
+    bodies = [
+        msgspec.json.encode({"eventId": event, **named, **about}) for event, about in zip(ids, events, strict=True)
+    ]
+    return {"owner": organization, "type": type_, "events": ids, "bodies": bodies}
+
+
+def about_connection(row: Record) -> dict[str, Any]:
+    """What every event of a connection is about."""
+    return {"connectionId": row.id, "tenantId": row.tenant_id, "environment": row.environment}
+
+
+async def tell(connection: AsyncConnection, type_: Type, call: Call, app: int, **about: Any) -> None:
     """Queue an event of the caller's organization, in the transaction on *connection*."""
-    await connection.execute(told(type_, call.organization, app, call.now, **data))
+    await connection.execute(TELL, told(type_, call.organization, app, call.now, about))
 
 
 class NewSubscription(Body):
@@ -99,6 +119,7 @@ async def subscribe(call: Writer, body: NewSubscription, request: Request) -> Re
     values = {"organization_id": call.organization, "url": body.url, "types": sorted(set(body.types))}
     values |= {"secret": secret, "created_at": call.now, "created_by": call.name}
     async with call.writing() as connection:
+        await connection.execute(LOCK, {"owner": call.organization})
         if (await connection.execute(COUNT, {"owner": call.organization})).scalar_one() >= MOST:
             raise Problem(409, "limit_exceeded", f"An organization has at most {MOST} subscriptions.", limit=MOST)
         row = (await connection.execute(insert(subscription).values(values).returning(subscription))).one()

@@ -1,8 +1,9 @@
 """Export feeds: everything that changed since a date or a token, deletions included, in the order of the changes.
 
 A change shows after 15 minutes, when no transaction that began before it can still be open; with
-`includeRecentChanges` at once, and then the token that ends a walk points back by as much, so that changes are
-repeated rather than missed. A token is a position in the feed and nothing else: it never expires.
+`includeRecentChanges` at once, and then the token that ends a walk points back to 15 minutes before the walk began, so
+that changes are repeated rather than missed. On its way a walk carries that instant in its tokens, for whoever stores
+one and goes on from it later. A token is all there is of a walk: it never expires.
 """
 
 import base64
@@ -22,7 +23,7 @@ from portal import apps, routes, shapes, versions
 from portal.answers import json_answer
 from portal.callers import Call, developer
 from portal.connections import described, whole
-from portal.fields import Instant
+from portal.fields import Instant, Utc
 from portal.problems import invalid
 from portal.tables import Record, version
 from portal.tables import app as app_table
@@ -34,6 +35,7 @@ Apps = Annotated[Call, Depends(developer("dp.app.apps:r"))]
 Versions = Annotated[Call, Depends(developer("dp.app.versions:r"))]
 Connections = Annotated[Call, Depends(developer("dp.app.connections:r"))]
 _instant = TypeAdapter[datetime](Instant)
+_utc = TypeAdapter[datetime](Utc)
 
 
 class Position(NamedTuple):
@@ -42,6 +44,16 @@ class Position(NamedTuple):
     at: datetime
     first: int = 0
     second: int = 0
+
+
+class Token(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
+    """A position as it is handed out; *back* is where a walk that is under way and saw recent changes will end."""
+
+    feed: str
+    at: datetime
+    first: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+    second: Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
+    back: datetime | None = None
 
 
 class Export(BaseModel):
@@ -65,26 +77,26 @@ class Export(BaseModel):
 Asked = Annotated[Export, Query()]
 
 
-def _start(feed: str, text: str | None) -> Position:
-    """The position that *text* names: a token of this feed, or a date; without any the beginning."""
+def _start(feed: str, text: str | None) -> tuple[Position, datetime | None]:
+    """The position that *text* names, a token of this feed or a date, and the walk's way back if it is under way."""
     if text is None:
-        return Position(datetime.min.replace(tzinfo=UTC))
+        return Position(datetime.min.replace(tzinfo=UTC)), None
     try:
-        name, at, first, second = msgspec.json.decode(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-        if name == feed:
-            return Position(_instant.validate_python(at), int(first), int(second))
-    except (ValueError, TypeError, binascii.Error, msgspec.DecodeError):
+        token = msgspec.json.decode(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)), type=Token)
+        if token.feed == feed:
+            back = None if token.back is None else _utc.validate_python(token.back)
+            return Position(_utc.validate_python(token.at), token.first, token.second), back
+    except (ValueError, binascii.Error):
         pass
     try:
         # A plus sign in a query string arrives as a space.
-        return Position(_instant.validate_python(text.replace(" ", "+")))
+        return Position(_instant.validate_python(text.replace(" ", "+"))), None
     except ValidationError:
         raise invalid({"from": ["Give a date such as 2026-01-31T00:00:00Z, or a continueFrom of this feed."]}) from None
 
 
-def _token(feed: str, position: Position) -> str:
-    raw = msgspec.json.encode((feed, position.at.astimezone(UTC).isoformat(), position.first, position.second))
-    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+def _written(token: Token) -> str:
+    return base64.urlsafe_b64encode(msgspec.json.encode(token)).decode().rstrip("=")
 
 
 class _Feed:
@@ -94,8 +106,10 @@ class _Feed:
         self._name = name
         self._asked = asked
         self._keys = keys
-        self._start = _start(name, asked.from_)
+        self._start, self._back = _start(name, asked.from_)
         self._horizon = call.now - DELAY
+        if self._back is None and asked.include_recent_changes:
+            self._back = self._horizon
 
     async def read(self, connection: AsyncConnection, rows: Select[Any]) -> tuple[Sequence[Record], bool]:
         """The next rows, and whether there are more now."""
@@ -109,13 +123,15 @@ class _Feed:
 
     def answer(self, found: Sequence[Record], has_more: bool, data: Sequence[Any]) -> Response:
         """The page; its token is where the next one begins."""
-        end = self._start
+        end, back = self._start, self._back
         if found:
             end = Position(found[-1].key_0, found[-1].key_1, found[-1].key_2)
-        if not has_more and end.at > self._horizon:
-            # A transaction that began before this walk may still commit an earlier change.
-            end = max(self._start, Position(self._horizon)) if self._start.at <= self._horizon else self._start
-        return json_answer({"hasMore": has_more, "continueFrom": _token(self._name, end), "data": data})
+        if not has_more:
+            # A transaction that was open while this walk read may still commit an earlier change.
+            settled, back = self._back or self._horizon, None
+            end = end if end.at <= settled else Position(settled)
+        token = _written(Token(self._name, *end, back))
+        return json_answer({"hasMore": has_more, "continueFrom": token, "data": data})
 
 
 @router.get("/apps", response_model=shapes.Feed[shapes.ExportedApp])

@@ -1,6 +1,7 @@
 """The kinds of values that callers send, each with the limits the portal sets for it."""
 
 import re
+from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 from fastapi import Path
@@ -18,6 +19,7 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 
 from portal.catalogue import GRANTS
+from portal.receivers import checked_receiver
 
 _web_address = TypeAdapter(HttpUrl)
 # Control characters, NUL among them, have no place in a name and none in PostgreSQL's text.
@@ -37,6 +39,13 @@ def _dated(value: object) -> object:
     return value
 
 
+def _in_utc(instant: datetime) -> datetime:
+    try:
+        return instant.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("before or after all time that can be written in UTC") from None
+
+
 def _known_grants(grants: list[str]) -> list[str]:
     unknown = sorted({grant for grant in grants if grant not in GRANTS})
     if unknown:
@@ -52,10 +61,11 @@ HomePage = Annotated[
     AfterValidator(_checked_address),
     Field(json_schema_extra={"format": "iri"}),
 ]
+# Without a backslash: to some readers it ends the host, to others not.
 WebAddress = Annotated[
     str,
-    StringConstraints(min_length=1, max_length=2000, pattern=r"^https?://[\x21-\x7e]+$"),
-    AfterValidator(_checked_address),
+    StringConstraints(min_length=1, max_length=2000, pattern=r"^https?://[\x21-\x5b\x5d-\x7e]+$"),
+    AfterValidator(checked_receiver),
     Field(json_schema_extra={"format": "iri"}),
 ]
 Note = Annotated[str, StringConstraints(max_length=4000, pattern=r"^[^\x00]*$")]
@@ -71,8 +81,10 @@ Distribution = Literal["private", "public"]
 ApprovalStatus = Literal["notRequired", "pending", "approved", "rejected"]
 Status = Literal["awaitingApproval", "notConnected", "connected", "disabled", "disconnected"]
 CredentialManagement = Literal["resourceOwner", "developer"]
+# The first and the last hours of the calendar exist in some zones only.
+Utc = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 # RFC 3339 with its zone; pydantic alone would take numbers too, as seconds of some epoch.
-Instant = Annotated[AwareDatetime, BeforeValidator(_dated)]
+Instant = Annotated[Utc, BeforeValidator(_dated)]
 
 OrganizationPath = Annotated[int, Path(ge=1, lt=2**63)]
 AppPath = Annotated[int, Path(ge=1, lt=2**63)]

@@ -17,14 +17,17 @@ from portal.callers import Call, call_of, shown_credentials, unauthorized
 from portal.catalogue import SCOPES
 from portal.credentials import hashed
 from portal.fields import Body, Name, TenantPath
+from portal.idempotency import ONCE
 from portal.listing import Paging, paged, total, window
 from portal.problems import Problem, missing
+from portal.queries import refuse_unknown
 from portal.tables import Record, app, connection, sample, token, version
 
 router = routes.router("guarded API", prefix="/{module}/v2/tenant/{tenant}/{resource}")
 
 IN_PLAY = (
     select(
+        connection.c.client_id,
         connection.c.tenant_id,
         connection.c.state,
         connection.c.version,
@@ -72,8 +75,8 @@ def scoped(level: str) -> Callable[..., Awaitable[Call]]:
             allowed = ", ".join("GET" if one == "r" else "POST" for one in scope.levels)
             raise Problem(405, "method_not_allowed", "Method Not Allowed.", headers={"Allow": allowed})
         found = await _in_play(request)
-        request.state.told = request.app.state.rates.calls.admit(request.headers["st-app-key"] + tenant)
-        request.state.key = request.headers["st-app-key"] + tenant
+        # By the tenant whose token it is: the path may name anybody.
+        request.state.charge = request.app.state.rates.calls.charge(f"{found.app_key} {found.tenant_id}")
         if found.tenant_id != tenant:
             raise missing("tenant")
         wanted = f"{scope.name}:{level}"
@@ -83,7 +86,9 @@ def scoped(level: str) -> Callable[..., Awaitable[Call]]:
         if found.asked_for is not None and wanted not in found.asked_for:
             why = f"The token was fetched for other scopes than {wanted}; fetch one for this scope too."
             raise Problem(403, "scope_missing", why, requiredScopes=[wanted], version=found.version)
-        return call_of(request, client=0, name=found.name, tenant=tenant, scope=scope.name)
+        refuse_unknown(request)
+        owner = {"tenant": tenant, "access": found.client_id}
+        return call_of(request, client=0, name=found.name, scope=scope.name, **owner)
 
     return check
 
@@ -106,7 +111,7 @@ async def listed(call: Viewer, asked: Annotated[Paging, Query()]) -> Response:
     return paged(asked, [_shown(row) for row in found], count)
 
 
-@router.post("", status_code=201, response_model=shapes.Sample)
+@router.post("", status_code=201, dependencies=ONCE, response_model=shapes.Sample)
 async def create(call: Modifier, body: NewSample) -> Response:
     """One more of them; needs Modify, and View is another matter."""
     values = {"tenant_id": call.tenant, "scope": call.scope, "name": body.name, "created_at": call.now}

@@ -15,21 +15,21 @@ from portal.tables import idempotency as table
 
 KEPT = "interval '24 hours'"
 _OLD = (
-    select(table.c.client_id, table.c.key)
+    select(table.c.owner, table.c.key)
     .where(table.c.created_at < text(f"now() - {KEPT}"))
     .limit(100)
     .with_for_update(skip_locked=True)
     .subquery()
 )
-FORGET = delete(table).where(table.c.client_id == _OLD.c.client_id, table.c.key == _OLD.c.key)
+FORGET = delete(table).where(table.c.owner == _OLD.c.owner, table.c.key == _OLD.c.key)
 # Who comes second waits here for the first one's transaction to end.
 TAKE = (
     insert(table)
-    .values(client_id=bindparam("owner"), key=bindparam("given"), request=bindparam("digest"))
+    .values(owner=bindparam("holder"), key=bindparam("given"), request=bindparam("digest"))
     .on_conflict_do_nothing()
     .returning(table.c.key)
 )
-MINE = table.c.client_id == bindparam("owner"), table.c.key == bindparam("given")
+MINE = table.c.owner == bindparam("holder"), table.c.key == bindparam("given")
 FIND = select(table).where(*MINE)
 KEEP = update(table).where(*MINE).values(status=bindparam("with"), body=bindparam("said"), location=bindparam("where"))
 
@@ -48,16 +48,16 @@ class Keyed:
     def __init__(self, key: str, digest: bytes) -> None:
         self._key = key
         self._digest = digest
-        self._owner = 0
+        self._owner = ""
         self._connection: AsyncConnection | None = None
 
     @asynccontextmanager
-    async def working(self, engine: AsyncEngine, owner: int) -> AsyncIterator[AsyncConnection]:
+    async def working(self, engine: AsyncEngine, owner: str) -> AsyncIterator[AsyncConnection]:
         """A transaction for the work, which `keep` commits; raises ReplayedError when the work is done already."""
         connection = self._connection = await engine.connect()
         self._owner = owner
         await connection.execute(FORGET)
-        mine = {"owner": owner, "given": self._key}
+        mine = {"holder": owner, "given": self._key}
         if (await connection.execute(TAKE, mine | {"digest": self._digest})).first() is None:
             known = (await connection.execute(FIND, mine)).one()
             if known.request != self._digest:
@@ -71,7 +71,7 @@ class Keyed:
             return
         said = getattr(answer, "repeated", bytes(answer.body))
         kept = {"with": answer.status_code, "said": said, "where": answer.headers.get("location")}
-        await self._connection.execute(KEEP, {"owner": self._owner, "given": self._key, **kept})
+        await self._connection.execute(KEEP, {"holder": self._owner, "given": self._key, **kept})
         await self._connection.commit()
         await self.close()
 

@@ -20,13 +20,16 @@ WHEN = {
     405: "The resource has no such level.",
     409: "The state of things forbids it; `data.code` says why.",
     410: "The app is deleted.",
+    413: "The body is longer than 1 MiB.",
     412: "The app has changed since the representation in If-Match was read.",
     428: "An If-Match header is needed.",
     429: "Too many calls; `Retry-After` says how long to wait.",
-    503: "The database does not answer; try again after `Retry-After`.",
+    503: "The database does not answer, or somebody holds what is asked for; try again after `Retry-After`.",
 }
 ALWAYS = (400, 401, 403, 404, 410, 429, 503)
-MORE = {"post": (409,), "put": (409,), "delete": (409,), "patch": (412, 428)}
+MORE = {"post": (409, 413), "put": (409, 413), "delete": (409,), "patch": (412, 413, 428)}
+# Answered before it is known who calls, or by whoever is not known.
+UNCOUNTED = frozenset({"401", "413"})
 TAG = {"ETag": {"description": "The weak tag of this representation.", "schema": {"type": "string"}}}
 LIMITS = {
     f"RateLimit-{name}": {"description": what, "schema": {"type": "string", "pattern": "^[0-9]+$"}}
@@ -68,19 +71,25 @@ def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
     answers = operation["responses"]
     answers.pop("422", None)
     is_token = path == "/connect/token"
-    for status in (429, 503) if is_token else (*ALWAYS, *MORE.get(method, ())):
+    for status in (413, 429, 503) if is_token else (*ALWAYS, *MORE.get(method, ())):
         answers[str(status)] = _problem(status)
     if is_token:
         return
     if path.startswith("/{module}"):
         answers["405"] = _problem(405)
-    if "/demo/" not in path:
-        operation["security"] = [{name: [] for name in SCHEMES}]
     if method == "get":
-        for answer in answers.values():
-            if "application/json" in answer.get("content", {}):
-                answer["headers"] = {**TAG, **LIMITS} if "/demo/" not in path else {}
-        answers["304"] = {"description": "Not changed since the representation in If-None-Match.", "headers": TAG}
+        answers["304"] = {"description": "Not changed since the representation in If-None-Match."}
+    if "/demo/" in path:
+        return
+    operation["security"] = [{name: [] for name in SCHEMES}]
+    for status, answer in answers.items():
+        headers = dict(answer.get("headers", {}))
+        if method == "get" and status in {"200", "304"}:
+            headers |= TAG
+        if status not in UNCOUNTED:
+            headers |= LIMITS
+        if headers:
+            answer["headers"] = headers
 
 
 def _problem(status: int) -> dict[str, Any]:

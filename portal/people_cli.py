@@ -11,7 +11,7 @@ from portal.clock import Clock
 from portal.database import SetupError
 from portal.people import hashed_password, new_password
 from portal.tables import organization, person, tenant
-from portal.telling import Out, told, transaction
+from portal.telling import Out, telling, transaction
 
 people = typer.Typer(no_args_is_help=True, help="Who signs in to the pages.")
 Username = Annotated[str, typer.Argument(help="What they sign in with: small letters, digits and ._@+-")]
@@ -39,13 +39,13 @@ def add(
     except ValidationError as wrong:
         first = wrong.errors()[0]
         raise SetupError(f"{first['loc'][-1]}: {first['msg']}") from wrong
-    with transaction() as connection:
+    with telling(out) as tell, transaction() as connection:
         owner = None if operator else owners[kind]
         _require(connection, kind, owner)
         credentials = add_client(connection, kind, owner, entry, Clock())
-    if credentials is None:
-        raise SetupError(f"{username!r} signs in already; `portal person password` makes a new password")
-    told(credentials, out)
+        if credentials is None:
+            raise SetupError(f"{username!r} signs in already; `portal person password` makes a new password")
+        tell(credentials)
 
 
 @people.command("password")
@@ -53,9 +53,9 @@ def password(username: Username, out: Out = None) -> None:
     """Give somebody a new password, which is told once; their sessions end."""
     fresh = new_password()
     statement = update(person).values(password_hash=hashed_password(fresh)).returning(person.c.id)
-    with transaction() as connection:
+    with telling(out) as tell, transaction() as connection:
         _require_one(connection.execute(statement.where(person.c.username == username)).first(), username)
-    told({"username": username, "password": fresh}, out)
+        tell({"username": username, "password": fresh})
 
 
 @people.command("remove")

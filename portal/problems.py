@@ -1,6 +1,7 @@
 """Every error a caller can get, as `application/problem+json` in the shape of the platform's own APIs."""
 
 import re
+import traceback
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
@@ -10,13 +11,17 @@ import msgspec
 import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import InterfaceError, OperationalError, StatementError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 from starlette.routing import compile_path
 
 log = structlog.get_logger()
 
+# Somebody else holds a lock for too long, or two calls held each other up.
+BUSY = frozenset({"55P03", "40P01", "40001"})
+# Read only (as after a failover), hung up on, shutting down or starting.
+AWAY = ("25006", "25P03", "57P0")
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
@@ -70,10 +75,12 @@ def _answer(request: Request, problem: Problem) -> Response:
         "errors": problem.errors,
         "data": {"code": problem.code, **problem.data},
     }
+    # What is left to the caller, once it is known who calls.
+    told = getattr(request.state, "charge", None)
     return Response(
         msgspec.json.encode(body),
         status_code=problem.status,
-        headers=problem.headers,
+        headers=({} if told is None else told.told) | problem.headers,
         media_type="application/problem+json",
     )
 
@@ -120,15 +127,33 @@ def allowed(request: Request) -> str:
     return ""
 
 
+def _sqlstate(raised: Exception) -> str:
+    """PostgreSQL's own code for what went wrong, if it came that far."""
+    return str(getattr(getattr(raised, "orig", None), "sqlstate", None) or "")
+
+
 async def _on_database(request: Request, raised: Exception) -> Response:
-    log.warning("database.refused", error=type(raised).__name__, path=request.url.path)
-    unavailable = Problem(503, "unavailable", "The portal's database does not answer.", headers={"Retry-After": "2"})
-    return _answer(request, unavailable)
+    # Never what PostgreSQL says about it: that quotes whole rows, secrets among them.
+    said = {"error": type(raised).__name__, "sqlstate": _sqlstate(raised), "path": request.url.path}
+    if isinstance(raised, PoolTimeoutError) or said["sqlstate"] in BUSY:
+        log.warning("database.busy", **said)
+        return _answer(request, Problem(503, "busy", "The portal is busy; try again.", headers={"Retry-After": "2"}))
+    if isinstance(raised, (OperationalError, InterfaceError)) or said["sqlstate"].startswith(AWAY):
+        log.warning("database.refused", **said)
+        title = "The portal's database does not answer."
+        return _answer(request, Problem(503, "unavailable", title, headers={"Retry-After": "2"}))
+    at = "".join(traceback.format_tb(raised.__traceback__))
+    log.error("call.failed", at=at, statement=getattr(raised, "statement", None), **said)
+    return _answer(request, _failed())
+
+
+def _failed() -> Problem:
+    return Problem(500, "internal_error", "The portal failed; this is its fault, not yours.")
 
 
 async def _on_anything(request: Request, raised: Exception) -> Response:
     log.error("call.failed", path=request.url.path, error=type(raised).__name__, exc_info=raised)
-    return _answer(request, Problem(500, "internal_error", "The portal failed; this is its fault, not yours."))
+    return _answer(request, _failed())
 
 
 def install(app: FastAPI, in_words: InWords) -> None:
@@ -137,6 +162,6 @@ def install(app: FastAPI, in_words: InWords) -> None:
     app.add_exception_handler(Problem, _on_problem)
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(HTTPException, _on_http)
-    for unavailable in (OperationalError, InterfaceError, PoolTimeoutError):
+    for unavailable in (StatementError, PoolTimeoutError):
         app.add_exception_handler(unavailable, _on_database)
     app.add_exception_handler(Exception, _on_anything)

@@ -3,7 +3,7 @@
 import math
 import time
 
-from limits import RateLimitItem, RateLimitItemPerMinute, RateLimitItemPerSecond
+from limits import RateLimitItem, RateLimitItemPerMinute, RateLimitItemPerSecond, WindowStats
 from limits.storage import MemoryStorage
 from limits.strategies import FixedWindowRateLimiter
 
@@ -25,26 +25,31 @@ class Rate:
         self._counter = FixedWindowRateLimiter(MemoryStorage())
 
     def admit(self, caller: str) -> dict[str, str]:
-        """Let *caller* make a call, for now at the least price; the headers to tell. Raises a Problem (429)."""
+        """Let *caller* make a call at its whole price; the headers to tell. Raises a Problem (429)."""
+        return self.charge(caller).told
+
+    def charge(self, caller: str) -> "Charge":
+        """The same, with the way back for an answer that turns out to cost less."""
         if self._limit is None:
-            return {}
+            return Charge()
         self.require(caller)
-        self._counter.hit(self._limit, caller, cost=UNCHANGED)
-        return self._told(caller)
+        self._counter.hit(self._limit, caller, cost=CALL)
+        return Charge(self, caller, self._window(caller).reset_time)
 
     def require(self, caller: str) -> None:
         """Raise a Problem (429) when *caller* may make no call now; nothing is counted."""
         if self._limit is not None and not self._counter.test(self._limit, caller, cost=CALL):
-            raise Problem(429, "rate_limited", "Too many calls; wait as Retry-After says.", headers=self._told(caller))
+            raise Problem(429, "rate_limited", "Too many calls; wait as Retry-After says.", headers=self.told(caller))
 
-    def charge(self, caller: str) -> None:
-        """Take the rest of the price of a call that had an answer of its own."""
-        if self._limit is not None:
-            self._counter.hit(self._limit, caller, cost=CALL - UNCHANGED)
+    def give_back(self, caller: str, window: float) -> None:
+        """Take a tenth only, as long as the *window* that was charged lasts: the next one owes nothing."""
+        if self._limit is not None and self._window(caller).reset_time == window:
+            self._counter.hit(self._limit, caller, cost=UNCHANGED - CALL)
 
-    def _told(self, caller: str) -> dict[str, str]:
-        assert self._limit is not None  # noqa: S101 - asked by both callers
-        window = self._counter.get_window_stats(self._limit, caller)
+    def told(self, caller: str) -> dict[str, str]:
+        """What is left to *caller*, as headers."""
+        assert self._limit is not None  # noqa: S101 - asked by all callers
+        window = self._window(caller)
         # The counter's own clock: these are seconds to wait, no business time.
         wait = str(max(1, math.ceil(window.reset_time - time.time())))  # noqa: TID251
         told = {
@@ -53,6 +58,29 @@ class Rate:
             "RateLimit-Reset": wait,
         }
         return told if window.remaining >= CALL else told | {"Retry-After": wait}
+
+    def _window(self, caller: str) -> WindowStats:
+        assert self._limit is not None  # noqa: S101 - as above
+        return self._counter.get_window_stats(self._limit, caller)
+
+
+class Charge:
+    """What a call has cost so far: its whole price, taken before it is worked on, so that none slips in beside it."""
+
+    def __init__(self, rate: Rate | None = None, caller: str = "", window: float = 0.0) -> None:
+        self._rate = rate
+        self._caller = caller
+        self._window = window
+
+    @property
+    def told(self) -> dict[str, str]:
+        """The headers to tell with the answer."""
+        return self._rate.told(self._caller) if self._rate is not None else {}
+
+    def give_back(self) -> None:
+        """The answer has no body: it costs a tenth."""
+        if self._rate is not None:
+            self._rate.give_back(self._caller, self._window)
 
 
 class Rates:
@@ -78,13 +106,10 @@ class Rates:
     def refuse_token(self, address: str, client: str) -> None:
         """Count a wrong secret, for who showed it alone: nobody uses up what another client may fetch."""
         self._refused_tokens.admit(f"{address} {client}")
-        self._refused_tokens.charge(f"{address} {client}")
 
     def issue_token(self, client: str) -> dict[str, str]:
         """Count a token of *client*, from wherever it asks; the headers to tell. Raises a Problem (429)."""
-        told = self._tokens.admit(client)
-        self._tokens.charge(client)
-        return told
+        return self._tokens.admit(client)
 
     def attempt(self, address: str, name: str) -> None:
         """Let *address* try to sign in as *name*: enough for typing mistakes, nothing for guessing. Problem (429).
@@ -93,4 +118,3 @@ class Rates:
         """
         for rate, counted in ((self._addresses, address), (self._sign_ins, f"{address} {name}")):
             rate.admit(counted)
-            rate.charge(counted)

@@ -8,6 +8,8 @@ from fastapi.routing import APIRoute
 
 from portal.answers import names_tag, tag
 from portal.idempotency import Keyed, ReplayedError
+from portal.queries import names_of
+from portal.rates import Charge
 
 
 class PortalRoute(APIRoute):
@@ -16,18 +18,18 @@ class PortalRoute(APIRoute):
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """The work of the route with all that around it."""
         work = super().get_route_handler()
+        names = names_of(self.dependant)
 
         async def handle(request: Request) -> Response:
-            try:
-                answer = await _once(work, request)
-            except Exception:
-                _charge(request)
-                raise
+            request.state.query_names = names
+            answer = await _once(work, request)
             if request.method == "GET" and answer.status_code == 200:
                 answer = _conditional(request, answer)
-            if answer.status_code != 304:
-                _charge(request)
-            answer.headers.update(getattr(request.state, "told", {}))
+            charge: Charge | None = getattr(request.state, "charge", None)
+            if charge is not None:
+                if answer.status_code == 304:
+                    charge.give_back()
+                answer.headers.update(charge.told)
             return answer
 
         return handle
@@ -51,19 +53,14 @@ def _keyed(request: Request) -> Keyed | None:
     return getattr(request.state, "keyed", None)
 
 
-def _charge(request: Request) -> None:
-    """The price of a call whose caller is known."""
-    if (key := getattr(request.state, "key", None)) is not None:
-        request.app.state.rates.calls.charge(key)
-
-
 def _conditional(request: Request, answer: Response) -> Response:
     """*answer* with its tag; without its body when the caller has it already.
 
     The tag is made of the representation and nothing else, so every token and key sees the same one.
     """
     answer.headers.setdefault("ETag", tag(bytes(answer.body)))
-    if not names_tag(request.headers.get("if-none-match", ""), answer.headers["ETag"]):
+    asked = ",".join(request.headers.getlist("if-none-match"))
+    if not names_tag(asked, answer.headers["ETag"]):
         return answer
     kept = {name: answer.headers[name] for name in ("ETag", "Cache-Control") if name in answer.headers}
     return Response(status_code=304, headers=kept)

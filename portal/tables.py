@@ -163,6 +163,8 @@ token = Table(
     # Serves the removal of a client's expired tokens when it asks for a new one.
     Index("token_client_ix", "client_id", "expires_at"),
     Index("token_access_ix", "access_id", "expires_at"),
+    # Serves the sweep of the others.
+    Index("token_expires_ix", "expires_at"),
     CheckConstraint("(client_id IS NULL) <> (access_id IS NULL)", name="one_holder"),
 )
 
@@ -293,7 +295,8 @@ client_secret = Table(
 idempotency = Table(
     "idempotency",
     metadata,
-    _to("client_id", "client.id"),
+    # A client's number, or the client id of a connection whose token made the call.
+    Column("owner", String(64), nullable=False),
     Column("key", String(255), nullable=False),
     # Of method, path, query and body: a key that comes back with another request is a mistake.
     Column("request", LargeBinary, nullable=False),
@@ -303,7 +306,7 @@ idempotency = Table(
     Column("location", Text),
     # By PostgreSQL's own clock: keys are kept for a day of real time.
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=text("now()")),
-    PrimaryKeyConstraint("client_id", "key"),
+    PrimaryKeyConstraint("owner", "key"),
     Index("idempotency_created_ix", "created_at"),
 )
 
@@ -345,6 +348,17 @@ delivery = Table(
     _at("due_at", nullable=True),
     _at("accepted_at", nullable=True),
     Column("answer", String(200)),
+    # By the same clock: what is settled is kept for a week from here.
+    Column("queued_at", DateTime(timezone=True), nullable=False, server_default=text("now()")),
     UniqueConstraint("subscription_id", "event_id"),
+    # Serves the list of what was sent to a subscriber, the newest first.
+    Index("delivery_subscription_ix", "subscription_id", "id"),
 )
-Index("delivery_due_ix", delivery.c.due_at, postgresql_where=delivery.c.due_at.is_not(None))
+# What is due, one subscription after the other, and what may be swept.
+Index(
+    "delivery_waiting_ix",
+    delivery.c.subscription_id,
+    delivery.c.due_at,
+    postgresql_where=delivery.c.due_at.is_not(None),
+)
+Index("delivery_settled_ix", delivery.c.queued_at, postgresql_where=delivery.c.due_at.is_(None))

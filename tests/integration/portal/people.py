@@ -43,7 +43,7 @@ def people_of(world: World) -> dict[str, Any]:
     name, tenant = f"p{token_hex(5)}", f"7{randbelow(10**16):016}"
     developer, admin, operator = (NewClient(name=f"{name}{kind}", username=f"{name}{kind}") for kind in "dao")
     wanted = Bootstrap(
-        organizations=(NewOrganization(name="Acme", clients=(developer,)),),
+        organizations=(NewOrganization(name=f"Acme {name}", clients=(developer,)),),
         tenants=(NewTenant(id=tenant, name="HVAC", clients=(admin,)),),
         operators=(operator,),
     )

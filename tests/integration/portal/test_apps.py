@@ -226,6 +226,7 @@ def test_list_filters(world: World, developer: Caller) -> None:
         {"ids": ",".join("1" * 51)},
         {"createdBefore": "yesterday"},
         {"createdBefore": "2026-01-01T00:00:00"},
+        {"createdBefore": "0001-01-01T00:00:00+14:00"},
         {"distribution": "x"},
     ],
 )

@@ -60,7 +60,12 @@ def test_at_most_2000(world: World, developer: Caller) -> None:
     assert code(one) == (409, "limit_exceeded")
     assert one.json()["data"]["limit"] == 2000
     assert code(developer("PUT", f"{app}/availability", json={"tenantIds": tenants[2000:]})) == (409, "limit_exceeded")
-    assert code(developer("POST", "/apps", json=app_body(tenantIds=tenants))) == (400, "invalid_request")
+    for answer in (
+        developer("POST", "/apps", json=app_body(tenantIds=tenants)),
+        developer("PUT", f"{app}/availability", json={"tenantIds": tenants}),
+    ):
+        assert code(answer) == (409, "limit_exceeded")
+        assert answer.json()["errors"] == {"tenantIds": ["At most 2000 tenant IDs; these are 2001."]}
 
     page = developer.ok("GET", f"{app}/availability", params={"page": 4, "pageSize": 500, "includeTotal": True})
     assert (len(page["data"]), page["hasMore"], page["totalCount"]) == (500, False, 2000)

@@ -4,7 +4,7 @@ import httpx
 import pytest
 from sqlalchemy import Engine, text
 
-from tests.integration.portal.world import VIEW, Caller, World, app_body, code, connected, served
+from tests.integration.portal.world import VIEW, Caller, World, app_body, code, held, served
 
 
 def test_token_answer(developer: Caller) -> None:
@@ -143,46 +143,6 @@ def test_secrets_are_stored_hashed(developer: Caller, portal_engine: Engine) -> 
         assert secret.encode().hex() not in dump
 
 
-def paths(organization: str, app: int, connection: int, tenant: str) -> list[tuple[str, str]]:
-    """Every path with an id in it."""
-    own = f"/portal/v2/organization/{organization}"
-    one = f"{own}/apps/{app}"
-    access = f"/portal/v2/tenant/{tenant}/app-access"
-    return [
-        *(("GET", f"{own}{path}") for path in ("", "/scope-groups", "/apps", "/connections")),
-        *(("GET", f"{one}{path}") for path in ("", "/versions", "/versions/1", "/versions/1/diff", "/connections")),
-        *(
-            ("GET", f"{one}{path}")
-            for path in ("/availability", f"/availability/{tenant}", f"/connections/{connection}")
-        ),
-        *(("GET", f"{access}{path}") for path in ("", f"/{app}", f"/{app}/pending")),
-        *(("POST", f"{access}/{app}/{step}") for step in ("allow", "decline", "disable", "enable")),
-        ("DELETE", f"{access}/{app}"),
-        ("DELETE", one),
-        ("DELETE", f"{one}/availability/{tenant}"),
-        ("PUT", f"{one}/availability/{tenant}"),
-    ]
-
-
-def test_ids_of_others_do_not_exist(world: World, developer: Caller, admin: Caller) -> None:
-    """Another organization's or tenant's ids answer 404, whether they are asked for on its path or on one's own."""
-    app = connected(developer, admin)
-    connection = developer.listed("/connections")[0]["id"]
-    tenant, organization = admin.credentials["id"], developer.credentials["id"]
-    stranger, outsider = world.developer(), world.admin()
-
-    for method, path in paths(organization, app, connection, tenant):
-        side = stranger if "/organization/" in path else outsider
-        assert side(method, f"{side.base}{path}").status_code == 404, path
-    for method, path in paths(stranger.credentials["id"], app, connection, outsider.credentials["id"]):
-        side = stranger if "/organization/" in path else outsider
-        if str(app) in path:
-            assert side(method, f"{side.base}{path}").status_code == 404, path
-
-    assert developer.listed("/connections")[0]["status"] == "connected"
-    assert stranger.listed("/apps") == stranger.listed("/connections") == outsider.listed("/app-access") == []
-
-
 def test_sides_do_not_mix(developer: Caller, admin: Caller) -> None:
     """A tenant's token cannot read an organization, nor an organization's token a tenant."""
     assert code(admin("GET", developer.home)) == (403, "scope_missing")
@@ -217,6 +177,26 @@ def test_organization_and_catalogue(developer: Caller) -> None:
     levels = {(scope["hasRead"], scope["hasWrite"]) for scope in scopes}
     assert levels == {(True, True), (True, False), (False, True)}
     assert VIEW.rpartition(":")[0] in {scope["name"] for scope in scopes}
+
+
+@pytest.mark.parametrize(
+    ("path", "wrong"),
+    [("/connections", "statuss"), ("/apps", "Page"), ("", "x"), ("/export/apps", "page"), ("/scope-groups", "page")],
+)
+def test_unknown_parameters(developer: Caller, path: str, wrong: str) -> None:
+    """A parameter that a call does not know is refused by name; it would answer with everything."""
+    answer = developer("GET", path, params={wrong: "1"})
+    assert code(answer) == (400, "invalid_request")
+    assert list(answer.json()["errors"]) == [wrong]
+
+
+def test_lock_that_is_held_for_long(world: World, developer: Caller) -> None:
+    """Whoever waits too long for another call is told that the portal is busy, not that it is broken."""
+    app = developer.ok("POST", "/apps", app_body())["id"]
+    with held(world, "SELECT 1 FROM portal.app WHERE id = :app FOR UPDATE", app=app):
+        answer = developer("DELETE", f"/apps/{app}")
+    assert code(answer) == (503, "busy")
+    assert int(answer.headers["retry-after"]) > 0
 
 
 def test_without_its_database() -> None:

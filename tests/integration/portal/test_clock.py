@@ -83,9 +83,12 @@ def test_real_time_again(developer: Caller, clock: Clock) -> None:
     assert not developer.ok("POST", "/apps", app_body())["createdOn"].startswith("2020")
 
 
-@pytest.mark.parametrize("body", ["2026-01-01T00:00:00", "tomorrow", 7.5, "7", {}])
+ENDS = ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"]
+
+
+@pytest.mark.parametrize("body", ["2026-01-01T00:00:00", "tomorrow", 7.5, "7", {}, *ENDS])
 def test_clock_refused(clock: Clock, body: dict[str, Any]) -> None:
-    """A time without a zone, or none at all, is refused."""
+    """A time without a zone, at an end of the calendar, or none at all, is refused."""
     answer = clock(body)
 
     assert answer.status_code == 400

@@ -70,3 +70,9 @@ def test_tag_of_connections_changes_with_any_row_or_release(developer: Caller, a
 def test_errors_are_never_304(developer: Caller) -> None:
     """Even "any tag" brings no 304 for what is not there."""
     assert code(developer("GET", "/apps/1", headers={"If-None-Match": "*"})) == (404, "not_found")
+
+
+def test_tags_on_two_lines(developer: Caller) -> None:
+    """A header that is sent twice means what it means when it is sent once with a comma."""
+    lines = [("If-None-Match", '"other"'), ("If-None-Match", developer("GET", "/apps").headers["etag"])]
+    assert developer("GET", "/apps", headers=lines).status_code == 304

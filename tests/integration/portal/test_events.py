@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from secrets import token_hex
 from typing import Any
@@ -15,9 +15,10 @@ from standardwebhooks import Webhook
 from standardwebhooks.webhooks import WebhookVerificationError
 from werkzeug import Request, Response
 
-from portal.push import WAITS, is_public
+from portal.push import WAITS
+from portal.receivers import is_public
 from tests.integration.portal.conftest import empty_portal
-from tests.integration.portal.world import JOBS, VIEW, Caller, World, app_body, code, connected, served
+from tests.integration.portal.world import JOBS, VIEW, Caller, World, app_body, code, connected, eventually, served
 from tests.servers import Servers
 
 
@@ -62,15 +63,6 @@ def subscribed(developer: Caller, address: str, *types: str) -> Any:
     """A subscription to *types*, or to all."""
     body = {"url": address} | ({"types": list(types)} if types else {})
     return developer.ok("POST", "/event-subscriptions", body)
-
-
-def eventually(holds: Callable[[], Any], what: str) -> Any:
-    """Wait until *holds* gives something true, and return it."""
-    deadline = time.monotonic() + 20
-    while not (found := holds()):
-        assert time.monotonic() < deadline, what
-        time.sleep(0.05)
-    return found
 
 
 def test_every_action_tells(world: World, developer: Caller, address: str, heard: list[Request]) -> None:
@@ -256,7 +248,12 @@ def test_public_addresses(address: str, public: bool) -> None:
     assert is_public(address) is public
 
 
-@pytest.mark.parametrize("wrong", [{"url": "x"}, {"url": "ftp://a.example/"}, {"types": []}, {"types": ["app.made"]}])
+# Of these, one reader sees another host than the next, or none.
+TWO_HOSTS = ["https://a.example\\[", "https://user:[@a.example/", "https://a.example\\@b.example/", "https://[::1/"]
+WRONG = [{"url": "x"}, {"url": "ftp://a.example/"}, {"types": []}, {"types": ["app.made"]}]
+
+
+@pytest.mark.parametrize("wrong", [*WRONG, *({"url": url} for url in TWO_HOSTS)])
 def test_subscription_refused(developer: Caller, wrong: dict[str, Any]) -> None:
     """Addresses and types are checked."""
     answer = developer("POST", "/event-subscriptions", json={"url": "https://a.example/"} | wrong)

@@ -1,11 +1,24 @@
 """Export feeds: what changed since, deletions included, with tokens that never expire."""
 
+import base64
+import json
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.integration.portal.world import JOBS, VIEW, Caller, World, app_body, code, connected
+from tests.integration.portal.world import (
+    JOBS,
+    VIEW,
+    Caller,
+    World,
+    app_body,
+    code,
+    connected,
+    held,
+    until_waiting,
+)
 
 RECENT = {"includeRecentChanges": "true"}
 
@@ -92,6 +105,51 @@ def test_recent_changes_are_repeated_rather_than_missed(at: Any, developer: Call
     assert walked(developer, "connections", position, **RECENT)[0] == []
 
 
+@pytest.mark.parametrize("crash", [False, True], ids=["walked to its end", "stored on the way"])
+def test_late_change_is_told_whatever_the_pages(at: Any, world: World, developer: Caller, crash: bool) -> None:
+    """A change that a lock held back while a walk of many pages went over its time is told by the next walk.
+
+    Also when the walk was left on its way, and gone on with from a stored token an hour later.
+    """
+    admins = world.admins(4)
+    at("10:00")
+    app = world.approved(developer, tenantIds=[one.credentials["id"] for one in admins])
+    for one in admins:
+        one.ok("POST", f"/app-access/{app}/allow")
+    late = admins[0].credentials["id"]
+    row = "SELECT 1 FROM portal.connection WHERE app_id = :app AND tenant_id = :tenant FOR UPDATE"
+    at("11:00")
+    with ThreadPoolExecutor(1) as pool:
+        with held(world, row, app=app, tenant=late):
+            stuck = pool.submit(admins[0].ok, "POST", f"/app-access/{app}/disable")
+            until_waiting(world)
+            at("11:01")
+            for one in admins[1:]:
+                one.ok("POST", f"/app-access/{app}/disable")
+            page = developer.ok("GET", "/export/connections", params=RECENT | {"pageSize": 2})
+            while page["hasMore"]:
+                at("12:00" if crash else "11:02")
+                page = developer.ok(
+                    "GET", "/export/connections", params=RECENT | {"pageSize": 1, "from": page["continueFrom"]}
+                )
+        stuck.result()
+    at("13:00")
+    told = {
+        row["resourceOwner"]["id"]: row["status"] for row in walked(developer, "connections", page["continueFrom"])[0]
+    }
+    assert told[late] == "disabled"
+
+
+def test_last_page_of_a_walk_points_back(at: Any, developer: Caller) -> None:
+    """Not only a walk of one page: the last of many leads back to 15 minutes before the first."""
+    at("10:00")
+    for _ in range(3):
+        developer.ok("POST", "/apps", app_body())
+    at("10:05")
+    first, position = walked(developer, "apps", pageSize=1, **RECENT)
+    assert walked(developer, "apps", position, pageSize=1, **RECENT) == (first, position)
+
+
 def test_pages_of_one_instant(at: Any, world: World, developer: Caller) -> None:
     """Many changes of one instant are told once each, whatever the page size."""
     ids = world.tenants(25)
@@ -128,7 +186,18 @@ def test_from_a_date(at: Any, developer: Caller) -> None:
     assert walked(developer, "apps", "2031-05-01T12:01:00+02:00")[0] == []
 
 
-@pytest.mark.parametrize("wrong", ["", "yesterday", "eyJ4IjoxfQ", "WyJhcHBzIl0", "💥", "x" * 201, "2031-05-01"])
+def token(*parts: object) -> str:
+    """A token of somebody's own making."""
+    return base64.urlsafe_b64encode(json.dumps(parts).encode()).decode().rstrip("=")
+
+
+WRONG = ["", "yesterday", "eyJ4IjoxfQ", "WyJhcHBzIl0", "💥", "x" * 201, "2031-05-01"]
+WRONG += ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00"]
+WRONG += [token("apps", "2026-01-01T00:00:00Z", *ids) for ids in ((10**40, 0), (1, 10**10), (-1, 0), ("1", 0), (1,))]
+WRONG += [token("apps", "0001-01-01T00:00:00+14:00", 1, 0), token("apps", "2026-01-01T00:00:00", 1, 0)]
+
+
+@pytest.mark.parametrize("wrong", WRONG)
 def test_from_what_is_neither(developer: Caller, wrong: str) -> None:
     """What is no date and no token of this feed is refused, with the field."""
     answer = developer("GET", "/export/apps", params={"from": wrong})

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from tests.integration.portal.world import JOBS, VIEW, Caller, World, app_body, code, connected
+from tests.integration.portal.world import JOBS, MODIFY, VIEW, Caller, World, app_body, code, connected, using
 
 
 def keyed(key: str) -> dict[str, Any]:
@@ -82,3 +82,27 @@ def test_old_keys_are_forgotten(world: World, developer: Caller) -> None:
         connection.execute(text("UPDATE portal.idempotency SET created_at = now() - interval '25 hours'"))
     assert developer.ok("POST", "/apps", app_body(), **keyed("other"))["id"] != first
     assert developer.ok("POST", "/apps", app_body(), **keyed("k"))["id"] != first
+
+
+def test_what_changes_nothing_is_repeated_too(developer: Caller, admin: Caller) -> None:
+    """A decline is answered as it was the first time, though the tenant has upgraded since."""
+    app = connected(developer, admin)
+    first = admin("POST", f"/app-access/{app}/decline", **keyed("k"))
+    admin.ok("POST", f"/app-access/{app}/disable")
+    again = admin("POST", f"/app-access/{app}/decline", **keyed("k"))
+    assert (again.content, again.headers["idempotent-replayed"]) == (first.content, "true")
+    assert code(admin("POST", f"/app-access/{app}/enable", **keyed("k"))) == (409, "idempotency_key_reused")
+
+
+def test_keys_of_connections(world: World, developer: Caller) -> None:
+    """What an app writes for a tenant is written once a key; another tenant's key is another key."""
+    admins = world.admins(2, "Bright")
+    body = {"tenantIds": [one.credentials["id"] for one in admins], "scopes": [MODIFY]}
+    app = developer.ok("POST", "/apps", app_body(**body))["id"]
+    made = []
+    for admin in admins:
+        admin.ok("POST", f"/app-access/{app}/allow")
+        client = using(world, developer, admin, app)
+        client.headers["Idempotency-Key"] = "k"
+        made += [client.post("crm", "customers", name="Ann").json()["id"] for _ in range(2)]
+    assert made[0] == made[1] != made[2] == made[3]

@@ -91,7 +91,10 @@ def test_document_is_served_and_names_every_call(portal_url: str) -> None:
     document = httpx.get(f"{portal_url}/portal/v2/openapi.json").json()
     assert document["openapi"].startswith("3.1")
     for path, operations in document["paths"].items():
-        for operation in operations.values():
+        for method, operation in operations.items():
             open_to_all = path == "/connect/token" or "/demo/" in path
             assert ("security" in operation) is not open_to_all, path
             assert "422" not in operation["responses"]
+            counted = {status for status, answer in operation["responses"].items() if "RateLimit-Limit" in str(answer)}
+            assert counted == (set() if open_to_all else set(operation["responses"]) - {"401", "413"}), path
+            assert ("413" in operation["responses"]) is (method in {"post", "put", "patch"}), path

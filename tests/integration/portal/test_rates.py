@@ -1,13 +1,27 @@
 """Limits: by application key, with the wait told; tokens apart."""
 
 import time
+from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
+from limits import RateLimitItemPerMinute
 
-from portal.rates import Rates
-from tests.integration.portal.world import Caller, World, code, served
+from portal.problems import Problem
+from portal.rates import CALL, Rate, Rates
+from tests.integration.portal.world import (
+    Caller,
+    World,
+    code,
+    connected,
+    eventually,
+    held,
+    served,
+    until_waiting,
+    using,
+)
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +62,62 @@ def test_unchanged_counts_a_tenth(slow: World) -> None:
     assert {answer.status_code for answer in answers} == {304}
     assert "etag" in answers[0].headers
     assert answers[0].headers["ratelimit-limit"] == "5"
+
+
+def test_calls_at_once_are_all_counted(world: World, portal_database: str) -> None:
+    """Of calls that are worked on together no more are let in than of those that come one by one."""
+    rates = Rates(0, 0, 0)
+    # Of a minute, so that no new window begins on the way.
+    rates.calls = Rate(RateLimitItemPerMinute(5 * CALL))
+    with served(portal_database, rates=rates) as world.base, ThreadPoolExecutor(20) as pool:
+        caller = world.developer()
+        with held(world, "LOCK TABLE portal.version IN ACCESS EXCLUSIVE MODE"):
+            # Whoever is let in waits before the answer.
+            asked = [pool.submit(caller, "GET", "/export/versions") for _ in range(20)]
+            until_waiting(world, 5)
+            eventually(lambda: sum(one.done() for one in asked) == 15, "the others are not refused")
+        statuses = Counter(one.result().status_code for one in asked)
+    assert statuses == {200: 5, 429: 15}
+
+
+def test_price_is_given_back_to_the_window_that_it_was_taken_from() -> None:
+    """Answers without a body that come a window later give no credit for the next one."""
+    rate = Rates(2).calls
+    late = [rate.charge("caller") for _ in range(2)]
+    time.sleep(1.1)
+    for one in late:
+        one.give_back()
+    for _ in range(2):
+        rate.charge("caller")
+    with pytest.raises(Problem, match="Too many calls"):
+        rate.charge("caller")
+    fresh = Rates(2).calls
+    for _ in range(11):
+        fresh.charge("caller").give_back()
+
+
+def test_errors_tell_the_limits_too(slow: World) -> None:
+    """Whoever is known learns what is left, whatever is wrong with the call."""
+    caller = slow.developer()
+    missing, wrong = caller("GET", "/apps/1"), caller("GET", "/apps", params={"page": 0})
+    assert (missing.status_code, wrong.status_code) == (404, 400)
+    for answer in (missing, wrong):
+        assert answer.headers["ratelimit-limit"] == "5"
+        assert int(answer.headers["ratelimit-remaining"]) < 5
+        assert answer.headers["ratelimit-reset"] == "1"
+
+
+def test_path_of_others_is_no_way_round(slow: World) -> None:
+    """Calls of one token count together, whatever tenant the path names."""
+    developer, admin = slow.developer(), slow.admin()
+    app = connected(developer, admin)
+    time.sleep(1.1)
+    at_work = using(slow, developer, admin, app)
+    statuses = [
+        httpx.get(f"{slow.base}/crm/v2/tenant/{number}/customers", headers=at_work.headers).status_code
+        for number in range(100_000, 100_020)
+    ]
+    assert set(statuses) == {404, 429}
 
 
 def test_refused_calls_count_as_well(slow: World) -> None:

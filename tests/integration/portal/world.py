@@ -3,14 +3,14 @@
 import itertools
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
 import uvicorn
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine, text
 from sqlalchemy.engine import make_url
 
 from portal.app import Choices, create_app
@@ -124,6 +124,10 @@ class World:
         self._made(Bootstrap(tenants=entries))
         return [entry.id for entry in entries]
 
+    def rename(self, tenant: str, name: str) -> None:
+        """Give a tenant another name, as a second bootstrap file does."""
+        self._made(Bootstrap(tenants=(NewTenant(id=tenant, name=name, clients=()),)))
+
     def operator(self) -> Caller:
         """A client of the platform's operator."""
         made = self._made(Bootstrap(operators=(NewClient(name=f"operator {next(_numbers)}"),)))
@@ -220,3 +224,31 @@ def using(world: World, developer: Caller, admin: Caller, app: int) -> Using:
     client = Using(world, admin.credentials["id"], developer.ok("GET", f"/apps/{app}")["appKey"], secret, {})
     client.renewed()
     return client
+
+
+@contextmanager
+def held(world: World, statement: str, **named: Any) -> Iterator[Connection]:
+    """Another transaction that has done *statement* and stays open, as a slow call's does."""
+    with world.engine.connect() as connection:
+        connection.execute(text(statement), named)
+        yield connection
+        connection.rollback()
+
+
+def until_waiting(world: World, calls: int = 1) -> None:
+    """Wait until so many calls wait for a lock."""
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    deadline = time.monotonic() + 8
+    with world.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        while connection.scalar(text(waiting)) != calls:
+            assert time.monotonic() < deadline, "nobody waits for a lock"
+            time.sleep(0.02)
+
+
+def eventually(holds: Callable[[], Any], what: str) -> Any:
+    """Wait until *holds* gives something true, and return it."""
+    deadline = time.monotonic() + 20
+    while not (found := holds()):
+        assert time.monotonic() < deadline, what
+        time.sleep(0.05)
+    return found
