@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from config.settings import SettingsError, settings
 from models.base import engine_for
 from models.migrations import pending
+from models.queries.recount import counters_apart
 from models.queries.sources import TICK_IS_LATE, sources, tick_age
 from tasks.rules import rules
 from worker.addresses import broker_url, database_url
@@ -102,6 +103,19 @@ def _sources() -> str:
     return ", ".join(listed) or none
 
 
+def _adoption() -> str:
+    with _reading() as session:
+        wrong = counters_apart(session)
+    if wrong:
+        first = wrong[0]
+        raise UnwellError(
+            f"{len(wrong)} adoption counters differ from a recount, the first of {first.app} at version {first.version}"
+            f" in {first.environment}: {first.counted}, and {first.recounted} by the tenures. This is a fault of"
+            " Uptake's: please report it. The tenures are right."
+        )
+    return "the counters are what a recount of the tenures gives"
+
+
 CHECKS: dict[str, Callable[[], str]] = {
     "settings": _settings,
     "rules": _rules,
@@ -110,6 +124,7 @@ CHECKS: dict[str, Callable[[], str]] = {
     "broker": _broker,
     "worker": _worker,
     "sources": _sources,
+    "adoption": _adoption,
 }
 
 

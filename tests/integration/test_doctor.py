@@ -82,3 +82,22 @@ def test_servers_are_away(ours: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "DATABASE_URL" in said("database")
     assert "REDIS_URL" in said("broker")
     assert all("hush" not in finding.said for finding in examined(*CHECKS))
+
+
+def test_counters_that_differ_from_a_recount(ours: str) -> None:
+    """A counter that nobody's tenure accounts for is told with its app, version and both figures."""
+    upgrade(ours)
+    engine = engine_for(ours)
+    with engine.begin() as connection:
+        for statement in (
+            "INSERT INTO source (name, kind, next_poll_at) VALUES ('acme', 'portal', now())",
+            """INSERT INTO app (source_id, external_id, name, first_seen_at, next_poll_at)
+               VALUES (1, '4711', 'Dispatch Helper', now(), now())""",
+            "INSERT INTO adoption VALUES (1, 'production', 2, current_date, 3)",
+        ):
+            connection.execute(text(statement))
+    assert "acme:4711 at version 2 in production: 3, and 0 by the tenures" in said("adoption")
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE adoption SET tenants = 0"))
+    assert examined("adoption")[0].ok
+    engine.dispose()

@@ -1,0 +1,52 @@
+"""Adoption at any day is what a recount from the tenures gives, whatever happened in between."""
+
+import random
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import text
+
+from models.queries.recount import Apart, counters_apart
+from tests.integration.models.world import A, B, C, World
+from uptake.facts import Status
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_every_day_is_exact(world: World, seed: int) -> None:
+    """Forty days of tenants that come, upgrade, pause, go and come back, polled at odd hours, in two environments."""
+    chance = random.Random(seed)
+    days = set()
+    for step in range(40):
+        if step in {7, 19, 30}:
+            world.release(*chance.sample([A, B, C], chance.randint(1, 3)))
+        for tenant in map(str, range(12)):
+            fate = chance.random()
+            environment = chance.choice(["production", "integration"])
+            if fate < 0.15:
+                world.put(tenant, chance.randint(1, len(world.versions)), environment=environment)
+            elif fate < 0.2:
+                world.put(tenant, 1, status=Status.DISABLED, environment=environment)
+            elif fate < 0.24:
+                world.put(tenant, None, environment=environment)
+            elif fate < 0.27:
+                world.drop(tenant)
+        world.poll(after=timedelta(hours=chance.randint(3, 40)), believe=True)
+        days.add(world.now.date())
+    assert len(days) > 20
+    assert counters_apart(world.session) == []
+    for day in sorted(days):
+        assert counters_apart(world.session, day) == []
+
+
+def test_difference_is_told(world: World) -> None:
+    """One counter wrong on one day is found on that day and after it, not before."""
+    world.put("1", 1)
+    world.poll()
+    first = world.now.date()
+    world.release(A, B)
+    world.put("1", 2)
+    world.poll(after=timedelta(days=2))
+    world.session.execute(text("UPDATE adoption SET tenants = 5 WHERE version = 2"))
+    assert counters_apart(world.session, first) == []
+    assert counters_apart(world.session) == [Apart("acme:4711", "production", 2, 5, 1)]
+    assert counters_apart(world.session, world.now.date()) == counters_apart(world.session)
