@@ -38,6 +38,7 @@ def source(portal: Portal, httpserver: HTTPServer) -> Iterator[PortalSource]:
         organization="1001",
         client_id="cid.worker",
         clock=lambda: portal.now,
+        sleep=portal.slept.append,
         client_secret=SECRETS["client_secret"],
         app_key=SECRETS["app_key"],
     )
@@ -305,6 +306,36 @@ def test_retry_after_is_handed_on(portal: Portal, source: PortalSource) -> None:
     """The wait that a 429 asks for reaches whoever decides when to come again."""
     portal.pages = [said({}, 429, Retry_After="120")]
     assert failed(source).retry_after == timedelta(seconds=120)
+
+
+def test_failures_of_the_portal_are_given_two_more_chances(portal: Portal, source: PortalSource) -> None:
+    """A page that fails on the portal's side is asked for three times in all, and no page before it again."""
+    portal.pages = [page(1, row(), more=True), said({}, 502), said({}, 500), page(2, row(id=2))]
+    assert [len(read.mark.hashes) for read in source.pages("4711")] == [1, 1]
+    assert [request.args["page"] for request in portal.asked] == ["1", "2", "2", "2"]
+    assert 0.25 <= portal.slept[0] <= 0.75 <= portal.slept[1] <= 2.25
+    portal.asked.clear()
+    portal.pages = [said({}, 504)]
+    assert failed(source).fault is Fault.SERVER
+    assert len(portal.asked) == 3
+
+
+@pytest.mark.parametrize(
+    "answer", [said({}, 429), said({}, 503, Retry_After="5"), said({}, 400)], ids=["429", "503-later", "400"]
+)
+def test_no_second_chance(portal: Portal, source: PortalSource, answer: Response) -> None:
+    """Who asks for a wait gets it, and who calls the question wrong is not asked it again."""
+    portal.pages = [answer]
+    failed(source)
+    assert (len(portal.asked), portal.slept) == (1, [])
+
+
+def test_chances_end_in_time(portal: Portal, source: PortalSource, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A portal that takes long to fail is not asked again: the lease would run out."""
+    monkeypatch.setattr(source, "_pace", lambda: setattr(portal, "now", portal.now + 6))
+    portal.pages = [said({}, 500)]
+    assert failed(source).fault is Fault.SERVER
+    assert len(portal.asked) == 2
 
 
 @pytest.mark.parametrize("most", ["MOST_PAGES", "MOST_ROWS"])

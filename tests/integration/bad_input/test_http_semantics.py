@@ -232,7 +232,6 @@ def burst(ours: Ours, length: int, status: int) -> None:
     )
 
 
-@pytest.mark.xfail(strict=True, reason="sources/portal.py: a page that fails once ends the walk")
 @pytest.mark.parametrize("status", [500, 502, 503, 504], ids="case_31_{}_twice".format)
 def test_bursts_pass(ours: Ours, status: int) -> None:
     """A page that fails twice and then comes is read; those before it are not read again."""
