@@ -15,9 +15,9 @@ _PORTAL_WIDE = {Fault.TRANSPORT, Fault.TLS, Fault.SERVER, Fault.RATE_LIMITED, Fa
 # These may be one app's own: too large to be walked in time, or closed to us. The list of apps tells when they are not.
 _OF_ONE_APP = {Fault.AUTH, Fault.DEADLINE}
 # After an answer that does not add up, nothing is taken on the source's word: the next walk looks at every page.
-_DOUBTFUL = {Fault.PAGING, Fault.SCHEMA, Fault.PROTOCOL}
+_DOUBTFUL = {Fault.PAGING, Fault.SCHEMA, Fault.SECURITY, Fault.PROTOCOL}
 # What another try soon would only repeat, where it is meant for good: our mistake, or one that somebody has to mend.
-_LASTING = {Fault.REQUEST, Fault.AUTH, Fault.REDIRECT, Fault.SCHEMA}
+_LASTING = {Fault.REQUEST, Fault.AUTH, Fault.REDIRECT, Fault.SCHEMA, Fault.SECURITY}
 _FIRST_WAIT = timedelta(seconds=30)
 _LONGEST_WAIT = timedelta(minutes=15)
 

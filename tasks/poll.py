@@ -43,6 +43,8 @@ from uptake.facts import SeenApp, SeenVersion
 log = structlog.get_logger()
 
 NEW_APPS = 500  # at once; a tick finds the others
+# We are shut out, or were given what is somebody else's: nothing gets better before somebody acts.
+_ALARMING = {Fault.AUTH, Fault.SECURITY}
 MANY = 500  # changes in one poll, after which plans made before it are bad ones
 
 
@@ -194,7 +196,8 @@ def _interrupted(lease: AppLease | SourceLease, *, now: datetime | None, seconds
 
 
 def _failed(lease: AppLease | SourceLease, error: EdgeError, *, now: datetime | None, seconds: float) -> None:
-    log.warning("poll.failed", source=lease.source, fault=error.fault.value, error=str(error))
+    level = logging.ERROR if error.fault in _ALARMING else logging.WARNING
+    log.log(level, "poll.failed", source=lease.source, fault=error.fault.value, error=str(error))
 
     def write(session: OrmSession) -> None:
         at = now or db_now(session)

@@ -93,7 +93,6 @@ def test_versions(portal: Portal, source: PortalSource) -> None:
         [VERSION | {"version": 2}],
         [VERSION, VERSION | {"version": 3}],
         [VERSION, VERSION | {"scopes": []}],
-        [VERSION | {"appId": 9}],
         [VERSION | {"version": 0}],
         [VERSION | {"version": 1.0}],
         [VERSION | {"createdOn": "2026-03-01T00:00:00"}],
@@ -106,7 +105,6 @@ def test_versions(portal: Portal, source: PortalSource) -> None:
         "no-first",
         "gap",
         "two-of-one",
-        "other-app",
         "zero",
         "float",
         "no-zone",
@@ -121,6 +119,14 @@ def test_bad_versions(portal: Portal, source: PortalSource, rows: list[Any]) -> 
     with pytest.raises(PermanentError) as caught:
         source.versions("4711")
     assert caught.value.fault is Fault.SCHEMA
+
+
+def test_versions_of_another_app(portal: Portal, source: PortalSource) -> None:
+    """A history that is another app's is a matter of security."""
+    portal.pages = [page(1, VERSION | {"appId": 9})]
+    with pytest.raises(PermanentError, match="rows of app 9") as caught:
+        source.versions("4711")
+    assert caught.value.fault is Fault.SECURITY
 
 
 @pytest.mark.parametrize(

@@ -68,7 +68,14 @@ class PortalSource:
         self._clock = clock
         self._sleep = sleep
         self._client = client or Client()
-        self._token = Token(self._client, token_url, client_id=client_id, client_secret=client_secret, clock=clock)
+        self._token = Token(
+            self._client,
+            token_url,
+            client_id=client_id,
+            client_secret=client_secret,
+            organization=organization,
+            clock=clock,
+        )
 
     def apps(self) -> list[SeenApp]:
         """Every app of the organization, each once, deleted ones included; one unreadable app fails the list."""
@@ -165,7 +172,8 @@ class PortalSource:
         """Refuse a row of another app: one tenant's facts must never land on another's."""
         owner = rows.app_of(item)
         if owner not in {None, app}:
-            raise self._broken(f"{what} holds rows of app {owner}")
+            text = f"source {self._name}: {what} holds rows of app {owner}"
+            raise PermanentError(text, fault=Fault.SECURITY)
 
     def _trusted(self, decode: Callable[[msgspec.Raw], T], item: msgspec.Raw) -> T:
         try:

@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import structlog
 from werkzeug import Request, Response
 
 from tasks.poll import poll
@@ -111,13 +112,13 @@ BROKEN: list[tuple[str, Callable[[int, Rows], Response | None], str, str]] = [
     (
         "case_44_whole_page_of_another_app",
         lambda number, rows: page(number, *({**each, "appId": 4712} for each in rows), totalCount=5),
-        "schema",
+        "security",
         "holds rows of app 4712",
     ),
     (
         "case_44_one_row_of_another_app",
         lambda number, rows: page(number, *rows[:-1], rows[-1] | {"appId": 4712}, totalCount=5),
-        "schema",
+        "security",
         "holds rows of app 4712",
     ),
 ]
@@ -231,13 +232,12 @@ def test_case_43_conflict_is_flagged(ours: Ours) -> None:
     assert last_run(ours).rejected == 1
 
 
-@pytest.mark.xfail(
-    strict=True, reason="sources/portal.py, errors.py: rows of another app are told as a fault of schema"
-)
 def test_case_44_is_a_matter_of_security(ours: Ours) -> None:
-    """Data that land in the wrong place are told apart from data that are merely malformed."""
+    """Data that land in the wrong place are told apart from data that are merely malformed, and louder."""
     ours.portal.fault = listed(ours.portal, lambda rows: [each | {"appId": 4712} for each in rows])
-    assert spoiled(ours).fault == "security"
+    with structlog.testing.capture_logs() as logs:
+        assert spoiled(ours).fault == "security"
+    assert [entry["event"] for entry in logs if entry["log_level"] == "error"] == ["poll.failed"]
 
 
 def stale(ours: Ours) -> None:
