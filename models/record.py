@@ -14,7 +14,10 @@ from models.release import record_versions
 from models.stage import Walk, stage
 from models.walked import keep_pages
 from uptake.facts import SeenVersion
+from uptake.letter import clean
 from uptake.pages import Mark
+
+_REMARKS = 5  # told in a poll's row
 
 # How long until the next poll, by when the newest version was released and when anything last changed.
 Cadence = Callable[[datetime | None, datetime | None], timedelta]
@@ -115,7 +118,7 @@ def _finish(
             "now": now,
             "every": every,
             "outcome": recorded.outcome,
-            "reason": applied.held,
+            "reason": _reason(applied, walk),
             "held": applied.held is not None,
             "whole": applied.held is None and not walk.is_partial,
             "full": walk.is_full,
@@ -131,6 +134,13 @@ def _finish(
     ).one_or_none()
     if finished is None:
         raise LeaseLostError
+
+
+def _reason(applied: _Applied, walk: Walk) -> str | None:
+    """Why the run is not complete, and the first few things that were odd; bounded, without invisible characters."""
+    remarks = [*walk.remarks[:_REMARKS], *(["and more"] if len(walk.remarks) > _REMARKS else [])]
+    said = [*([applied.held] if applied.held else []), *(clean(remark) for remark in remarks)]
+    return "; ".join(said) or None
 
 
 def _applied(session: Session, lease: AppLease, walk: Walk, *, now: datetime, believe: bool) -> _Applied:

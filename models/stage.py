@@ -31,6 +31,7 @@ class Walk:
     fresh: Sequence[Fresh] = ()
     stale: Sequence[int] = ()  # stored hashes that were not seen again
     exempt: frozenset[str] = frozenset()  # tenants named in rows that could not be trusted
+    remarks: Sequence[str] = ()  # the first few things that were odd, and of whom
     rejected: int = 0
     is_partial: bool = False  # a row could not even be attributed: then nobody can be missing
     is_same: bool = False  # every page holds the rows remembered, and nothing else is stored

@@ -12,6 +12,8 @@ from uptake.facts import Rejected, SeenVersion, Status
 from uptake.pages import Mark, Page
 from uptake.sources import Source
 
+REMARKS = 6  # one more than a poll's row tells, so that it can tell that there were more
+
 
 @dataclass(slots=True)
 class _Finds:
@@ -31,6 +33,21 @@ class _Facts:
     exempt: set[str] = field(default_factory=set)
     rejected: int = 0
     nameless: int = 0  # rejected rows that did not even tell whose they are
+    remarks: list[str] = field(default_factory=list)
+
+    def reject(self, tenant: str | None, why: str) -> None:
+        """Leave the tenant as it was; if nobody knows whose row it was, that may be anybody."""
+        self.rejected += 1
+        if tenant is None:
+            self.nameless += 1
+        else:
+            self.exempt.add(tenant)
+        self.remark(tenant, why)
+
+    def remark(self, tenant: str | None, what: str) -> None:
+        """Keep the first few of what is odd."""
+        if len(self.remarks) < REMARKS:
+            self.remarks.append(f"a row of nobody: {what}" if tenant is None else f"tenant {tenant}: {what}")
 
 
 def read(
@@ -58,11 +75,13 @@ def read(
         versions = _newer(versions, source.versions(app))
     unknown, stale = _differences(finds, memory)
     facts = _decoded(source, app, {number: finds.new[number] for number in unknown})
+    _look_above(facts, versions)
     walk = Walk(
         fresh=facts.fresh,
         stale=sorted(stale),
         exempt=frozenset(facts.exempt),
         rejected=facts.rejected,
+        remarks=facts.remarks,
         is_partial=facts.nameless > 0,
         is_same=is_same,
         is_full=not finds.is_hearsay,
@@ -129,19 +148,22 @@ def _decoded(source: Source, app: str, items: Mapping[int, msgspec.Raw]) -> _Fac
         try:
             seen = source.decode(app, item)
         except Rejected as rejected:
-            facts.rejected += 1
-            if rejected.tenant is None:
-                facts.nameless += 1
-            else:
-                facts.exempt.add(rejected.tenant)
+            facts.reject(rejected.tenant, rejected.reason)
             continue
         if seen.status is Status.UNKNOWN:
             # A word we do not know is no proof of anything: leave the tenant as it was.
-            facts.rejected += 1
-            facts.exempt.add(seen.tenant)
+            facts.reject(seen.tenant, f"its status {(seen.said_status or '')[:40]!a} is unknown")
             continue
         facts.fresh.append(Fresh(number, seen))
     return facts
+
+
+def _look_above(facts: _Facts, versions: Sequence[SeenVersion]) -> None:
+    """Remark on versions that the list of versions does not have; they are recorded, and judged once it has."""
+    latest = versions[-1].number if versions else 0
+    for row in facts.fresh:
+        if (version := row.seen.version) is not None and version > latest:
+            facts.remark(row.seen.tenant, f"version {version} is above the latest, {latest}")
 
 
 def _newer(before: Sequence[SeenVersion], after: Sequence[SeenVersion]) -> list[SeenVersion]:
