@@ -27,10 +27,11 @@ Cadence = Callable[[datetime | None, datetime | None], timedelta]
 class Recorded:
     """What one poll came to."""
 
-    outcome: str  # complete | held
+    outcome: str  # complete | partial | held
     changed: int
     vanished: int
     released: tuple[int, ...]
+    rejected: int = 0  # rows that could not be trusted, and tenants listed twice with different facts
 
 
 # The lease goes back with what it was for, or nothing is written at all.
@@ -62,6 +63,7 @@ class _Applied:
     changed: int = 0
     vanished: int = 0
     held: str | None = None  # why absences are not believed
+    unclear: frozenset[str] = frozenset()  # tenants listed twice with different facts
     is_settled: bool = True
 
 
@@ -89,7 +91,8 @@ def record(
         released = record_versions(session, lease, versions, now=now)
         applied = _applied(session, lease, walk, now=now, believe=believe_absence)
     outcome = "held" if applied.held else ("partial" if walk.is_partial else "complete")
-    recorded = Recorded(outcome, applied.changed, applied.vanished, tuple(released))
+    rejected = walk.rejected + len(applied.unclear)
+    recorded = Recorded(outcome, applied.changed, applied.vanished, tuple(released), rejected)
     moved_at = now if applied.changed or applied.vanished or released else lease.changed_at
     every = cadence(max((v.released_at for v in versions), default=None), moved_at) if cadence else None
     _finish(session, lease, walk, recorded, applied, now=now, every=every)
@@ -129,7 +132,7 @@ def _finish(
             "rows": walk.rows,
             "changed": recorded.changed,
             "vanished": recorded.vanished,
-            "rejected": walk.rejected,
+            "rejected": recorded.rejected,
         },
     ).one_or_none()
     if finished is None:
@@ -138,9 +141,10 @@ def _finish(
 
 def _reason(applied: _Applied, walk: Walk) -> str | None:
     """Why the run is not complete, and the first few things that were odd; bounded, without invisible characters."""
-    remarks = [*walk.remarks[:_REMARKS], *(["and more"] if len(walk.remarks) > _REMARKS else [])]
-    said = [*([applied.held] if applied.held else []), *(clean(remark) for remark in remarks)]
-    return "; ".join(said) or None
+    remarks = [*walk.remarks, *(f"tenant {tenant}: listed twice, differently" for tenant in sorted(applied.unclear))]
+    told = [clean(remark) for remark in remarks[:_REMARKS]]
+    more = ["and more"] if len(remarks) > _REMARKS else []
+    return "; ".join([*([applied.held] if applied.held else []), *told, *more]) or None
 
 
 def _applied(session: Session, lease: AppLease, walk: Walk, *, now: datetime, believe: bool) -> _Applied:
@@ -164,7 +168,7 @@ def _applied(session: Session, lease: AppLease, walk: Walk, *, now: datetime, be
     absent, vanished, held = absences(session, bound, is_partial=walk.is_partial)
     changed = moves(session, bound)
     is_settled = _kept(session, lease, walk, kept) and absent == vanished
-    return _Applied(changed, vanished, held, is_settled)
+    return _Applied(changed, vanished, held, unclear, is_settled)
 
 
 def _kept(session: Session, lease: AppLease, walk: Walk, stored: frozenset[int]) -> bool:

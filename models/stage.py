@@ -46,10 +46,13 @@ class Walk:
 
 
 class Staged(NamedTuple):
-    """What came of the fresh rows: the hashes that will be stored, and tenants of which nothing is known."""
+    """What came of the fresh rows: the hashes that will be stored, and tenants of which nothing is known.
+
+    A tenant is unclear when it is listed twice with different facts.
+    """
 
     kept: frozenset[int]
-    exempt: frozenset[str]
+    unclear: frozenset[str]
 
 
 # Made once per connection to the database: making tables costs more than filling these, and bloats the catalogue.
@@ -79,7 +82,7 @@ _CONFLICTS = text("""
 DELETE FROM staged s USING tenant t, connection c
 WHERE t.source_id = :source AND t.external_id = s.tenant AND c.app_id = :app AND c.tenant_id = t.id
   AND c.environment = s.environment AND c.hash <> 0 AND NOT c.hash = ANY(cast(:stale AS int8[]))
-RETURNING s.hash
+RETURNING s.hash, s.tenant
 """)
 _TENANTS = text("""
 INSERT INTO tenant (source_id, external_id, name, first_seen_at)
@@ -129,12 +132,12 @@ def stage(session: Session, lease: AppLease, walk: Walk, *, now: datetime) -> St
     intern(session, {seen.grants for _, seen in walk.fresh if seen.grants is not None})
     _copy(session, _rows(rows))
     bound = {"source": lease.source_id, "app": lease.app_id, "now": now, "stale": list(walk.stale)}
-    conflicts = set(session.scalars(_CONFLICTS, bound))
+    conflicts = session.execute(_CONFLICTS, bound).all()
     for statement in (_TENANTS, _NAMES, _MOVED):
         session.execute(statement, bound | {"before": lease.walked_at})
     return Staged(
-        frozenset(row.hash for row in rows) - conflicts,
-        frozenset(tenant for (tenant, _), row in once.items() if row is None),
+        frozenset(row.hash for row in rows) - {number for number, _ in conflicts},
+        frozenset(tenant for (tenant, _), row in once.items() if row is None) | {tenant for _, tenant in conflicts},
     )
 
 

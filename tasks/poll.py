@@ -100,7 +100,7 @@ def poll(
     if recorded.changed >= MANY:
         lasting(renew_statistics)
     # Nearly all polls find everything as it was; the poll's row remembers them.
-    notable = recorded.outcome != "complete" or recorded.changed or recorded.vanished or walk.rejected
+    notable = recorded.outcome != "complete" or recorded.changed or recorded.vanished or recorded.rejected
     log.log(
         logging.INFO if notable else logging.DEBUG,
         "app.polled",
@@ -110,7 +110,7 @@ def poll(
         rows=walk.rows,
         changed=recorded.changed,
         vanished=recorded.vanished,
-        rejected=walk.rejected,
+        rejected=recorded.rejected,
     )
     return recorded
 

@@ -224,12 +224,13 @@ def test_rows_that_disagree(ours: Ours, tenant: str) -> None:
     assert running(ours) == NEWS | {tenant: 1}
 
 
-@pytest.mark.xfail(strict=True, reason="models/record.py: tenants listed twice, differently, are counted nowhere")
-def test_case_43_conflict_is_flagged(ours: Ours) -> None:
-    """The poll's row says that there was a conflict."""
-    ours.portal.fault = listed(ours.portal, twice({"version": 3}))
+@pytest.mark.parametrize("tenant", ["5", "3"], ids=["case_43_new_conflict_is_flagged", "case_43_conflict_is_flagged"])
+def test_conflict_is_flagged(ours: Ours, tenant: str) -> None:
+    """The poll's row says that there was a conflict, and whose."""
+    ours.portal.fault = listed(ours.portal, twice({"version": 3}, tenant=tenant))
     polled(ours)
     assert last_run(ours).rejected == 1
+    assert last_run(ours).reason == f"tenant {tenant}: listed twice, differently"
 
 
 def test_case_44_is_a_matter_of_security(ours: Ours) -> None:
