@@ -92,13 +92,15 @@ def _one_total(total: int | None, now: int | None, what: str) -> int | None:
 
 
 def _check(page: Page, seen: set[bytes], what: str) -> None:
-    if page.mark.more and not page.mark.hashes:
-        raise _odd(what, f"has an empty page {page.number} and says there is more")
-    if page.mark.hashes:
-        rows = page.mark.hashes.tobytes()
-        if rows in seen:
-            raise _odd(what, f"repeats itself on page {page.number}")
-        seen.add(rows)
+    """Refuse what comes twice; of empty pages before the end, that is the second one."""
+    rows = page.mark.hashes.tobytes()
+    if not rows and not page.mark.more:
+        return
+    if rows in seen:
+        if not rows:
+            raise _odd(what, f"has another empty page, {page.number}, and says there is more")
+        raise _odd(what, f"repeats itself on page {page.number}")
+    seen.add(rows)
 
 
 def _odd(what: str, how: str) -> TransientError:
