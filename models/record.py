@@ -125,7 +125,7 @@ def _finish(
             "held": applied.held is not None,
             "whole": applied.held is None and not walk.is_partial,
             "full": walk.is_full,
-            "settled": applied.is_settled,
+            "settled": applied.is_settled and not walk.is_partial,
             "rewritten": bool(walk.rewritten),
             "moved": bool(recorded.changed or recorded.vanished or recorded.released),
             "pages": walk.pages,
@@ -144,7 +144,7 @@ def _reason(applied: _Applied, walk: Walk) -> str | None:
     remarks = [*walk.remarks, *(f"tenant {tenant}: listed twice, differently" for tenant in sorted(applied.unclear))]
     told = [clean(remark) for remark in remarks[:_REMARKS]]
     more = ["and more"] if len(remarks) > _REMARKS else []
-    return "; ".join([*([applied.held] if applied.held else []), *told, *more]) or None
+    return "; ".join([*([applied.held] if applied.held else []), *walk.doubts, *told, *more]) or None
 
 
 def _applied(session: Session, lease: AppLease, walk: Walk, *, now: datetime, believe: bool) -> _Applied:

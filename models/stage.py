@@ -33,7 +33,8 @@ class Walk:
     exempt: frozenset[str] = frozenset()  # tenants named in rows that could not be trusted
     remarks: Sequence[str] = ()  # the first few things that were odd, and of whom
     rejected: int = 0
-    is_partial: bool = False  # a row could not even be attributed: then nobody can be missing
+    is_partial: bool = False  # nobody can be missing: somebody may have been overlooked
+    doubts: Sequence[str] = ()  # why it is partial, where no remark says so
     is_same: bool = False  # every page holds the rows remembered, and nothing else is stored
     is_full: bool = True  # the bytes of every page were looked at; else the source's word was taken for some
     read: Mapping[int, Mark] = field(default_factory=dict)  # pages that hold other rows than remembered

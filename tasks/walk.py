@@ -25,6 +25,11 @@ class _Finds:
     gone: set[int] = field(default_factory=set)  # rows that were, and are not
     is_hearsay: bool = False
     is_mistagged: bool = False  # a page changed and kept its entity tag
+    is_recounted: bool = False  # the listing grew or shrank while it was read
+
+    def doubts(self) -> list[str]:
+        """Why somebody who is listed may have been overlooked."""
+        return ["the list grew or shrank while it was read"] if self.is_recounted else []
 
 
 @dataclass(slots=True)
@@ -82,7 +87,8 @@ def read(
         exempt=frozenset(facts.exempt),
         rejected=facts.rejected,
         remarks=facts.remarks,
-        is_partial=facts.nameless > 0,
+        is_partial=facts.nameless > 0 or bool(finds.doubts()),
+        doubts=finds.doubts(),
         is_same=is_same,
         is_full=not finds.is_hearsay,
         read=_to_remember(finds),
@@ -101,6 +107,7 @@ def _compare(page: Page, before: Mark | None, finds: _Finds) -> None:
     now = page.mark
     finds.marks[page.number] = now
     finds.is_hearsay = finds.is_hearsay or page.is_hearsay
+    finds.is_recounted = finds.is_recounted or page.is_recounted
     if page.items is None:
         if before is not None and before.etag != now.etag:
             finds.retagged[page.number] = now

@@ -20,7 +20,7 @@ class Mark:
     digest: int
     etag: str | None
     more: bool  # whether another page follows
-    total: int | None  # rows of the whole listing, where the source counts them
+    total: int | None  # rows of the whole listing when the page was read, where the source counts them
     hashes: "array[int]"
 
 
@@ -32,6 +32,7 @@ class Page:
     mark: Mark
     items: list[msgspec.Raw] | None
     is_hearsay: bool = False  # the source said that it is unchanged, and sent no bytes
+    is_recounted: bool = False  # the listing has not as many rows any more as it had on an earlier page
 
 
 def fingerprint(raw: bytes) -> int:

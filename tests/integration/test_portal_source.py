@@ -262,8 +262,8 @@ BAD_PAGES: list[tuple[str, list[Response], type[EdgeError], Fault]] = [
     ("fewer-than-counted", [page(1, row(), totalCount=2)], TransientError, Fault.PAGING),
     ("more-than-counted", [page(1, row(), totalCount=0)], TransientError, Fault.PAGING),
     (
-        "recounted",
-        [page(1, row(), more=True, totalCount=2), page(2, row(id=2), totalCount=3)],
+        "recounted-and-less",
+        [page(1, row(), more=True, totalCount=4), page(2, row(id=2), totalCount=3)],
         TransientError,
         Fault.PAGING,
     ),
@@ -280,6 +280,17 @@ def test_bad_pages(
     portal.pages = list(pages)
     error = failed(source)
     assert (type(error), error.fault) == (kind, fault)
+
+
+def test_recounted_listing(portal: Portal, source: PortalSource) -> None:
+    """Pages from the first one on that counts otherwise say so; of versions and apps such a list is no list."""
+    portal.pages = [page(1, VERSION, more=True, totalCount=2), page(2, VERSION | {"version": 2}, totalCount=1)]
+    with pytest.raises(TransientError, match="changed while it was read") as caught:
+        source.versions("4711")
+    assert caught.value.fault is Fault.PAGING
+    first = page(1, row(), more=True, totalCount=2)
+    portal.pages = [first, page(2, row(id=2), more=True, totalCount=3), page(3, row(id=3), totalCount=3)]
+    assert [read.is_recounted for read in source.pages("4711")] == [False, True, True]
 
 
 def test_row_of_another_app(portal: Portal, source: PortalSource) -> None:

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from uptake.errors import Fault, PermanentError
+from uptake.errors import Fault, PermanentError, TransientError
 from uptake.facts import Rejected, SeenApp, SeenConnection, SeenVersion
 from uptake.http import Answer, Client
 from uptake.pages import Mark, Page
@@ -124,7 +124,11 @@ class PortalSource:
         pages = walk(
             lambda number, _: self._read(path, query | {"page": str(number)}), {}, what=what, clock=self._clock
         )
-        return (item for page in pages for item in page.items or ())
+        for page in pages:
+            if page.is_recounted:
+                # A part of these lists is of no use.
+                raise TransientError(f"{what} changed while it was read", fault=Fault.PAGING)
+            yield from page.items or ()
 
     def _query(self, query: Mapping[str, str]) -> dict[str, str]:
         return {**query, "pageSize": str(self._page_size), "includeTotal": "true"}

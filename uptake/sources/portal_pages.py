@@ -1,6 +1,7 @@
 """Walking a paged listing: it is whole, or the walk ends in an error."""
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import NamedTuple
 
 import msgspec
@@ -37,21 +38,24 @@ def walk(
     """Every page of *what*, as *fetch* answers for its number; it ends without an error only when it was whole.
 
     Pages that are as their mark remembers come without items. Rows may still come twice, or be skipped, when the
-    listing changed under way without changing its count.
+    listing changed under way; a page that counts the rows anew says so.
     """
-    started, rows, total = clock(), 0, None
+    started, rows = clock(), 0
+    counts: set[int] = set()
     seen: set[bytes] = set()
     for number in range(1, MOST_PAGES + 1):
         page = _page(fetch(number, marks.get(number)), marks.get(number), number, what)
         mark = page.mark
         rows += len(mark.hashes)
-        total = _one_total(total, mark.total, what)
+        if mark.total is not None and not page.is_hearsay:
+            # The mark of a page that was not sent again tells how many there were when it was.
+            counts.add(mark.total)
         _check(page, seen, what)
         if rows > MOST_ROWS:
             raise _odd(what, f"has more than {MOST_ROWS} rows")
-        if not mark.more and total not in {None, rows}:
-            raise _odd(what, f"counts {total} rows and lists {rows}")
-        yield page
+        if not mark.more:
+            _add_up(counts, rows, what)
+        yield replace(page, is_recounted=True) if len(counts) > 1 else page
         if not mark.more:
             return
         if clock() - started > LONGEST_WALK:
@@ -85,12 +89,6 @@ def _read(body: bytes, what: str) -> _Envelope:
         raise TransientError(f"{what} is not readable as JSON in UTF-8", fault=Fault.SCHEMA) from None
 
 
-def _one_total(total: int | None, now: int | None, what: str) -> int | None:
-    if total is not None and now not in {None, total}:
-        raise _odd(what, f"counted {total} rows, and then {now}")
-    return total if now is None else now
-
-
 def _check(page: Page, seen: set[bytes], what: str) -> None:
     """Refuse what comes twice; of empty pages before the end, that is the second one."""
     rows = page.mark.hashes.tobytes()
@@ -101,6 +99,13 @@ def _check(page: Page, seen: set[bytes], what: str) -> None:
             raise _odd(what, f"has another empty page, {page.number}, and says there is more")
         raise _odd(what, f"repeats itself on page {page.number}")
     seen.add(rows)
+
+
+def _add_up(counts: set[int], rows: int, what: str) -> None:
+    """Refuse fewer *rows* than were counted at any time, and more."""
+    if counts and not min(counts) <= rows <= max(counts):
+        counted = " or ".join(map(str, sorted({min(counts), max(counts)})))
+        raise _odd(what, f"counts {counted} rows and lists {rows}")
 
 
 def _odd(what: str, how: str) -> TransientError:
