@@ -85,6 +85,7 @@ def poll(
             lease.external_id,
             memory,
             conditional=_may_ask_whether(lease),
+            walked=lease.started_at - lease.walked_at if lease.walked_at else None,
             between=_kept(lease),
         )
         recorded = lasting(partial(_recorded, lease, walk, versions, now=now, believe_absence=believe_absence))

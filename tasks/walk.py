@@ -1,8 +1,10 @@
 """Reading one app from its source, before any transaction: versions, connections, versions again."""
 
 import time
+from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 
 import msgspec
 
@@ -26,10 +28,17 @@ class _Finds:
     is_hearsay: bool = False
     is_mistagged: bool = False  # a page changed and kept its entity tag
     is_recounted: bool = False  # the listing grew or shrank while it was read
+    stalest: timedelta | None = None  # the age of the oldest page that is from before the last complete walk
 
     def doubts(self) -> list[str]:
         """Why somebody who is listed may have been overlooked."""
-        return ["the list grew or shrank while it was read"] if self.is_recounted else []
+        doubts = []
+        if self.stalest is not None:
+            seconds = self.stalest.total_seconds()
+            doubts.append(f"stale: a page came from a cache, {seconds:.0f} s old, from before the last complete walk")
+        if self.is_recounted:
+            doubts.append("the list grew or shrank while it was read")
+        return doubts
 
 
 @dataclass(slots=True)
@@ -61,20 +70,19 @@ def read(
     memory: Memory,
     *,
     conditional: bool = False,
+    walked: timedelta | None = None,
     between: Callable[[], None] = lambda: None,
 ) -> tuple[Walk, list[SeenVersion]]:
     """One complete walk of *app* against what is stored of it, and its versions; raises an EdgeError.
 
+    *walked* is how long ago the last complete walk was: a page that is older has no news, and proves nothing.
     *between* is called after each page, for who has to show that the walk is alive. Only rows whose bytes are
     not known are decoded. Where anything has changed, the versions are those after the walk, so that one published
     meanwhile is known before anybody is judged by it.
     """
     started = time.monotonic()
     versions = source.versions(app)
-    finds = _Finds(gone=set(memory.loose))
-    for page in source.pages(app, memory.marks, conditional=conditional):
-        _compare(page, memory.marks.get(page.number), finds)
-        between()
+    finds = _found(source.pages(app, memory.marks, conditional=conditional), memory, walked=walked, between=between)
     is_same = not (finds.read or finds.gone) and len(finds.marks) == len(memory.marks)
     if not is_same:
         versions = _newer(versions, source.versions(app))
@@ -100,6 +108,24 @@ def read(
         duration_seconds=time.monotonic() - started,
     )
     return walk, versions
+
+
+def _found(pages: Iterable[Page], memory: Memory, *, walked: timedelta | None, between: Callable[[], None]) -> _Finds:
+    """What all *pages* come to, against what is stored."""
+    finds = _Finds(gone=set(memory.loose))
+    for page in pages:
+        if walked is not None and page.age is not None and page.age > walked:
+            _pass_over(page, memory.marks.get(page.number), finds)
+        else:
+            _compare(page, memory.marks.get(page.number), finds)
+        between()
+    return finds
+
+
+def _pass_over(page: Page, before: Mark | None, finds: _Finds) -> None:
+    """Note a page that is older than what is stored: nobody was seen on it, and what it held before it holds still."""
+    finds.marks[page.number] = before or replace(page.mark, hashes=array("q"))
+    finds.stalest = max(page.age or timedelta(), finds.stalest or timedelta())
 
 
 def _compare(page: Page, before: Mark | None, finds: _Finds) -> None:

@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
 _ENTITY_TAG = re.compile(r'(?:W/)?"[\x21\x23-\x7e]{1,200}"')
+_SECONDS = re.compile(r"\s*([0-9]{1,30})\s*(?:,|$)", re.ASCII)
+_OLDEST = 2**31
 _LEAST_WAIT, _MOST_WAIT = timedelta(seconds=1), timedelta(hours=1)
 
 
@@ -37,6 +39,13 @@ def retry_after(values: list[str], date: str | None) -> timedelta | None:
 def entity_tag(value: str) -> str | None:
     """The tag as it may be sent back; None when there is none, or none that we would keep."""
     return value if _ENTITY_TAG.fullmatch(value) else None
+
+
+def age(value: str) -> timedelta | None:
+    """How long ago the answer left its source, by the caches it came through; None when they do not say."""
+    found = _SECONDS.match(value)
+    # Whatever is longer than this has to be read as "very old", and still be a timedelta.
+    return timedelta(seconds=min(int(found[1]), _OLDEST)) if found else None
 
 
 def clamped(wait: timedelta) -> timedelta:

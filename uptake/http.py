@@ -15,7 +15,7 @@ import httpcore
 import httpx
 
 from uptake.errors import EdgeError, Fault, PermanentError, TransientError
-from uptake.headers import allowance_in, clamped, entity_tag, retry_after
+from uptake.headers import age, allowance_in, clamped, entity_tag, retry_after
 from uptake.wire import WIRE, TimedBackend, Wire
 
 # Both print whole addresses, in which some receivers carry their secret.
@@ -48,6 +48,7 @@ class Answer:
     body: bytes
     retry_after: timedelta | None
     etag: str | None = None
+    age: timedelta | None = None  # since it left its source, where a cache says so
 
     def json(self) -> bytes:
         """The body, if it is called JSON; whether it is JSON is for the decoder to say."""
@@ -159,6 +160,7 @@ class Client:
             body=_start(response) if is_error else self._body(response, host),
             retry_after=retry_after(response.headers.get_list("retry-after"), response.headers.get("date")),
             etag=entity_tag(response.headers.get("etag", "")),
+            age=age(response.headers.get("age", "")),
         )
 
     def _body(self, response: httpx.Response, host: str) -> bytes:

@@ -4,6 +4,7 @@ import sys
 from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import timedelta
 
 import msgspec
 import xxhash
@@ -32,6 +33,7 @@ class Page:
     mark: Mark
     items: list[msgspec.Raw] | None
     is_hearsay: bool = False  # the source said that it is unchanged, and sent no bytes
+    age: timedelta | None = None  # since it left the source, where a cache in between says so
     is_recounted: bool = False  # the listing has not as many rows any more as it had on an earlier page
 
 

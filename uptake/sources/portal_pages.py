@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from datetime import timedelta
 from typing import NamedTuple
 
 import msgspec
@@ -20,6 +21,7 @@ class Body(NamedTuple):
 
     content: bytes | None
     etag: str | None
+    age: timedelta | None = None
 
 
 class _Envelope(msgspec.Struct, rename="camel", frozen=True):
@@ -67,16 +69,16 @@ def _page(body: Body, known: Mark | None, number: int, what: str) -> Page:
     if body.content is None:
         if known is None:
             raise _odd(what, f"is said to be unchanged on page {number}, which was never read")
-        return Page(number, known, None, is_hearsay=True)
+        return Page(number, known, None, is_hearsay=True, age=body.age)
     digest = fingerprint(body.content)
     if known is not None and known.digest == digest:
         mark = Mark(digest, body.etag, known.more, known.total, known.hashes)
-        return Page(number, mark, None)
+        return Page(number, mark, None, age=body.age)
     envelope = _read(body.content, what)
     if envelope.page != number:
         raise _odd(what, f"gave page {envelope.page} for page {number}")
     mark = Mark(digest, body.etag, envelope.has_more, envelope.total_count, fingerprints(envelope.data))
-    return Page(number, mark, envelope.data)
+    return Page(number, mark, envelope.data, age=body.age)
 
 
 def _read(body: bytes, what: str) -> _Envelope:

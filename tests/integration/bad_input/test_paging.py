@@ -24,7 +24,7 @@ from tests.integration.bad_input.polled import (
     spoiled,
 )
 from tests.integration.portal_double import page, said
-from tests.integration.small_portal import ROOT
+from tests.integration.small_portal import ROOT, Fault
 from tests.integration.tasks.recorded import Ours
 from tests.unit.portal_examples import row
 from uptake.sources import portal_pages
@@ -259,26 +259,50 @@ def test_case_44_is_a_matter_of_security(ours: Ours) -> None:
     assert [entry["event"] for entry in logs if entry["log_level"] == "error"] == ["poll.failed"]
 
 
-def stale(ours: Ours) -> None:
-    """Connections come from a cache that is a day old, without tenant 3."""
+def aged(ours: Ours, age: str, edit: Callable[[Rows], Rows]) -> Fault:
+    """All connections on one page, as *edit* leaves them, from a cache that says it is so old."""
 
     def fault(request: Request) -> Response | None:
-        answer = listed(ours.portal, lambda rows: [each for each in rows if each["id"] != 3])(request)
+        answer = listed(ours.portal, edit)(request)
         if answer is not None:
-            answer.headers["Age"] = "86400"
+            answer.headers["Age"] = age
         return answer
 
-    ours.portal.fault = fault
+    return fault
 
 
-@pytest.mark.xfail(strict=True, reason="http.py, portal.py, tasks/walk.py: Age is not looked at")
 def test_case_45_stale_cache(ours: Ours) -> None:
     """A page older than the last walk proves no absence, however often it comes."""
-    stale(ours)
+    ours.portal.fault = aged(ours, "86400", lambda rows: [each for each in rows if each["id"] != 3])
     for hour in range(3):
         recorded = polled(ours, after=LATER + hour * HOUR)
         assert (recorded.outcome, recorded.vanished) == ("partial", 0)
+        assert last_run(ours).reason.startswith("stale: ")
     assert running(ours)["3"] == 1
+    assert ours.rows("SELECT walked_at FROM app WHERE external_id = '4711'") == [(ours.now,)]
+
+
+def test_case_45_old_news(ours: Ours) -> None:
+    """What a cache kept from before the last walk undoes nothing that the walk recorded."""
+    polled(ours)
+    news, events = running(ours), ours.rows("SELECT count(*) FROM event")
+    ours.portal.tenants = dict.fromkeys(range(1, 6), 1)
+    ours.portal.fault = aged(ours, "3601", lambda rows: rows)
+    assert polled(ours, after=LATER + HOUR).outcome == "partial"
+    assert running(ours) == news
+    assert ours.rows("SELECT count(*) FROM event") == events
+    # Tenant 2, whom the cache still shows, is not back by that.
+    ours.portal.tenants, ours.portal.fault = {1: 2, 3: 1, 4: 1, 5: 2, 6: 3}, lambda _request: None
+    assert polled(ours, after=LATER + 2 * HOUR).vanished == 1
+    assert running(ours) == NEWS
+
+
+@pytest.mark.parametrize("age", ["3599", "0", "-1", "soon", "", "3600, 9999"], ids="case_45_age_{!r}".format)
+def test_young_enough(ours: Ours, age: str) -> None:
+    """A page that left the portal after the last walk is as good as any, and so is one whose age nobody can read."""
+    ours.portal.fault = aged(ours, age, lambda rows: rows)
+    assert polled(ours, after=HOUR).outcome == "complete"
+    assert running(ours)["6"] == 3
 
 
 def test_case_46_nearly_all_vanish(ours: Ours) -> None:
