@@ -41,6 +41,7 @@ class Walk:
     rewritten: Mapping[int, Mark] = field(default_factory=dict)  # pages that hold the same rows in other bytes
     retagged: Mapping[int, Mark] = field(default_factory=dict)  # pages that only have another entity tag
     unknown: frozenset[int] = frozenset()  # hashes on them that were not stored
+    portal_time: datetime | None = None  # when the first page left the source, by the source's clock
     pages: int = 0
     rows: int = 0
     duration_seconds: float = 0.0

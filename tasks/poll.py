@@ -45,6 +45,7 @@ log = structlog.get_logger()
 NEW_APPS = 500  # at once; a tick finds the others
 # We are shut out, or were given what is somebody else's: nothing gets better before somebody acts.
 _ALARMING = {Fault.AUTH, Fault.SECURITY}
+CLOCKS_APART = timedelta(days=1)
 MANY = 500  # changes in one poll, after which plans made before it are bad ones
 
 
@@ -73,8 +74,8 @@ def poll(
     *now* is Postgres's clock unless told otherwise; a failed read changes nothing but the poll's own row.
     """
     with Session.begin() as session:
-        at = now or db_now(session)
-        lease = claim_app(session, app_id, now=at, every=rules().file.polling.poll_every, forced=forced)
+        clock = db_now(session)
+        lease = claim_app(session, app_id, now=now or clock, every=rules().file.polling.poll_every, forced=forced)
         memory = remembered(session, app_id, settled=lease.settled) if lease else Memory()
     if lease is None:
         return None
@@ -100,6 +101,12 @@ def poll(
         return None
     if recorded.changed >= MANY:
         lasting(renew_statistics)
+    _tell(lease, walk, recorded)
+    _compare_clocks(lease, walk.portal_time, clock)
+    return recorded
+
+
+def _tell(lease: AppLease, walk: Walk, recorded: Recorded) -> None:
     # Nearly all polls find everything as it was; the poll's row remembers them.
     notable = recorded.outcome != "complete" or recorded.changed or recorded.vanished or recorded.rejected
     log.log(
@@ -113,7 +120,12 @@ def poll(
         vanished=recorded.vanished,
         rejected=recorded.rejected,
     )
-    return recorded
+
+
+def _compare_clocks(lease: AppLease, said: datetime | None, clock: datetime) -> None:
+    """Warn of a portal whose clock is far from Postgres's: the times it tells are as wrong, if they order nothing."""
+    if said is not None and abs(said - clock) >= CLOCKS_APART:
+        log.warning("clock.doubted", source=lease.source, app=lease.external_id, said=said.isoformat())
 
 
 def list_apps(source_id: int, *, now: datetime | None = None, forced: bool = False) -> int | None:

@@ -4,7 +4,7 @@ import time
 from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import msgspec
 
@@ -28,6 +28,7 @@ class _Finds:
     is_hearsay: bool = False
     is_mistagged: bool = False  # a page changed and kept its entity tag
     is_recounted: bool = False  # the listing grew or shrank while it was read
+    portal_time: datetime | None = None  # by the source's clock
     stalest: timedelta | None = None  # the age of the oldest page that is from before the last complete walk
 
     def doubts(self) -> list[str]:
@@ -103,6 +104,7 @@ def read(
         rewritten=finds.rewritten,
         retagged={} if conditional else finds.retagged,
         unknown=frozenset(unknown),
+        portal_time=finds.portal_time,
         pages=len(finds.marks),
         rows=sum(len(mark.hashes) for mark in finds.marks.values()),
         duration_seconds=time.monotonic() - started,
@@ -114,6 +116,8 @@ def _found(pages: Iterable[Page], memory: Memory, *, walked: timedelta | None, b
     """What all *pages* come to, against what is stored."""
     finds = _Finds(gone=set(memory.loose))
     for page in pages:
+        if finds.portal_time is None and not page.age:
+            finds.portal_time = page.date
         if walked is not None and page.age is not None and page.age > walked:
             _pass_over(page, memory.marks.get(page.number), finds)
         else:

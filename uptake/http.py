@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
@@ -15,7 +15,7 @@ import httpcore
 import httpx
 
 from uptake.errors import EdgeError, Fault, PermanentError, TransientError
-from uptake.headers import age, allowance_in, clamped, entity_tag, retry_after
+from uptake.headers import age, allowance_in, clamped, entity_tag, http_date, retry_after
 from uptake.wire import WIRE, TimedBackend, Wire
 
 # Both print whole addresses, in which some receivers carry their secret.
@@ -49,6 +49,7 @@ class Answer:
     retry_after: timedelta | None
     etag: str | None = None
     age: timedelta | None = None  # since it left its source, where a cache says so
+    date: datetime | None = None  # when that was, by its clock
 
     def json(self) -> bytes:
         """The body, if it is called JSON; whether it is JSON is for the decoder to say."""
@@ -161,6 +162,7 @@ class Client:
             retry_after=retry_after(response.headers.get_list("retry-after"), response.headers.get("date")),
             etag=entity_tag(response.headers.get("etag", "")),
             age=age(response.headers.get("age", "")),
+            date=http_date(response.headers.get("date", "")),
         )
 
     def _body(self, response: httpx.Response, host: str) -> bytes:

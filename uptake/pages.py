@@ -4,7 +4,7 @@ import sys
 from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import msgspec
 import xxhash
@@ -34,6 +34,7 @@ class Page:
     items: list[msgspec.Raw] | None
     is_hearsay: bool = False  # the source said that it is unchanged, and sent no bytes
     age: timedelta | None = None  # since it left the source, where a cache in between says so
+    date: datetime | None = None  # when that was, by the source's clock
     is_recounted: bool = False  # the listing has not as many rows any more as it had on an earlier page
 
 

@@ -140,12 +140,12 @@ class PortalSource:
             self._token.forget()
             answer = self._patient(path, query, etag)
         if answer.status == HTTPStatus.NOT_MODIFIED and etag is not None:
-            return Body(None, etag, answer.age)
+            return Body(None, etag, answer.age, answer.date)
         if refusal := answer.refusal(retried=_RETRIED):
             raise refusal
         if answer.status != HTTPStatus.OK:
             raise self._broken(f"{answer.host} answered {answer.status} where a page was asked for")
-        return Body(answer.json(), answer.etag, answer.age)
+        return Body(answer.json(), answer.etag, answer.age, answer.date)
 
     def _patient(self, path: str, query: Mapping[str, str], etag: str | None) -> Answer:
         """The answer; a failure of the portal's own that asks for no wait is given two more chances."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 import msgspec
@@ -22,6 +22,7 @@ class Body(NamedTuple):
     content: bytes | None
     etag: str | None
     age: timedelta | None = None
+    date: datetime | None = None
 
 
 class _Envelope(msgspec.Struct, rename="camel", frozen=True):
@@ -69,16 +70,16 @@ def _page(body: Body, known: Mark | None, number: int, what: str) -> Page:
     if body.content is None:
         if known is None:
             raise _odd(what, f"is said to be unchanged on page {number}, which was never read")
-        return Page(number, known, None, is_hearsay=True, age=body.age)
+        return Page(number, known, None, is_hearsay=True, age=body.age, date=body.date)
     digest = fingerprint(body.content)
     if known is not None and known.digest == digest:
         mark = Mark(digest, body.etag, known.more, known.total, known.hashes)
-        return Page(number, mark, None, age=body.age)
+        return Page(number, mark, None, age=body.age, date=body.date)
     envelope = _read(body.content, what)
     if envelope.page != number:
         raise _odd(what, f"gave page {envelope.page} for page {number}")
     mark = Mark(digest, body.etag, envelope.has_more, envelope.total_count, fingerprints(envelope.data))
-    return Page(number, mark, envelope.data, age=body.age)
+    return Page(number, mark, envelope.data, age=body.age, date=body.date)
 
 
 def _read(body: bytes, what: str) -> _Envelope:
