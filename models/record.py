@@ -9,7 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from models.leases import AppLease, LeaseLostError, hold_app
-from models.moves import absences, back, moves
+from models.moves import IMPLAUSIBLE_SHARE, absences, back, moves
 from models.release import record_versions
 from models.stage import Walk, stage
 from models.walked import keep_pages
@@ -67,7 +67,7 @@ class _Applied:
     is_settled: bool = True
 
 
-def record(
+def record(  # noqa: PLR0913 - what was read, and how far it is believed
     session: Session,
     lease: AppLease,
     walk: Walk,
@@ -76,12 +76,13 @@ def record(
     now: datetime,
     cadence: Cadence | None = None,
     believe_absence: bool = False,
+    implausible_share: float = IMPLAUSIBLE_SHARE,
 ) -> Recorded:
     """Record a complete walk in the caller's transaction; raises LeaseLostError when another run took over.
 
-    Nobody is gone before missing from two complete walks, and a walk from which most are missing holds
-    every disappearance, unless *believe_absence* says that a human has looked. A walk that found all as it was
-    writes the poll's own row and the app's, and nothing else. *cadence* says when the next poll is due.
+    Nobody is gone before missing from two complete walks, and a walk from which more than *implausible_share* are
+    missing holds every disappearance, unless *believe_absence* says that a human has looked. A walk that found all
+    as it was writes the poll's own row and the app's, and nothing else. *cadence* says when the next poll is due.
     """
     released: list[int] = []
     applied = _Applied()
@@ -89,7 +90,7 @@ def record(
     if is_new or _known_again(lease, walk) or not walk.is_same:
         hold_app(session, lease)
         released = record_versions(session, lease, versions, now=now)
-        applied = _applied(session, lease, walk, now=now, believe=believe_absence)
+        applied = _applied(session, lease, walk, now=now, believe=believe_absence, share=implausible_share)
     outcome = "held" if applied.held else ("partial" if walk.is_partial else "complete")
     rejected = walk.rejected + len(applied.unclear)
     recorded = Recorded(outcome, applied.changed, applied.vanished, tuple(released), rejected)
@@ -147,7 +148,7 @@ def _reason(applied: _Applied, walk: Walk) -> str | None:
     return "; ".join([*([applied.held] if applied.held else []), *walk.doubts, *told, *more]) or None
 
 
-def _applied(session: Session, lease: AppLease, walk: Walk, *, now: datetime, believe: bool) -> _Applied:
+def _applied(session: Session, lease: AppLease, walk: Walk, *, now: datetime, believe: bool, share: float) -> _Applied:
     """Bring the tables in line with the walk."""
     bound: dict[str, Any] = {
         "app": lease.app_id,
@@ -158,6 +159,7 @@ def _applied(session: Session, lease: AppLease, walk: Walk, *, now: datetime, be
         "stale": list(walk.stale),
         "exempt": sorted(walk.exempt),
         "believe": believe,
+        "share": share,
     }
     if not lease.settled:
         back(session, bound)

@@ -172,7 +172,14 @@ def _recorded(
         # The source's row before the app's, as everywhere.
         portal_answered(session, lease.source_id, since=lease.started_at, now=at)
     return record(
-        session, lease, walk, versions, now=at, cadence=partial(_cadence, lease), believe_absence=believe_absence
+        session,
+        lease,
+        walk,
+        versions,
+        now=at,
+        cadence=partial(_cadence, lease),
+        believe_absence=believe_absence,
+        implausible_share=rules().file.polling.implausible_share,
     )
 
 

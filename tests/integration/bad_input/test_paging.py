@@ -6,6 +6,7 @@ half a listing is no listing; so such a poll has failed, with the fault "paging"
 
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ import structlog
 from werkzeug import Request, Response
 
 from tasks.poll import poll
+from tasks.rules import rules
 from tests.integration.bad_input.polled import (
     LATER,
     NEWS,
@@ -316,6 +318,18 @@ def test_case_46_nearly_all_vanish(ours: Ours) -> None:
     believed = poll(ours.app, now=ours.now + LATER + 4 * HOUR, forced=True, believe_absence=True)
     assert believed
     assert (believed.outcome, believed.vanished) == ("complete", 5)
+
+
+@pytest.mark.parametrize(("share", "outcome"), [(0.9, "complete"), (0.8, "complete"), (0.7, "held")])
+def test_case_46_share_is_chosen(ours: Ours, chosen: Path, share: float, outcome: str) -> None:
+    """How many may be missing at once is a setting: here it is twelve of fifteen."""
+    ours.portal.tenants = dict.fromkeys(range(1, 16), 1)
+    polled(ours, after=LATER - HOUR)
+    ours.portal.toml(chosen, f"[polling]\nimplausible_share = {share}\n")
+    rules.cache_clear()
+    ours.portal.tenants = dict.fromkeys(range(1, 4), 1)
+    assert [polled(ours, after=LATER + hour * HOUR).outcome for hour in range(2)] == [outcome] * 2
+    assert len(running(ours)) == (15 if outcome == "held" else 3)
 
 
 def test_case_46_empty_list_of_few(ours: Ours) -> None:
