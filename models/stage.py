@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from psycopg import Connection as Driver
@@ -14,6 +14,8 @@ from uptake.facts import SeenConnection, Status
 from uptake.pages import Mark
 from uptake.scopes import canonical, fingerprint
 
+# A portal's clock may be ahead of ours by so much; what it tells of times beyond that is no time.
+_AHEAD = timedelta(days=1)
 CONNECTED = (Status.CONNECTED, Status.DISABLED)
 
 
@@ -132,7 +134,7 @@ def stage(session: Session, lease: AppLease, walk: Walk, *, now: datetime) -> St
     once = _once(walk.fresh)
     rows = [row for row in once.values() if row is not None]
     intern(session, {seen.grants for _, seen in walk.fresh if seen.grants is not None})
-    _copy(session, _rows(rows))
+    _copy(session, _rows(rows, latest=now + _AHEAD))
     bound = {"source": lease.source_id, "app": lease.app_id, "now": now, "stale": list(walk.stale)}
     conflicts = session.execute(_CONFLICTS, bound).all()
     for statement in (_TENANTS, _NAMES, _MOVED):
@@ -173,8 +175,8 @@ def _once(fresh: Iterable[Fresh]) -> dict[tuple[str, str], Fresh | None]:
     return once
 
 
-def _rows(fresh: Iterable[Fresh]) -> Iterable[tuple[object, ...]]:
-    """The rows as they are staged."""
+def _rows(fresh: Iterable[Fresh], *, latest: datetime) -> Iterable[tuple[object, ...]]:
+    """The rows as they are staged; times after the *latest* that can be are none."""
     for row in fresh:
         seen = row.seen
         held = seen.status in CONNECTED
@@ -187,8 +189,8 @@ def _rows(fresh: Iterable[Fresh]) -> Iterable[tuple[object, ...]]:
             seen.version if held else None,
             fingerprint(seen.grants) if held and seen.grants is not None else None,
             seen.client_id,
-            seen.allowed_at,
-            seen.accepted_at,
+            None if seen.allowed_at is not None and seen.allowed_at > latest else seen.allowed_at,
+            None if seen.accepted_at is not None and seen.accepted_at > latest else seen.accepted_at,
             seen.accepted_by,
             row.hash,
         )
