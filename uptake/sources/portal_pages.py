@@ -1,6 +1,7 @@
 """Walking a paged listing: it is whole, or the walk ends in an error."""
 
-from collections.abc import Callable, Iterator, Mapping
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -84,12 +85,34 @@ def _page(body: Body, known: Mark | None, number: int, what: str) -> Page:
 
 def _read(body: bytes, what: str) -> _Envelope:
     try:
-        return _envelope(mended(body))
+        text = mended(body)
+        envelope = _envelope(text)
+        # Of a field given twice the decoder takes the last one without a word.
+        names = [name for name, _ in json.loads(_bare(text, envelope.data), object_pairs_hook=list, parse_int=str)]
     except msgspec.ValidationError as error:
         raise PermanentError(f"{what} is not a page: {str(error)[:200]}", fault=Fault.SCHEMA) from None
     except UNREADABLE:
         # Such as a body cut where HTTP could not notice: the next one may be whole.
         raise TransientError(f"{what} is not readable as JSON in UTF-8", fault=Fault.SCHEMA) from None
+    if len(set(names)) != len(names):
+        raise PermanentError(f"{what} is not a page: it gives a field twice", fault=Fault.SCHEMA)
+    return envelope
+
+
+def _bare(body: bytes, rows: Sequence[msgspec.Raw]) -> bytes:
+    """*body* without its *rows*, which are nearly all of it; with them where they do not stand in a row, evenly spaced.
+
+    Looking for the first and the last one is all it costs; to look for a name in all of *body* would cost more than
+    reading it did.
+    """
+    if not rows:
+        return body
+    first, last = bytes(rows[0]), bytes(rows[-1])
+    start, end = body.find(first), body.rfind(last) + len(last)
+    behind = start + len(first)
+    gap = body[behind : body.find(bytes(rows[1]), behind)] if len(rows) > 1 else b","
+    is_even = end - start == sum(map(len, rows)) + len(gap) * (len(rows) - 1)
+    return body[:start] + body[end:] if is_even and gap.strip() == b"," else body
 
 
 def _check(page: Page, seen: set[bytes], what: str) -> None:
