@@ -62,6 +62,8 @@ class PollingTable(Table):
     max: PositiveDuration = timedelta(hours=6)
     # Between two walks that look at every page, a page that the source calls unchanged is taken as unchanged.
     full_walk_every: PositiveDuration = timedelta(days=1)
+    # When more than this share of an app's connections is missing at once, none is gone before an operator says so.
+    implausible_share: Annotated[float, Field(ge=0, le=1)] = 0.5
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:

@@ -18,17 +18,25 @@ from models.queries.apps import AppOverview, laggards, overview
 from models.queries.notices import told
 from models.queries.rollouts import Uptake, Version, uptake, versions
 from models.queries.sources import sources
+from uptake.letter import clean
 
 DAYS = 90
 SMALL, LARGE = (168, 40), (840, 240)
 SHOWN = 12
 MOST = 500
 
+
+def _shown(value: object) -> object:
+    """Text as a page may show it: a name brings no character that cannot be seen."""
+    return value if type(value) is not str or value.isprintable() else clean(value, len(value))
+
+
 router = APIRouter(default_response_class=HTMLResponse, include_in_schema=False)
 _pages = Environment(
     loader=PackageLoader("dashboard"),
     autoescape=select_autoescape(default=True),
     undefined=StrictUndefined,
+    finalize=_shown,
     trim_blocks=True,
     lstrip_blocks=True,
 )

@@ -8,14 +8,16 @@ from sqlalchemy.orm import Session
 from models.alerts import FAILING_AFTER
 from models.event import Poll
 from models.leases import AppLease, SourceLease, keep_app, keep_source
-from uptake.errors import EdgeError, Fault
+from uptake.errors import EdgeError, Fault, PermanentError
 
 # Faults of the portal as a whole: no use asking it about the next app before this is over.
 _PORTAL_WIDE = {Fault.TRANSPORT, Fault.TLS, Fault.SERVER, Fault.RATE_LIMITED, Fault.AUTH, Fault.DEADLINE}
 # These may be one app's own: too large to be walked in time, or closed to us. The list of apps tells when they are not.
 _OF_ONE_APP = {Fault.AUTH, Fault.DEADLINE}
 # After an answer that does not add up, nothing is taken on the source's word: the next walk looks at every page.
-_DOUBTFUL = {Fault.PAGING, Fault.SCHEMA, Fault.PROTOCOL}
+_DOUBTFUL = {Fault.PAGING, Fault.SCHEMA, Fault.SECURITY, Fault.PROTOCOL}
+# What another try soon would only repeat, where it is meant for good: our mistake, or one that somebody has to mend.
+_LASTING = {Fault.REQUEST, Fault.AUTH, Fault.REDIRECT, Fault.SCHEMA, Fault.SECURITY}
 _FIRST_WAIT = timedelta(seconds=30)
 _LONGEST_WAIT = timedelta(minutes=15)
 
@@ -23,13 +25,17 @@ _LONGEST_WAIT = timedelta(minutes=15)
 def app_poll_failed(
     session: Session, lease: AppLease, error: EdgeError, *, now: datetime, duration_seconds: float
 ) -> None:
-    """Record the failed run; the app stays as it was and is due again after a growing wait."""
+    """Record the failed run; the app stays as it was and is due again after a growing wait.
+
+    What no other try would change is not tried again before the usual time.
+    """
     # Source before app, as the listing locks them: the other order is a deadlock with an app's deletion.
     session.execute(text("SELECT id FROM source WHERE id = :source FOR NO KEY UPDATE"), {"source": lease.source_id})
     keep_app(session, lease)
     failures: int = session.execute(
         text("""UPDATE app SET failures = failures + 1,
-                next_poll_at = least(next_poll_at, :now + cast(:wait AS interval) * power(2, least(failures, 10))),
+                next_poll_at = CASE WHEN :lasting THEN next_poll_at ELSE
+                    least(next_poll_at, :now + cast(:wait AS interval) * power(2, least(failures, 10))) END,
                 full_walk_at = CASE WHEN :doubtful THEN NULL ELSE full_walk_at END,
                 evaluate_at = CASE WHEN failures + 1 >= :alarming THEN :now ELSE evaluate_at END
                 WHERE id = :app RETURNING failures"""),
@@ -37,6 +43,7 @@ def app_poll_failed(
             "app": lease.app_id,
             "now": now,
             "wait": _FIRST_WAIT,
+            "lasting": _is_lasting(error),
             "alarming": FAILING_AFTER,
             "doubtful": error.fault in _DOUBTFUL,
         },
@@ -66,16 +73,18 @@ def app_poll_failed(
 def source_poll_failed(
     session: Session, lease: SourceLease, error: EdgeError, *, now: datetime, duration_seconds: float
 ) -> None:
-    """Record that the list of apps could not be read."""
+    """Record that the list of apps could not be read; it is due again as an app would be."""
     keep_source(session, lease)
     failures: int = session.execute(
         text("""UPDATE source SET failures = failures + 1, last_fault = :fault, last_error = :error,
-                    next_poll_at = least(next_poll_at, :now + cast(:wait AS interval) * power(2, least(failures, 10)))
+                    next_poll_at = CASE WHEN :lasting THEN next_poll_at ELSE
+                        least(next_poll_at, :now + cast(:wait AS interval) * power(2, least(failures, 10))) END
                 WHERE id = :source RETURNING failures"""),
         {
             "source": lease.source_id,
             "now": now,
             "wait": _FIRST_WAIT,
+            "lasting": _is_lasting(error),
             "fault": error.fault.value,
             "error": str(error),
         },
@@ -105,6 +114,10 @@ def portal_answered(session: Session, source_id: int, *, since: datetime, now: d
                   AND (coalesce(circuit_open_until <= :now, true) OR circuit_opened_at <= :since)"""),
         {"source": source_id, "since": since, "now": now},
     )
+
+
+def _is_lasting(error: EdgeError) -> bool:
+    return isinstance(error, PermanentError) and error.fault in _LASTING
 
 
 def _circuit(session: Session, source_id: int, error: EdgeError, *, now: datetime, failures: int) -> None:

@@ -60,7 +60,8 @@ WHERE a.id = :app AND s.id = a.source_id AND a.deleted_at IS NULL AND s.enabled
       SELECT count(*) FROM app b WHERE b.source_id = s.id AND b.lease_until >= clock_timestamp()))
 RETURNING a.id AS app_id, a.source_id, s.name AS source, a.external_id, a.poll_seq AS seq, a.lease_token AS token,
     a.walked_at, a.full_walk_at, a.changed_at, a.settled, a.rewrites, a.latest_version,
-    s.circuit_open_until IS NOT NULL OR s.last_fault IS NOT NULL AS is_troubled, clock.now AS started_at
+    s.circuit_open_until IS NOT NULL OR s.last_fault IS NOT NULL AS is_troubled, clock.now AS started_at,
+    clock_timestamp() AS claimed_at
 """)
 _CLAIM_SOURCE = text("""
 UPDATE source SET lease_token = :token, lease_until = clock_timestamp() + :lease, poll_seq = poll_seq + 1,
@@ -94,6 +95,7 @@ class AppLease:
     latest_version: int | None
     is_troubled: bool  # the source was not well when this began
     started_at: datetime
+    claimed_at: datetime  # the same instant by Postgres's clock, whatever time it is said to be
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,10 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-# More than this share of the listed connections gone at once (and no fewer than this many) is an outage of the
+# More than a share of the listed connections gone at once (and no fewer than this many) is an outage of the
 # portal's listing until somebody says otherwise.
-IMPLAUSIBLE_SHARE = 0.5
+IMPLAUSIBLE_SHARE = 0.5  # where nothing else is said
 IMPLAUSIBLE_COUNT = 5
-
 
 # Stored hashes that were not seen, of connections that are not seen with other facts either.
 _LEFT = text("SELECT unnest(cast(:stale AS int8[])) EXCEPT SELECT was_hash FROM moved")
@@ -161,7 +160,7 @@ def moves(session: Session, bound: dict[str, Any]) -> int:
 
 def _gone(session: Session, bound: dict[str, Any]) -> tuple[int, str | None]:
     absent, listed = session.execute(_ABSENT, bound).one()
-    implausible = absent >= IMPLAUSIBLE_COUNT and absent > listed * IMPLAUSIBLE_SHARE
+    implausible = absent >= IMPLAUSIBLE_COUNT and absent > listed * bound["share"]
     if implausible and not bound["believe"]:
         return (
             0,

@@ -9,12 +9,15 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from models.leases import AppLease, LeaseLostError, hold_app
-from models.moves import absences, back, moves
+from models.moves import IMPLAUSIBLE_SHARE, absences, back, moves
 from models.release import record_versions
 from models.stage import Walk, stage
 from models.walked import keep_pages
 from uptake.facts import SeenVersion
+from uptake.letter import clean
 from uptake.pages import Mark
+
+_REMARKS = 5  # told in a poll's row
 
 # How long until the next poll, by when the newest version was released and when anything last changed.
 Cadence = Callable[[datetime | None, datetime | None], timedelta]
@@ -24,10 +27,11 @@ Cadence = Callable[[datetime | None, datetime | None], timedelta]
 class Recorded:
     """What one poll came to."""
 
-    outcome: str  # complete | held
+    outcome: str  # complete | partial | held
     changed: int
     vanished: int
     released: tuple[int, ...]
+    rejected: int = 0  # rows that could not be trusted, and tenants listed twice with different facts
 
 
 # The lease goes back with what it was for, or nothing is written at all.
@@ -59,10 +63,11 @@ class _Applied:
     changed: int = 0
     vanished: int = 0
     held: str | None = None  # why absences are not believed
+    unclear: frozenset[str] = frozenset()  # tenants listed twice with different facts
     is_settled: bool = True
 
 
-def record(
+def record(  # noqa: PLR0913 - what was read, and how far it is believed
     session: Session,
     lease: AppLease,
     walk: Walk,
@@ -71,21 +76,23 @@ def record(
     now: datetime,
     cadence: Cadence | None = None,
     believe_absence: bool = False,
+    implausible_share: float = IMPLAUSIBLE_SHARE,
 ) -> Recorded:
     """Record a complete walk in the caller's transaction; raises LeaseLostError when another run took over.
 
-    Nobody is gone before missing from two complete walks, and a walk from which most are missing holds
-    every disappearance, unless *believe_absence* says that a human has looked. A walk that found all as it was
-    writes the poll's own row and the app's, and nothing else. *cadence* says when the next poll is due.
+    Nobody is gone before missing from two complete walks, and a walk from which more than *implausible_share* are
+    missing holds every disappearance, unless *believe_absence* says that a human has looked. A walk that found all
+    as it was writes the poll's own row and the app's, and nothing else. *cadence* says when the next poll is due.
     """
     released: list[int] = []
     applied = _Applied()
     if is_news(lease, versions) or _known_again(lease, walk) or not walk.is_same:
         hold_app(session, lease)
         released = record_versions(session, lease, versions, now=now)
-        applied = _applied(session, lease, walk, now=now, believe=believe_absence)
+        applied = _applied(session, lease, walk, now=now, believe=believe_absence, share=implausible_share)
     outcome = "held" if applied.held else ("partial" if walk.is_partial else "complete")
-    recorded = Recorded(outcome, applied.changed, applied.vanished, tuple(released))
+    rejected = walk.rejected + len(applied.unclear)
+    recorded = Recorded(outcome, applied.changed, applied.vanished, tuple(released), rejected)
     moved_at = now if applied.changed or applied.vanished or released else lease.changed_at
     every = cadence(max((v.released_at for v in versions), default=None), moved_at) if cadence else None
     _finish(session, lease, walk, recorded, applied, now=now, every=every)
@@ -119,25 +126,33 @@ def _finish(
             "now": now,
             "every": every,
             "outcome": recorded.outcome,
-            "reason": applied.held,
+            "reason": _reason(applied, walk),
             "held": applied.held is not None,
             "whole": applied.held is None and not walk.is_partial,
             "full": walk.is_full,
-            "settled": applied.is_settled,
+            "settled": applied.is_settled and not walk.is_partial,
             "rewritten": bool(walk.rewritten),
             "moved": bool(recorded.changed or recorded.vanished or recorded.released),
             "pages": walk.pages,
             "rows": walk.rows,
             "changed": recorded.changed,
             "vanished": recorded.vanished,
-            "rejected": walk.rejected,
+            "rejected": recorded.rejected,
         },
     ).one_or_none()
     if finished is None:
         raise LeaseLostError
 
 
-def _applied(session: Session, lease: AppLease, walk: Walk, *, now: datetime, believe: bool) -> _Applied:
+def _reason(applied: _Applied, walk: Walk) -> str | None:
+    """Why the run is not complete, and the first few things that were odd; bounded, without invisible characters."""
+    remarks = [*walk.remarks, *(f"tenant {tenant}: listed twice, differently" for tenant in sorted(applied.unclear))]
+    told = [clean(remark) for remark in remarks[:_REMARKS]]
+    more = ["and more"] if len(remarks) > _REMARKS else []
+    return "; ".join([*([applied.held] if applied.held else []), *walk.doubts, *told, *more]) or None
+
+
+def _applied(session: Session, lease: AppLease, walk: Walk, *, now: datetime, believe: bool, share: float) -> _Applied:
     """Bring the tables in line with the walk."""
     bound: dict[str, Any] = {
         "app": lease.app_id,
@@ -148,6 +163,7 @@ def _applied(session: Session, lease: AppLease, walk: Walk, *, now: datetime, be
         "stale": list(walk.stale),
         "exempt": sorted(walk.exempt),
         "believe": believe,
+        "share": share,
     }
     if not lease.settled:
         back(session, bound)
@@ -158,7 +174,7 @@ def _applied(session: Session, lease: AppLease, walk: Walk, *, now: datetime, be
     absent, vanished, held = absences(session, bound, is_partial=walk.is_partial)
     changed = moves(session, bound)
     is_settled = _kept(session, lease, walk, kept) and absent == vanished
-    return _Applied(changed, vanished, held, is_settled)
+    return _Applied(changed, vanished, held, unclear, is_settled)
 
 
 def _kept(session: Session, lease: AppLease, walk: Walk, stored: frozenset[int]) -> bool:

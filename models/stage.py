@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from psycopg import Connection as Driver
@@ -14,6 +14,8 @@ from uptake.facts import SeenConnection, Status
 from uptake.pages import Mark
 from uptake.scopes import canonical, fingerprint
 
+# A portal's clock may be ahead of ours by so much; what it tells of times beyond that is no time.
+_AHEAD = timedelta(days=1)
 CONNECTED = (Status.CONNECTED, Status.DISABLED)
 
 
@@ -31,24 +33,30 @@ class Walk:
     fresh: Sequence[Fresh] = ()
     stale: Sequence[int] = ()  # stored hashes that were not seen again
     exempt: frozenset[str] = frozenset()  # tenants named in rows that could not be trusted
+    remarks: Sequence[str] = ()  # the first few things that were odd, and of whom
     rejected: int = 0
-    is_partial: bool = False  # a row could not even be attributed: then nobody can be missing
+    is_partial: bool = False  # nobody can be missing: somebody may have been overlooked
+    doubts: Sequence[str] = ()  # why it is partial, where no remark says so
     is_same: bool = False  # every page holds the rows remembered, and nothing else is stored
     is_full: bool = True  # the bytes of every page were looked at; else the source's word was taken for some
     read: Mapping[int, Mark] = field(default_factory=dict)  # pages that hold other rows than remembered
     rewritten: Mapping[int, Mark] = field(default_factory=dict)  # pages that hold the same rows in other bytes
     retagged: Mapping[int, Mark] = field(default_factory=dict)  # pages that only have another entity tag
     unknown: frozenset[int] = frozenset()  # hashes on them that were not stored
+    portal_time: datetime | None = None  # when the first page left the source, by the source's clock
     pages: int = 0
     rows: int = 0
     duration_seconds: float = 0.0
 
 
 class Staged(NamedTuple):
-    """What came of the fresh rows: the hashes that will be stored, and tenants of which nothing is known."""
+    """What came of the fresh rows: the hashes that will be stored, and tenants of which nothing is known.
+
+    A tenant is unclear when it is listed twice with different facts.
+    """
 
     kept: frozenset[int]
-    exempt: frozenset[str]
+    unclear: frozenset[str]
 
 
 # Made once per connection to the database: making tables costs more than filling these, and bloats the catalogue.
@@ -78,7 +86,7 @@ _CONFLICTS = text("""
 DELETE FROM staged s USING tenant t, connection c
 WHERE t.source_id = :source AND t.external_id = s.tenant AND c.app_id = :app AND c.tenant_id = t.id
   AND c.environment = s.environment AND c.hash <> 0 AND NOT c.hash = ANY(cast(:stale AS int8[]))
-RETURNING s.hash
+RETURNING s.hash, s.tenant
 """)
 _TENANTS = text("""
 INSERT INTO tenant (source_id, external_id, name, first_seen_at)
@@ -126,14 +134,14 @@ def stage(session: Session, lease: AppLease, walk: Walk, *, now: datetime) -> St
     once = _once(walk.fresh)
     rows = [row for row in once.values() if row is not None]
     intern(session, {seen.grants for _, seen in walk.fresh if seen.grants is not None})
-    _copy(session, _rows(rows))
+    _copy(session, _rows(rows, latest=now + _AHEAD))
     bound = {"source": lease.source_id, "app": lease.app_id, "now": now, "stale": list(walk.stale)}
-    conflicts = set(session.scalars(_CONFLICTS, bound))
+    conflicts = session.execute(_CONFLICTS, bound).all()
     for statement in (_TENANTS, _NAMES, _MOVED):
         session.execute(statement, bound | {"before": lease.walked_at})
     return Staged(
-        frozenset(row.hash for row in rows) - conflicts,
-        frozenset(tenant for (tenant, _), row in once.items() if row is None),
+        frozenset(row.hash for row in rows) - {number for number, _ in conflicts},
+        frozenset(tenant for (tenant, _), row in once.items() if row is None) | {tenant for _, tenant in conflicts},
     )
 
 
@@ -167,8 +175,8 @@ def _once(fresh: Iterable[Fresh]) -> dict[tuple[str, str], Fresh | None]:
     return once
 
 
-def _rows(fresh: Iterable[Fresh]) -> Iterable[tuple[object, ...]]:
-    """The rows as they are staged."""
+def _rows(fresh: Iterable[Fresh], *, latest: datetime) -> Iterable[tuple[object, ...]]:
+    """The rows as they are staged; times after the *latest* that can be are none."""
     for row in fresh:
         seen = row.seen
         held = seen.status in CONNECTED
@@ -181,8 +189,8 @@ def _rows(fresh: Iterable[Fresh]) -> Iterable[tuple[object, ...]]:
             seen.version if held else None,
             fingerprint(seen.grants) if held and seen.grants is not None else None,
             seen.client_id,
-            seen.allowed_at,
-            seen.accepted_at,
+            None if seen.allowed_at is not None and seen.allowed_at > latest else seen.allowed_at,
+            None if seen.accepted_at is not None and seen.accepted_at > latest else seen.accepted_at,
             seen.accepted_by,
             row.hash,
         )

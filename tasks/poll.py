@@ -43,6 +43,9 @@ from uptake.facts import SeenApp, SeenVersion
 log = structlog.get_logger()
 
 NEW_APPS = 500  # at once; a tick finds the others
+# We are shut out, or were given what is somebody else's: nothing gets better before somebody acts.
+_ALARMING = {Fault.AUTH, Fault.SECURITY}
+CLOCKS_APART = timedelta(days=1)
 MANY = 500  # changes in one poll, after which plans made before it are bad ones
 
 
@@ -82,6 +85,7 @@ def poll(
             lease.external_id,
             memory,
             conditional=_may_ask_whether(lease),
+            walked=lease.started_at - lease.walked_at if lease.walked_at else None,
             between=_kept(lease),
         )
         recorded = lasting(partial(_recorded, lease, walk, versions, now=now, believe_absence=believe_absence))
@@ -96,8 +100,14 @@ def poll(
         return None
     if recorded.changed >= MANY:
         lasting(renew_statistics)
+    _tell(lease, walk, recorded)
+    _compare_clocks(lease, walk.portal_time)
+    return recorded
+
+
+def _tell(lease: AppLease, walk: Walk, recorded: Recorded) -> None:
     # Nearly all polls find everything as it was; the poll's row remembers them.
-    notable = recorded.outcome != "complete" or recorded.changed or recorded.vanished or walk.rejected
+    notable = recorded.outcome != "complete" or recorded.changed or recorded.vanished or recorded.rejected
     log.log(
         logging.INFO if notable else logging.DEBUG,
         "app.polled",
@@ -107,9 +117,14 @@ def poll(
         rows=walk.rows,
         changed=recorded.changed,
         vanished=recorded.vanished,
-        rejected=walk.rejected,
+        rejected=recorded.rejected,
     )
-    return recorded
+
+
+def _compare_clocks(lease: AppLease, said: datetime | None) -> None:
+    """Warn of a portal whose clock is far from Postgres's: the times it tells are as wrong, if they order nothing."""
+    if said is not None and abs(said - lease.claimed_at) >= CLOCKS_APART:
+        log.warning("clock.doubted", source=lease.source, app=lease.external_id, said=said.isoformat())
 
 
 def list_apps(source_id: int, *, now: datetime | None = None, forced: bool = False) -> int | None:
@@ -157,7 +172,14 @@ def _recorded(
         # The source's row before the app's, as everywhere.
         portal_answered(session, lease.source_id, since=lease.started_at, now=at)
     return record(
-        session, lease, walk, versions, now=at, cadence=partial(_cadence, lease), believe_absence=believe_absence
+        session,
+        lease,
+        walk,
+        versions,
+        now=at,
+        cadence=partial(_cadence, lease),
+        believe_absence=believe_absence,
+        implausible_share=rules().file.polling.implausible_share,
     )
 
 
@@ -194,7 +216,8 @@ def _interrupted(lease: AppLease | SourceLease, *, now: datetime | None, seconds
 
 
 def _failed(lease: AppLease | SourceLease, error: EdgeError, *, now: datetime | None, seconds: float) -> None:
-    log.warning("poll.failed", source=lease.source, fault=error.fault.value, error=str(error))
+    level = logging.ERROR if error.fault in _ALARMING else logging.WARNING
+    log.log(level, "poll.failed", source=lease.source, fault=error.fault.value, error=str(error))
 
     def write(session: OrmSession) -> None:
         at = now or db_now(session)

@@ -18,6 +18,7 @@ class Fault(enum.StrEnum):
     REDIRECT = "redirect"
     PROTOCOL = "protocol"  # not what HTTP or the content type promised
     SCHEMA = "schema"  # JSON that does not keep the contract
+    SECURITY = "security"  # what belongs to somebody else
     PAGING = "paging"  # pages that cannot be a whole listing
     TOO_LARGE = "too_large"
     RECIPIENT = "recipient"  # the address is refused for good

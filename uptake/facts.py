@@ -52,6 +52,7 @@ class SeenConnection(NamedTuple):
     allowed_at: datetime | None
     accepted_at: datetime | None
     accepted_by: str | None
+    said_status: str | None = None  # the source's own word for a status that is unknown
 
 
 class Rejected(ValueError):  # noqa: N818 - it names what became of the row

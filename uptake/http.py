@@ -7,8 +7,7 @@ import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import datetime, timedelta
 from http import HTTPStatus
 from urllib.parse import urlencode, urlsplit
 
@@ -16,6 +15,7 @@ import httpcore
 import httpx
 
 from uptake.errors import EdgeError, Fault, PermanentError, TransientError
+from uptake.headers import age, allowance_in, clamped, entity_tag, http_date, retry_after
 from uptake.wire import WIRE, TimedBackend, Wire
 
 # Both print whole addresses, in which some receivers carry their secret.
@@ -23,10 +23,8 @@ for _name in ("httpx", "httpcore"):
     logging.getLogger(_name).setLevel(logging.WARNING)
 
 _JSON = re.compile(r"application/(?:[\w.+-]+\+)?json", re.ASCII)
-_ENTITY_TAG = re.compile(r'(?:W/)?"[\x21\x23-\x7e]{1,200}"')
 # Compressed bodies can be cut without an error, or unfold without an end.
 _ALWAYS = {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": "uptake"}
-_LEAST_WAIT, _MOST_WAIT = timedelta(seconds=1), timedelta(hours=1)
 _ALWAYS_RETRIED = frozenset({408, 425})
 _ENOUGH_OF_AN_ERROR = 64 * 1024
 _LONGEST_PAUSE = 5.0  # seconds, before a request; whoever has to wait longer does so elsewhere
@@ -52,6 +50,8 @@ class Answer:
     body: bytes
     retry_after: timedelta | None
     etag: str | None = None
+    age: timedelta | None = None  # since it left its source, where a cache says so
+    date: datetime | None = None  # when that was, by its clock
 
     def json(self) -> bytes:
         """The body, if it is called JSON; whether it is JSON is for the decoder to say."""
@@ -128,7 +128,7 @@ class Client:
         left = self._free_at.get(host, 0.0) - time.monotonic()
         if left > _LONGEST_PAUSE:
             text = f"{host} allows no request for another {left:.0f} s"
-            raise TransientError(text, fault=Fault.RATE_LIMITED, retry_after=_clamped(timedelta(seconds=left)))
+            raise TransientError(text, fault=Fault.RATE_LIMITED, retry_after=clamped(timedelta(seconds=left)))
         if left > 0:
             time.sleep(left)
 
@@ -153,14 +153,16 @@ class Client:
         is_error = response.status_code >= 400
         if not is_error and response.headers.get("content-encoding", "").strip().lower() not in {"", "identity"}:
             raise TransientError(f"{host} compressed its answer unasked", fault=Fault.PROTOCOL)
-        self._free_at[host] = time.monotonic() + (0.0 if is_error else _rest(response.headers))
+        self._free_at[host] = time.monotonic() + (0.0 if is_error else allowance_in(response.headers))
         return Answer(
             host=host,
             status=response.status_code,
             media_type=response.headers.get("content-type", "").split(";")[0].strip().lower(),
             body=_start(response) if is_error else self._body(response, host),
             retry_after=retry_after(response.headers.get_list("retry-after"), response.headers.get("date")),
-            etag=_entity_tag(response.headers.get("etag", "")),
+            etag=entity_tag(response.headers.get("etag", "")),
+            age=age(response.headers.get("age", "")),
+            date=http_date(response.headers.get("date", "")),
         )
 
     def _body(self, response: httpx.Response, host: str) -> bytes:
@@ -182,49 +184,6 @@ def _start(response: httpx.Response) -> bytes:
             if len(body) > _ENOUGH_OF_AN_ERROR:
                 break
     return bytes(body)
-
-
-def _rest(headers: httpx.Headers) -> float:
-    """The seconds for which a server that counts our requests allows no more of them."""
-    for kind in ("ratelimit", "x-ratelimit"):
-        if headers.get(f"{kind}-remaining", "").strip() == "0":
-            reset = headers.get(f"{kind}-reset", "").strip()
-            # Longer numbers are instants by some clock.
-            return float(reset) if re.fullmatch(r"[0-9]{1,4}", reset, re.ASCII) else 1.0
-    return 0.0
-
-
-def retry_after(values: list[str], date: str | None) -> timedelta | None:
-    """The wait that Retry-After asks for, within 1 s to 1 h; None when it asks for none that can be read.
-
-    A date counts from the answer's own *date*: our clock may differ from the other side's.
-    """
-    if len(values) != 1:
-        return None
-    value = values[0].strip()
-    if re.fullmatch(r"[0-9]+", value):
-        # Twenty digits are no number of seconds that a timedelta could hold.
-        return _clamped(timedelta(seconds=int(value))) if len(value) < 8 else _MOST_WAIT
-    until, since = _http_date(value), _http_date(date or "")
-    return None if until is None or since is None else _clamped(until - since)
-
-
-def _entity_tag(value: str) -> str | None:
-    """The tag as it may be sent back; None when there is none, or none that we would keep."""
-    return value if _ENTITY_TAG.fullmatch(value) else None
-
-
-def _clamped(wait: timedelta) -> timedelta:
-    return max(_LEAST_WAIT, min(wait, _MOST_WAIT))
-
-
-def _http_date(text: str) -> datetime | None:
-    try:
-        read = parsedate_to_datetime(text)
-    except (ValueError, OverflowError):
-        return None
-    # The zone -0000 is read as no zone at all.
-    return read if read.tzinfo else read.replace(tzinfo=UTC)
 
 
 class _TimedTransport(httpx.HTTPTransport):

@@ -4,6 +4,7 @@ import sys
 from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 import msgspec
 import xxhash
@@ -20,7 +21,7 @@ class Mark:
     digest: int
     etag: str | None
     more: bool  # whether another page follows
-    total: int | None  # rows of the whole listing, where the source counts them
+    total: int | None  # rows of the whole listing when the page was read, where the source counts them
     hashes: "array[int]"
 
 
@@ -32,6 +33,9 @@ class Page:
     mark: Mark
     items: list[msgspec.Raw] | None
     is_hearsay: bool = False  # the source said that it is unchanged, and sent no bytes
+    age: timedelta | None = None  # since it left the source, where a cache in between says so
+    date: datetime | None = None  # when that was, by the source's clock
+    is_recounted: bool = False  # the listing has not as many rows any more as it had on an earlier page
 
 
 def fingerprint(raw: bytes) -> int:

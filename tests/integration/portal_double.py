@@ -35,6 +35,7 @@ class Portal:
         self.pages: list[Response] = [page(1)]
         self.asked: list[Request] = []
         self.now = 1000.0
+        self.slept: list[float] = []
 
     def token(self, request: Request) -> Response:
         """The next answer of the token endpoint."""

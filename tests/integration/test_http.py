@@ -10,7 +10,8 @@ import pytest
 
 from tests.integration.wire_server import Script, answer, reading, saying, serving
 from uptake.errors import EdgeError, Fault, PermanentError, TransientError
-from uptake.http import Answer, Client, Limits, retry_after
+from uptake.headers import retry_after
+from uptake.http import Answer, Client, Limits
 
 SECRET = "s3cr3t-t0k3n"
 HEADERS = {"Authorization": f"Bearer {SECRET}"}

@@ -38,6 +38,7 @@ def source(portal: Portal, httpserver: HTTPServer) -> Iterator[PortalSource]:
         organization="1001",
         client_id="cid.worker",
         clock=lambda: portal.now,
+        sleep=portal.slept.append,
         client_secret=SECRETS["client_secret"],
         app_key=SECRETS["app_key"],
     )
@@ -92,7 +93,6 @@ def test_versions(portal: Portal, source: PortalSource) -> None:
         [VERSION | {"version": 2}],
         [VERSION, VERSION | {"version": 3}],
         [VERSION, VERSION | {"scopes": []}],
-        [VERSION | {"appId": 9}],
         [VERSION | {"version": 0}],
         [VERSION | {"version": 1.0}],
         [VERSION | {"createdOn": "2026-03-01T00:00:00"}],
@@ -105,7 +105,6 @@ def test_versions(portal: Portal, source: PortalSource) -> None:
         "no-first",
         "gap",
         "two-of-one",
-        "other-app",
         "zero",
         "float",
         "no-zone",
@@ -120,6 +119,14 @@ def test_bad_versions(portal: Portal, source: PortalSource, rows: list[Any]) -> 
     with pytest.raises(PermanentError) as caught:
         source.versions("4711")
     assert caught.value.fault is Fault.SCHEMA
+
+
+def test_versions_of_another_app(portal: Portal, source: PortalSource) -> None:
+    """A history that is another app's is a matter of security."""
+    portal.pages = [page(1, VERSION | {"appId": 9})]
+    with pytest.raises(PermanentError, match="rows of app 9") as caught:
+        source.versions("4711")
+    assert caught.value.fault is Fault.SECURITY
 
 
 @pytest.mark.parametrize(
@@ -247,15 +254,16 @@ BAD_PAGES: list[tuple[str, list[Response], type[EdgeError], Fault]] = [
     ("has-more-number", [page(1, more=0)], PermanentError, Fault.SCHEMA),
     ("total-string", [page(1, totalCount="0")], PermanentError, Fault.SCHEMA),
     ("unchanged-unasked", [said(b"", 304)], TransientError, Fault.PROTOCOL),
-    ("empty-and-more", [page(1, more=True)], TransientError, Fault.PAGING),
+    ("empty-and-more-twice", [page(1, more=True), page(2, more=True)], TransientError, Fault.PAGING),
+    ("empty-and-miscounted", [page(1, more=True, totalCount=2), page(2, row())], TransientError, Fault.PAGING),
     ("other-page", [page(2, row())], TransientError, Fault.PAGING),
     ("same-number-twice", [page(1, row(), more=True), page(1, row(id=2))], TransientError, Fault.PAGING),
     ("same-rows-twice", [page(1, row(), more=True), page(2, row(), more=True)], TransientError, Fault.PAGING),
     ("fewer-than-counted", [page(1, row(), totalCount=2)], TransientError, Fault.PAGING),
     ("more-than-counted", [page(1, row(), totalCount=0)], TransientError, Fault.PAGING),
     (
-        "recounted",
-        [page(1, row(), more=True, totalCount=2), page(2, row(id=2), totalCount=3)],
+        "recounted-and-less",
+        [page(1, row(), more=True, totalCount=4), page(2, row(id=2), totalCount=3)],
         TransientError,
         Fault.PAGING,
     ),
@@ -272,6 +280,17 @@ def test_bad_pages(
     portal.pages = list(pages)
     error = failed(source)
     assert (type(error), error.fault) == (kind, fault)
+
+
+def test_recounted_listing(portal: Portal, source: PortalSource) -> None:
+    """Pages from the first one on that counts otherwise say so; of versions and apps such a list is no list."""
+    portal.pages = [page(1, VERSION, more=True, totalCount=2), page(2, VERSION | {"version": 2}, totalCount=1)]
+    with pytest.raises(TransientError, match="changed while it was read") as caught:
+        source.versions("4711")
+    assert caught.value.fault is Fault.PAGING
+    first = page(1, row(), more=True, totalCount=2)
+    portal.pages = [first, page(2, row(id=2), more=True, totalCount=3), page(3, row(id=3), totalCount=3)]
+    assert [read.is_recounted for read in source.pages("4711")] == [False, True, True]
 
 
 def test_row_of_another_app(portal: Portal, source: PortalSource) -> None:
@@ -305,6 +324,36 @@ def test_retry_after_is_handed_on(portal: Portal, source: PortalSource) -> None:
     """The wait that a 429 asks for reaches whoever decides when to come again."""
     portal.pages = [said({}, 429, Retry_After="120")]
     assert failed(source).retry_after == timedelta(seconds=120)
+
+
+def test_failures_of_the_portal_are_given_two_more_chances(portal: Portal, source: PortalSource) -> None:
+    """A page that fails on the portal's side is asked for three times in all, and no page before it again."""
+    portal.pages = [page(1, row(), more=True), said({}, 502), said({}, 500), page(2, row(id=2))]
+    assert [len(read.mark.hashes) for read in source.pages("4711")] == [1, 1]
+    assert [request.args["page"] for request in portal.asked] == ["1", "2", "2", "2"]
+    assert 0.25 <= portal.slept[0] <= 0.75 <= portal.slept[1] <= 2.25
+    portal.asked.clear()
+    portal.pages = [said({}, 504)]
+    assert failed(source).fault is Fault.SERVER
+    assert len(portal.asked) == 3
+
+
+@pytest.mark.parametrize(
+    "answer", [said({}, 429), said({}, 503, Retry_After="5"), said({}, 400)], ids=["429", "503-later", "400"]
+)
+def test_no_second_chance(portal: Portal, source: PortalSource, answer: Response) -> None:
+    """Who asks for a wait gets it, and who calls the question wrong is not asked it again."""
+    portal.pages = [answer]
+    failed(source)
+    assert (len(portal.asked), portal.slept) == (1, [])
+
+
+def test_chances_end_in_time(portal: Portal, source: PortalSource, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A portal that takes long to fail is not asked again: the lease would run out."""
+    monkeypatch.setattr(source, "_pace", lambda: setattr(portal, "now", portal.now + 6))
+    portal.pages = [said({}, 500)]
+    assert failed(source).fault is Fault.SERVER
+    assert len(portal.asked) == 2
 
 
 @pytest.mark.parametrize("most", ["MOST_PAGES", "MOST_ROWS"])

@@ -85,6 +85,9 @@ def test_mistakes_in_a_source(file: Path, line: int, changed: str, said: str | N
         ('[policy]\nseverity = { info = "9d", warning = "7d" }', "must rise: info first"),
         ('[policy]\nreceivers = ["opps"]\n[[receiver]]\nname = "ops"\nkind = "log"', '"ops"'),
         ('[polling]\nmin = "1h"\nmax = "1m"', "uptake.toml:1: polling: must rise"),
+        ("[polling]\nimplausible_share = 50", "uptake.toml:2: polling.implausible_share: "),
+        ('[polling]\nimplausible_share = "50 %"', "uptake.toml:2: polling.implausible_share: "),
+        ("[polling]\nimplausible_share = nan", "uptake.toml:2: polling.implausible_share: "),
         ('[[receiver]]\nname = "ops"\nkind = "pager"', "uptake.toml:3: receiver[0].kind: is 'pager', which is"),
         ('[[receiver]]\nname = "ops"', 'receiver[0]: lacks its kind; write kind = "log"'),
         ('[policy]\nsettle = "1h', "uptake.toml:2"),
@@ -193,6 +196,6 @@ def test_example_shows_the_defaults(tmp_path: Path) -> None:
     assert found.policy == PolicyTable()
     assert found.polling == PollingTable()
     assert found.retention == RetentionTable()
-    assert len(shown["polling"]) == 4
+    assert len(shown["polling"]) == 5
     assert len(shown["retention"]) == 2
     assert len(shown["policy"]) == 11

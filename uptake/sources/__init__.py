@@ -46,6 +46,7 @@ class Source(Protocol):
     def pages(self, app: str, marks: Mapping[int, Mark], *, conditional: bool) -> Iterator[Page]:
         """The connections of *app*, page by page; it ends without an error only after a complete walk.
 
+        A walk is complete too if the listing grew or shrank meanwhile, which its pages tell: then it proves no absence.
         A page that is still as its mark tells comes without items. Only a *conditional* walk takes the source's
         word for it; any other looks at the bytes.
         """

@@ -1,5 +1,6 @@
 """The developer portal of the seed as a source: its apps, their versions, who is connected at which."""
 
+import random
 import time
 from collections.abc import Callable, Iterator, Mapping
 from http import HTTPStatus
@@ -9,7 +10,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from uptake.errors import Fault, PermanentError
+from uptake.errors import Fault, PermanentError, TransientError
 from uptake.facts import Rejected, SeenApp, SeenConnection, SeenVersion
 from uptake.http import Answer, Client
 from uptake.pages import Mark, Page
@@ -20,13 +21,17 @@ from uptake.sources.portal_token import Token
 
 # Conflicts and locks pass; the portal's own words for "later".
 _RETRIED = frozenset({409, 423})
+# Before a page's second and third try, in seconds and on average: about as long as a restart behind a balancer takes.
+_PAUSES = (0.5, 1.5)
+_PATIENCE = 10.0  # seconds after the first try in which the last one must begin; a lease outlasts both
 T = TypeVar("T")
 
 
 class PortalSource:
     """One organization's listings, read with one credential. Not to be shared between threads.
 
-    *pace* is called before each request to the API, and comes back when it is in time.
+    *pace* is called before each request to the API, and comes back when it is in time. A page that fails on the
+    portal's side is asked for up to three times, with a *sleep* in between.
     """
 
     kind = Kind.VERSIONED
@@ -52,6 +57,7 @@ class PortalSource:
         page_size: int = 500,
         pace: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
         client: Client | None = None,
     ) -> None:
         self._name = name
@@ -60,8 +66,16 @@ class PortalSource:
         self._page_size = page_size
         self._pace = pace
         self._clock = clock
+        self._sleep = sleep
         self._client = client or Client()
-        self._token = Token(self._client, token_url, client_id=client_id, client_secret=client_secret, clock=clock)
+        self._token = Token(
+            self._client,
+            token_url,
+            client_id=client_id,
+            client_secret=client_secret,
+            organization=organization,
+            clock=clock,
+        )
 
     def apps(self) -> list[SeenApp]:
         """Every app of the organization, each once, deleted ones included; one unreadable app fails the list."""
@@ -110,24 +124,42 @@ class PortalSource:
         pages = walk(
             lambda number, _: self._read(path, query | {"page": str(number)}), {}, what=what, clock=self._clock
         )
-        return (item for page in pages for item in page.items or ())
+        for page in pages:
+            if page.is_recounted:
+                # A part of these lists is of no use.
+                raise TransientError(f"{what} changed while it was read", fault=Fault.PAGING)
+            yield from page.items or ()
 
     def _query(self, query: Mapping[str, str]) -> dict[str, str]:
         return {**query, "pageSize": str(self._page_size), "includeTotal": "true"}
 
     def _read(self, path: str, query: Mapping[str, str], etag: str | None = None) -> Body:
-        answer = self._ask(path, query, etag)
+        answer = self._patient(path, query, etag)
         if answer.status == HTTPStatus.UNAUTHORIZED:
             # The token may have been withdrawn before its time; once is enough to know.
             self._token.forget()
-            answer = self._ask(path, query, etag)
+            answer = self._patient(path, query, etag)
         if answer.status == HTTPStatus.NOT_MODIFIED and etag is not None:
-            return Body(None, etag)
+            return Body(None, etag, answer.age, answer.date)
         if refusal := answer.refusal(retried=_RETRIED):
             raise refusal
         if answer.status != HTTPStatus.OK:
             raise self._broken(f"{answer.host} answered {answer.status} where a page was asked for")
-        return Body(answer.json(), answer.etag)
+        return Body(answer.json(), answer.etag, answer.age, answer.date)
+
+    def _patient(self, path: str, query: Mapping[str, str], etag: str | None) -> Answer:
+        """The answer; a failure of the portal's own that asks for no wait is given two more chances."""
+        latest = self._clock() + _PATIENCE
+        for average in _PAUSES:
+            answer = self._ask(path, query, etag)
+            if answer.status < HTTPStatus.INTERNAL_SERVER_ERROR or answer.retry_after is not None:
+                return answer
+            # Not all workers at once.
+            pause = average * random.uniform(0.5, 1.5)  # noqa: S311 - a delay, no secret
+            if self._clock() + pause > latest:
+                return answer
+            self._sleep(pause)
+        return self._ask(path, query, etag)
 
     def _ask(self, path: str, query: Mapping[str, str], etag: str | None) -> Answer:
         headers = {
@@ -144,7 +176,8 @@ class PortalSource:
         """Refuse a row of another app: one tenant's facts must never land on another's."""
         owner = rows.app_of(item)
         if owner not in {None, app}:
-            raise self._broken(f"{what} holds rows of app {owner}")
+            text = f"source {self._name}: {what} holds rows of app {owner}"
+            raise PermanentError(text, fault=Fault.SECURITY)
 
     def _trusted(self, decode: Callable[[msgspec.Raw], T], item: msgspec.Raw) -> T:
         try:

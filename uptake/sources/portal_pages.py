@@ -1,6 +1,9 @@
 """Walking a paged listing: it is whole, or the walk ends in an error."""
 
-from collections.abc import Callable, Iterator, Mapping
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 import msgspec
@@ -19,6 +22,8 @@ class Body(NamedTuple):
 
     content: bytes | None
     etag: str | None
+    age: timedelta | None = None
+    date: datetime | None = None
 
 
 class _Envelope(msgspec.Struct, rename="camel", frozen=True):
@@ -37,21 +42,24 @@ def walk(
     """Every page of *what*, as *fetch* answers for its number; it ends without an error only when it was whole.
 
     Pages that are as their mark remembers come without items. Rows may still come twice, or be skipped, when the
-    listing changed under way without changing its count.
+    listing changed under way; a page that counts the rows anew says so.
     """
-    started, rows, total = clock(), 0, None
+    started, rows = clock(), 0
+    counts: set[int] = set()
     seen: set[bytes] = set()
     for number in range(1, MOST_PAGES + 1):
         page = _page(fetch(number, marks.get(number)), marks.get(number), number, what)
         mark = page.mark
         rows += len(mark.hashes)
-        total = _one_total(total, mark.total, what)
+        if mark.total is not None and not page.is_hearsay:
+            # The mark of a page that was not sent again tells how many there were when it was.
+            counts.add(mark.total)
         _check(page, seen, what)
         if rows > MOST_ROWS:
             raise _odd(what, f"has more than {MOST_ROWS} rows")
-        if not mark.more and total not in {None, rows}:
-            raise _odd(what, f"counts {total} rows and lists {rows}")
-        yield page
+        if not mark.more:
+            _add_up(counts, rows, what)
+        yield replace(page, is_recounted=True) if len(counts) > 1 else page
         if not mark.more:
             return
         if clock() - started > LONGEST_WALK:
@@ -63,42 +71,67 @@ def _page(body: Body, known: Mark | None, number: int, what: str) -> Page:
     if body.content is None:
         if known is None:
             raise _odd(what, f"is said to be unchanged on page {number}, which was never read")
-        return Page(number, known, None, is_hearsay=True)
+        return Page(number, known, None, is_hearsay=True, age=body.age, date=body.date)
     digest = fingerprint(body.content)
     if known is not None and known.digest == digest:
         mark = Mark(digest, body.etag, known.more, known.total, known.hashes)
-        return Page(number, mark, None)
+        return Page(number, mark, None, age=body.age, date=body.date)
     envelope = _read(body.content, what)
     if envelope.page != number:
         raise _odd(what, f"gave page {envelope.page} for page {number}")
     mark = Mark(digest, body.etag, envelope.has_more, envelope.total_count, fingerprints(envelope.data))
-    return Page(number, mark, envelope.data)
+    return Page(number, mark, envelope.data, age=body.age, date=body.date)
 
 
 def _read(body: bytes, what: str) -> _Envelope:
     try:
-        return _envelope(mended(body))
+        text = mended(body)
+        envelope = _envelope(text)
+        # Of a field given twice the decoder takes the last one without a word.
+        names = [name for name, _ in json.loads(_bare(text, envelope.data), object_pairs_hook=list, parse_int=str)]
     except msgspec.ValidationError as error:
         raise PermanentError(f"{what} is not a page: {str(error)[:200]}", fault=Fault.SCHEMA) from None
     except UNREADABLE:
         # Such as a body cut where HTTP could not notice: the next one may be whole.
         raise TransientError(f"{what} is not readable as JSON in UTF-8", fault=Fault.SCHEMA) from None
+    if len(set(names)) != len(names):
+        raise PermanentError(f"{what} is not a page: it gives a field twice", fault=Fault.SCHEMA)
+    return envelope
 
 
-def _one_total(total: int | None, now: int | None, what: str) -> int | None:
-    if total is not None and now not in {None, total}:
-        raise _odd(what, f"counted {total} rows, and then {now}")
-    return total if now is None else now
+def _bare(body: bytes, rows: Sequence[msgspec.Raw]) -> bytes:
+    """*body* without its *rows*, which are nearly all of it; with them where they do not stand in a row, evenly spaced.
+
+    Looking for the first and the last one is all it costs; to look for a name in all of *body* would cost more than
+    reading it did.
+    """
+    if not rows:
+        return body
+    first, last = bytes(rows[0]), bytes(rows[-1])
+    start, end = body.find(first), body.rfind(last) + len(last)
+    behind = start + len(first)
+    gap = body[behind : body.find(bytes(rows[1]), behind)] if len(rows) > 1 else b","
+    is_even = end - start == sum(map(len, rows)) + len(gap) * (len(rows) - 1)
+    return body[:start] + body[end:] if is_even and gap.strip() == b"," else body
 
 
 def _check(page: Page, seen: set[bytes], what: str) -> None:
-    if page.mark.more and not page.mark.hashes:
-        raise _odd(what, f"has an empty page {page.number} and says there is more")
-    if page.mark.hashes:
-        rows = page.mark.hashes.tobytes()
-        if rows in seen:
-            raise _odd(what, f"repeats itself on page {page.number}")
-        seen.add(rows)
+    """Refuse what comes twice; of empty pages before the end, that is the second one."""
+    rows = page.mark.hashes.tobytes()
+    if not rows and not page.mark.more:
+        return
+    if rows in seen:
+        if not rows:
+            raise _odd(what, f"has another empty page, {page.number}, and says there is more")
+        raise _odd(what, f"repeats itself on page {page.number}")
+    seen.add(rows)
+
+
+def _add_up(counts: set[int], rows: int, what: str) -> None:
+    """Refuse fewer *rows* than were counted at any time, and more."""
+    if counts and not min(counts) <= rows <= max(counts):
+        counted = " or ".join(map(str, sorted({min(counts), max(counts)})))
+        raise _odd(what, f"counts {counted} rows and lists {rows}")
 
 
 def _odd(what: str, how: str) -> TransientError:

@@ -199,6 +199,7 @@ def _seen(row: _Connection) -> SeenConnection:
         allowed_at=_instant(row.allowed_on),
         accepted_at=_instant(row.version_accepted_on),
         accepted_by=_text(row.version_accepted_by) if row.version_accepted_by else None,
+        said_status=_text(row.status) if status is Status.UNKNOWN else None,
     )
 
 

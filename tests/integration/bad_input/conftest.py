@@ -14,6 +14,7 @@ from config.settings import settings
 from models import Session, db_now
 from models.base import engine_for
 from models.listing import sync_sources
+from tasks import edges
 from tasks.edges import source_named
 from tasks.poll import list_apps, poll
 from tasks.rules import rules
@@ -21,6 +22,7 @@ from tests.integration.bad_input.certificates import Authority
 from tests.integration.small_portal import SmallPortal, small_portal
 from tests.integration.tasks.conftest import chosen as chosen  # noqa: PLC0414 - a fixture of that folder, for this one too
 from tests.integration.tasks.recorded import Ours, well
+from uptake.sources.portal import PortalSource
 
 
 class Recorded(NamedTuple):
@@ -60,6 +62,7 @@ def recorded(engine: Engine, portal: SmallPortal, tmp_path_factory: pytest.TempP
     with pytest.MonkeyPatch.context() as patch, engine.connect() as connection:
         # Reading all the world's authorities for each client would take most of the time here.
         patch.setattr(httpx, "create_ssl_context", functools.cache(httpx.create_ssl_context))
+        patch.setattr(edges, "PortalSource", functools.partial(PortalSource, sleep=lambda _seconds: None))
         patch.setenv("UPTAKE_CONFIG", str(portal.toml(tmp_path_factory.mktemp("recorded") / "uptake.toml")))
         outer = connection.begin()
         Session.configure(bind=connection, join_transaction_mode="create_savepoint")

@@ -152,6 +152,7 @@ def connected(
         client_secret=table.client_secret.get_secret_value(),
         app_key=table.app_key.get_secret_value(),
         clock=clock,
+        sleep=lambda _seconds: None,
         client=client or Client(HASTY),
     )
     with pytest.MonkeyPatch.context() as patch:

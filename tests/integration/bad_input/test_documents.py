@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+from werkzeug import Request, Response
 
 from tests.integration.bad_input.polled import (
     LATER,
@@ -59,16 +60,61 @@ def test_no_page(ours: Ours, body: bytes) -> None:
     recovered(ours)
 
 
-@pytest.mark.xfail(strict=True, reason="sources/portal_pages.py: of a field given twice the last one is taken")
 @pytest.mark.parametrize(
     "twice",
-    [b'"hasMore":true,"hasMore":false', b'"hasMore":false,"data":[{}]', b'"hasMore":false,"totalCount":9'],
-    ids=["case_50_has_more_twice", "case_50_data_twice", "case_50_total_twice"],
+    [
+        b'"hasMore":true,"hasMore":false',
+        b'"hasMore":false,"data":[{}]',
+        b'"hasMore":false,"totalCount":9',
+        b'"hasMore":false,"has\\u004dore":true',
+        b'"hasMore":false,"x":1,"x":1',
+    ],
+    ids=[
+        "case_50_has_more_twice",
+        "case_50_data_twice",
+        "case_50_total_twice",
+        "case_50_escaped_twice",
+        "case_50_field_nobody_reads_twice",
+    ],
 )
 def test_page_with_a_field_twice(ours: Ours, twice: bytes) -> None:
     """A page that says two things of itself says nothing."""
     ours.portal.fault = on("/connections", 1, lambda: said(PAGE.replace(b'"hasMore":false', twice)))
     assert spoiled(ours).fault == "schema"
+
+
+ROWS_TWICE: list[tuple[str, bytes]] = [
+    ("case_50_same_rows", b'{"page":1,"data":[{"a":1},{"a":2}],"hasMore":false,"data":[{"a":1},{"a":2}]}'),
+    ("case_50_same_ends", b'{"page":1,"data":[{"a":1},{"a":3}],"hasMore":false,"data":[{"a":1},{"a":2},{"a":3}]}'),
+    ("case_50_same_start", b'{"page":1,"data":[{"a":1}],"hasMore":false,"data":[{"a":1},{"a":2}]}'),
+    ("case_50_same_row", b'{"page":1,"data":[{"a":1}],"hasMore":false,"data":[{"a":1}]}'),
+    ("case_50_unevenly", b'{"page":1,"hasMore":true,"data":[{"a":1}, {"a":2},{"a":3}],"hasMore":false}'),
+    ("case_50_behind", b'{"page":1,"hasMore":true,"data":[{"a":1},{"a":2}],"hasMore":false}'),
+    ("case_50_no_objects", b'{"page":1,"hasMore":true,"data":[1,1],"hasMore":false}'),
+]
+
+
+@pytest.mark.parametrize("body", [case[1] for case in ROWS_TWICE], ids=[case[0] for case in ROWS_TWICE])
+def test_page_with_rows_and_a_field_twice(ours: Ours, body: bytes) -> None:
+    """Whatever the rows are, and wherever they stand, a page's own field is seen twice if it is there twice."""
+    ours.portal.fault = on("/connections", 1, lambda: said(body))
+    run = spoiled(ours)
+    assert (run.fault, "gives a field twice" in run.reason) == ("schema", True)
+
+
+@pytest.mark.parametrize("between", [b"", b" ", b"\n    "], ids="case_50_once_{!r}".format)
+def test_fields_of_rows_are_not_the_pages(ours: Ours, between: bytes) -> None:
+    """Rows may have fields that are called like the page's, and stand as far apart as they like."""
+
+    def fault(request: Request) -> Response | None:
+        if not request.path.endswith("/connections"):
+            return None
+        rows = [row | {"hasMore": True, "data": [{}], "x": 7} for row in ours.portal._rows("/4711/connections")]
+        joined = (b"," + between).join(json.dumps(row).encode() for row in rows)
+        return said(b'{"page":1,"hasMore":false,"data":[%s],"totalCount":5, "y":%s}' % (joined, b"9" * 5000))
+
+    ours.portal.fault = fault
+    assert (polled(ours).changed, last_run(ours).rejected) == (3, 0)
 
 
 def replaced(before: str, after: str) -> Any:

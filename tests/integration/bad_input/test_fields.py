@@ -76,6 +76,38 @@ def test_row_is_refused(ours: Ours, edit: Any) -> None:
     assert running(ours) == NEWS | {"5": 1}
 
 
+@pytest.mark.parametrize(
+    ("edit", "said"),
+    [
+        (version("0"), "tenant 5: the version is out of range"),
+        (version("true"), "tenant 5: Expected `int | null`, got `bool` - at `$.version`"),
+        (changed(status="Pau\x1b[31msed\u202e" + "x" * 99), r"tenant 5: its status 'Pau\x1b[31msed\u202e"),
+        (changed(version=9), "tenant 5: version 9 is above the latest, 3"),
+        (lambda _: None, "a row of nobody: Expected `object`, got `null`"),
+    ],
+    ids=["case_52_why", "case_52_why_not_true", "case_56_raw_word", "case_53_flag", "case_66_why"],
+)
+def test_poll_says_why(ours: Ours, edit: Any, said: str) -> None:
+    """Whose row was odd, and how, stands in the poll's own row, in a few visible characters."""
+    ours.portal.fault = row_of(ours.portal, 5, edit)
+    polled(ours)
+    reason = last_run(ours).reason
+    assert reason.startswith(said)
+    assert len(reason) < 100
+    assert reason.isprintable()
+
+
+def test_poll_says_some_of_it(ours: Ours) -> None:
+    """Where most rows are odd, the first five are told."""
+    ours.portal.tenants = dict.fromkeys(range(1, 10), 1)
+    ours.portal.fault = listed(ours.portal, lambda rows: [row | {"status": "x" * 10_000} for row in rows])
+    polled(ours)
+    run = last_run(ours)
+    assert run.rejected == 9
+    assert (run.reason.count("tenant "), run.reason.endswith("; and more")) == (5, True)
+    assert len(run.reason) < 500
+
+
 def test_case_56_unknown_status_is_no_end(ours: Ours) -> None:
     """However often a word comes that we do not know, nobody is disconnected by it."""
     ours.portal.fault = row_of(ours.portal, 5, changed(status="Paused2"))

@@ -96,9 +96,6 @@ def test_redirects(ours: Ours, status: int, target: str) -> None:
     assert len(ours.portal.times("/4711/connections?1")) == 1
 
 
-@pytest.mark.xfail(
-    strict=True, reason="models/failures.py: every failure is tried again after 30 s, whatever its fault"
-)
 @pytest.mark.parametrize("status", [400, 422], ids="case_21_{}_no_fast_retry".format)
 def test_our_mistake_is_not_repeated_fast(ours: Ours, status: int) -> None:
     """What the portal calls our mistake will be one again: it waits for the usual time."""
@@ -139,7 +136,6 @@ def test_case_22_credentials_are_needed(ours: Ours) -> None:
     assert ours.rows("SELECT kind, reason FROM alert WHERE resolved_at IS NULL") == [("poll_failing", "auth")]
 
 
-@pytest.mark.xfail(strict=True, reason="models/failures.py: an app that is closed to us is asked every 30 s, 60 s ...")
 @pytest.mark.parametrize("status", [401, 403], ids=["case_22_polling_slowed", "case_23_polling_slowed"])
 def test_refusals_slow_polling(ours: Ours, status: int) -> None:
     """Where our credential is refused, asking more often than usual does not help."""
@@ -236,7 +232,6 @@ def burst(ours: Ours, length: int, status: int) -> None:
     )
 
 
-@pytest.mark.xfail(strict=True, reason="sources/portal.py: a page that fails once ends the walk")
 @pytest.mark.parametrize("status", [500, 502, 503, 504], ids="case_31_{}_twice".format)
 def test_bursts_pass(ours: Ours, status: int) -> None:
     """A page that fails twice and then comes is read; those before it are not read again."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import structlog
 from werkzeug import Request, Response
 
 from tests.integration.bad_input.polled import connected, polled, recovered, spoiled
@@ -117,11 +118,13 @@ def test_whose_token(ours: Ours, client: Client, claims: dict[str, Any], is_ours
     assert "eyJ" not in str(caught.value)
 
 
-@pytest.mark.xfail(strict=True, reason="sources/portal.py does not tell the token whose it has to be")
 def test_case_34_token_of_somebody_else(ours: Ours) -> None:
-    """Nothing is read with a token of another tenant or organization."""
+    """Nothing is read with a token of another tenant or organization, and whoever runs the daemon hears of it."""
     granting(ours, TOKEN | {"access_token": jwt(tenant="1561207975")})
-    assert spoiled(ours).fault == "auth"
+    with structlog.testing.capture_logs() as logs:
+        assert spoiled(ours).fault == "auth"
+    assert [entry["event"] for entry in logs if entry["log_level"] == "error"] == ["poll.failed"]
+    assert [asked for asked, _ in ours.portal.asked if "connections" in asked] == []
 
 
 def test_case_34_control(ours: Ours) -> None:

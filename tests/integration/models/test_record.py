@@ -233,6 +233,17 @@ def test_times_of_the_future_are_cut_to_now(world: World) -> None:
     assert world.rows("SELECT epoch_started_at FROM connection") == [(world.now,)]
 
 
+def test_times_beyond_tomorrow_are_none(world: World) -> None:
+    """What is a day ahead may be another clock's; what is further ahead was never meant."""
+    for number, hours in enumerate((24, 25)):
+        at = world.now + world.step + timedelta(hours=hours)
+        world.put(str(number), 1, allowed_at=at, accepted_at=at)
+    world.poll()
+    query = """SELECT c.allowed_at - :now, c.accepted_at - :now FROM connection c
+               JOIN tenant t ON t.id = c.tenant_id ORDER BY t.external_id"""
+    assert world.rows(query, now=world.now) == [(timedelta(days=1),) * 2, (None, None)]
+
+
 def test_app_deleted_in_the_instant_of_a_poll(world: World) -> None:
     """A deletion that was read before a poll and recorded after it, by a clock that stood still or went back."""
     world.put("1", 1)

@@ -1,6 +1,7 @@
 """An uptake.toml of the test's own, read by the tasks as any other."""
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -10,12 +11,14 @@ from config.settings import settings
 from models import Session, db_now
 from models.base import engine_for
 from models.listing import sync_sources
+from tasks import edges
 from tasks.edges import source_named
 from tasks.poll import list_apps, poll
 from tasks.rules import rules
 from tests.integration.small_portal import SmallPortal, small_portal
 from tests.integration.tasks.recorded import Ours, well
 from tests.servers import Servers, create, drop
+from uptake.sources.portal import PortalSource
 
 TOML = """
 [policy]
@@ -53,8 +56,11 @@ def portal() -> Iterator[SmallPortal]:
 
 
 @pytest.fixture
-def ours(servers: Servers, worker_id: str, chosen: Path, portal: SmallPortal) -> Iterator[Ours]:
+def ours(
+    servers: Servers, worker_id: str, chosen: Path, portal: SmallPortal, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Ours]:
     """Recorded once; then two tenants upgraded, one left, one came, and version 3 is out."""
+    monkeypatch.setattr(edges, "PortalSource", partial(PortalSource, sleep=lambda _seconds: None))
     name = f"{servers.prefix}_bad_portal_{worker_id}"
     url = create(servers.admin, name, servers.template)
     engine = engine_for(url)

@@ -135,7 +135,8 @@ def test_retry_after_is_kept(ours: Ours) -> None:
     assert len(ours.portal.asked) == asked
     with Session.begin() as session:
         assert (ring_apps(session, now=early, most=9), ring_sources(session, now=early, most=9)) == ([], [])
-        assert (len(ring_apps(session, now=late, most=9)), len(ring_sources(session, now=late, most=9))) == (2, 1)
+        # One app is enough to see whether the portal is well again.
+        assert (len(ring_apps(session, now=late, most=9)), len(ring_sources(session, now=late, most=9))) == (1, 1)
     assert poll(ours.app, now=late)
 
 

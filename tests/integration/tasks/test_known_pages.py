@@ -10,6 +10,7 @@ from models.record import Recorded
 from tasks.poll import poll
 from tests.integration.portal_double import said
 from tests.integration.tasks.recorded import Ours, well
+from uptake.pages import fingerprint
 
 PAGES = "SELECT number, octet_length(hashes) / 8, etag IS NOT NULL FROM walked_page WHERE app_id = {} ORDER BY number"
 
@@ -92,7 +93,7 @@ def test_page_with_a_row_that_cannot_be_trusted_is_read_again_each_time(clock: C
 
     clock.ours.portal.fault = spoilt
     for _ in range(3):
-        assert clock.poll() == Recorded("complete", 0, 0, ())
+        assert clock.poll() == Recorded("complete", 0, 0, (), rejected=1)
         assert [number for number, *_ in clock.pages()] == [1, 3]
         assert clock.ours.rows("SELECT rejected FROM poll ORDER BY id DESC LIMIT 1") == [(1,)]
     assert clock.versions()["4"] == 1
@@ -130,6 +131,33 @@ def test_conditional_polls_take_304_and_a_full_walk_comes_daily(clock: Clock) ->
     assert portal.unchanged == 5
     clock.poll(after=23)
     assert portal.unchanged == 5
+
+
+def test_count_of_a_page_that_is_not_sent_again_is_an_old_one(clock: Clock) -> None:
+    """Where entity tags are of a page's rows alone, whoever comes changes the last page only, and spoils no walk."""
+    portal = clock.ours.portal
+
+    def tagged(request: Request) -> Response | None:
+        if not request.path.endswith("/4711/connections"):
+            return None
+        answer = portal.truth(request)
+        answer.set_etag(str(fingerprint(answer.get_data().partition(b'"totalCount"')[0])))
+        answer.make_conditional(request)
+        portal.unchanged += answer.status_code == 304
+        return answer
+
+    portal.fault = tagged
+    clock.poll(after=24)
+    portal.tenants[7], portal.unchanged = 1, 0
+    assert (clock.poll(), portal.unchanged) == (Recorded("complete", 1, 0, ()), 2)
+    for _ in range(2):
+        assert clock.poll() == Recorded("complete", 0, 0, ())
+    assert portal.unchanged == 8
+    del portal.tenants[7]
+    assert [clock.poll().vanished for _ in range(2)] == [0, 1]
+    # The pages before it tell an old count until somebody looks at them.
+    clock.ours.execute("UPDATE app SET full_walk_at = NULL")
+    assert [clock.poll() for _ in range(2)] == [Recorded("complete", 0, 0, ())] * 2
 
 
 def test_after_an_answer_that_does_not_add_up_nothing_is_taken_on_its_word(clock: Clock) -> None:
