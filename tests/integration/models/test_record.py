@@ -123,6 +123,18 @@ def test_partial_walk_vouches_for_nothing(world: World) -> None:
     assert world.rows("SELECT version_not_before FROM connection") == [(whole,)]
 
 
+def test_absence_counts_anew_after_a_row_that_could_not_be_trusted(world: World) -> None:
+    """Between two walks without a tenant there was one that listed it, in whatever way: it is not gone."""
+    world.put("1", 1)
+    world.put("2", 1)
+    world.poll()
+    world.drop("2")
+    assert world.poll().vanished == 0
+    assert world.poll(rejected=1, exempt=frozenset({"2"})).vanished == 0
+    assert world.poll().vanished == 0
+    assert world.poll().vanished == 1
+
+
 def test_most_gone_at_once_is_held(world: World) -> None:
     """A listing from which more than half vanish records no disappearance, until a human says it is true."""
     for number in range(10):
