@@ -277,6 +277,16 @@ def test_scopes_follow_the_version_where_the_portal_does_not_say(world: World) -
     assert world.rows("SELECT s.grants FROM connection c JOIN scope_set s ON s.id = c.scope_set_id") == [([A],)]
 
 
+def test_deleted_apps_are_counted_and_not_their_tenants(world: World) -> None:
+    """What a listing changed is how many apps came or went, however many tenants they have."""
+    for tenant in "123":
+        world.put(tenant, 1)
+    world.poll()
+    world.list_apps(deleted=True)
+    world.list_apps(deleted=True)
+    assert world.rows("SELECT changed FROM poll WHERE app_id IS NULL ORDER BY id") == [(1,), (1,), (0,)]
+
+
 def test_deleted_app_ends_everything(world: World) -> None:
     """A deleted app ends its connections' stretches, once, and is never claimed again."""
     world.put("1", 1)
