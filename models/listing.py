@@ -45,7 +45,6 @@ WITH gone AS (
 ), ended AS (
     UPDATE connection c SET status = 'disconnected', version = NULL, scope_set_id = NULL, hash = 0, observed_at = :now
     FROM gone WHERE c.app_id = gone.id AND c.status <> 'disconnected'
-    RETURNING c.id, c.app_id, c.tenant_id, c.environment, c.epoch
 ), counted AS (
     INSERT INTO adoption (app_id, environment, version, day, tenants)
     SELECT DISTINCT a.app_id, a.environment, a.version, cast(:day AS date), 0
@@ -56,7 +55,7 @@ WITH gone AS (
 ), told AS (
     INSERT INTO event (at, type, app_id) SELECT :now, 'app.deleted', id FROM gone
 )
-SELECT id, app_id, tenant_id, environment, epoch FROM ended
+SELECT id FROM gone
 """)
 _REOPEN = text("""
 INSERT INTO tenure (connection_id, app_id, tenant_id, environment, epoch, status, valid_from)

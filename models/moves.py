@@ -39,6 +39,12 @@ _BACK = text("""
 UPDATE connection SET absent_walks = 0, seen_at = NULL
 WHERE app_id = :app AND (absent_walks > 0 OR seen_at IS NOT NULL) AND NOT hash = ANY(cast(:stale AS int8[]))
 """)
+# Listed in a way that could not be trusted is listed: absence begins to count anew.
+_SPARED = text("""
+UPDATE connection c SET absent_walks = 0 FROM tenant t
+WHERE c.app_id = :app AND c.absent_walks > 0 AND t.id = c.tenant_id
+  AND t.external_id = ANY(cast(:exempt AS text[]))
+""")
 # Whoever this walk did not see was seen last by the one before, or earlier: a later change is bounded by that.
 _UNSEEN = text("""
 UPDATE connection c SET seen_at = cast(:before AS timestamptz)
@@ -142,6 +148,8 @@ def absences(session: Session, bound: dict[str, Any], *, is_partial: bool) -> tu
     bound["absent"] = session.scalars(_LEFT, bound).all() if bound["stale"] else []
     if not bound["absent"]:
         return 0, 0, None
+    if bound["exempt"]:
+        session.execute(_SPARED, bound)
     gone, held = (0, None) if is_partial else _gone(session, bound)
     session.execute(_UNSEEN, bound)
     return len(bound["absent"]), gone, held

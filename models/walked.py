@@ -54,12 +54,15 @@ DELETE FROM walked_page WHERE app_id = :app AND (number > :last OR number = ANY(
 
 
 def remembered(session: Session, app_id: int, *, settled: bool) -> Memory:
-    """What the app's last walks left; *settled*: they accounted for every listed connection, so none is loose."""
+    """What the app's last walks left; *settled*: they accounted for every listed connection, so none is loose.
+
+    Unless the pages were forgotten since: even an empty listing has one.
+    """
     marks = {
         row.number: Mark(row.digest, row.etag, row.more, row.total, unpacked(row.hashes))
         for row in session.execute(_PAGES, {"app": app_id})
     }
-    if settled:
+    if settled and marks:
         return Memory(marks)
     return Memory(marks, frozenset(stored_hashes(session, app_id).difference(*(m.hashes for m in marks.values()))))
 

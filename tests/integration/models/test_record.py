@@ -123,6 +123,18 @@ def test_partial_walk_vouches_for_nothing(world: World) -> None:
     assert world.rows("SELECT version_not_before FROM connection") == [(whole,)]
 
 
+def test_absence_counts_anew_after_a_row_that_could_not_be_trusted(world: World) -> None:
+    """Between two walks without a tenant there was one that listed it, in whatever way: it is not gone."""
+    world.put("1", 1)
+    world.put("2", 1)
+    world.poll()
+    world.drop("2")
+    assert world.poll().vanished == 0
+    assert world.poll(rejected=1, exempt=frozenset({"2"})).vanished == 0
+    assert world.poll().vanished == 0
+    assert world.poll().vanished == 1
+
+
 def test_most_gone_at_once_is_held(world: World) -> None:
     """A listing from which more than half vanish records no disappearance, until a human says it is true."""
     for number in range(10):
@@ -274,6 +286,16 @@ def test_scopes_follow_the_version_where_the_portal_does_not_say(world: World) -
     world.put("1", 1, grants=None)
     world.poll()
     assert world.rows("SELECT s.grants FROM connection c JOIN scope_set s ON s.id = c.scope_set_id") == [([A],)]
+
+
+def test_deleted_apps_are_counted_and_not_their_tenants(world: World) -> None:
+    """What a listing changed is how many apps came or went, however many tenants they have."""
+    for tenant in "123":
+        world.put(tenant, 1)
+    world.poll()
+    world.list_apps(deleted=True)
+    world.list_apps(deleted=True)
+    assert world.rows("SELECT changed FROM poll WHERE app_id IS NULL ORDER BY id") == [(1,), (1,), (0,)]
 
 
 def test_deleted_app_ends_everything(world: World) -> None:

@@ -117,6 +117,16 @@ def test_forgotten_pages_cost_nothing_but_time(clock: Clock) -> None:
     }
 
 
+def test_lost_pages_delay_no_news(clock: Clock) -> None:
+    """With all pages lost and nothing said about it, the next walk still finds who changed and who is gone."""
+    clock.ours.execute("DELETE FROM walked_page")
+    clock.ours.portal.tenants[4] = 3
+    del clock.ours.portal.tenants[5]
+    assert clock.poll().changed == 1
+    assert clock.versions() == {"1": 2, "3": 1, "4": 3, "5": 2, "6": 3}
+    assert clock.poll().vanished == 1
+
+
 def test_conditional_polls_take_304_and_a_full_walk_comes_daily(clock: Clock) -> None:
     """Where the portal gives entity tags an unchanged page is not sent again; after a day all are looked at."""
     portal = clock.ours.portal
