@@ -90,6 +90,9 @@ class App(Leased, Base):
     changed_at: Mapped[datetime | None]  # the last poll that changed anything
     evaluate_at: Mapped[datetime | None]
     evaluated_at: Mapped[datetime | None]
+    changes: Mapped[big] = mapped_column(BigInteger, server_default="0")  # polls that changed anything, counted
+    evaluated_as: Mapped[str | None]  # what the last evaluation rested on, but for the time
+    steps_at: Mapped[datetime | None]  # when time alone changes an alert next
 
 
 class ScopeSet(Base):

@@ -45,6 +45,7 @@ WITH kept AS (
         walked_at = CASE WHEN :whole THEN :started ELSE walked_at END,
         full_walk_at = CASE WHEN :whole AND :full THEN :started ELSE full_walk_at END,
         changed_at = CASE WHEN :moved THEN :now ELSE changed_at END,
+        changes = changes + cast(:moved AS int),
         evaluate_at = CASE WHEN :moved OR evaluated_at IS NULL THEN least(:now, evaluate_at) ELSE evaluate_at END
     WHERE id = :app AND lease_token = :token RETURNING id, source_id
 )

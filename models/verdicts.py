@@ -45,11 +45,14 @@ def history_of(session: Session, app_id: int) -> History:
     return ordered(ScopeVersion(row.number, frozenset(row.grants), row.released_at) for row in rows)
 
 
-def judge_app(session: Session, app_id: int, history: History) -> None:
-    """Bring the app's verdicts up to date; a second run writes nothing."""
+def judge_app(session: Session, app_id: int, history: History) -> bool:
+    """Bring the app's verdicts up to date; whether any differs. A second run writes nothing."""
+    written: int = 0
     for row in session.execute(_DISTINCT, {"app": app_id}).all():
-        session.execute(_STORE, _verdict(app_id, history, row.version, row.scope_set_id, frozenset(row.grants)))
-    session.execute(_FORGET, {"app": app_id})
+        verdict = _verdict(app_id, history, row.version, row.scope_set_id, frozenset(row.grants))
+        written += session.execute(_STORE, verdict).rowcount  # type: ignore[attr-defined]  # a cursor result
+    written += session.execute(_FORGET, {"app": app_id}).rowcount  # type: ignore[attr-defined]  # as above
+    return written > 0
 
 
 def _verdict(

@@ -1,5 +1,7 @@
 """The life of alerts: opened by facts and time, told once each step, closed by facts only."""
 
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -206,3 +208,28 @@ def test_time_alone_wakes_the_evaluation(world: World) -> None:
     since = world.versions[-1].released_at
     assert evaluated.next_at == since + DEFAULT.grace_blocking
     assert world.session.scalar(text("SELECT evaluate_at FROM app")) == evaluated.next_at
+
+
+def test_nothing_new_is_not_judged_again(world: World) -> None:
+    """An evaluation that rests on what the last one rested on looks at no tenant; with any of it new, at all."""
+    lagging(world)
+    world.evaluate(after=20 * DAY)
+    world.session.execute(text("UPDATE alert SET severity = 'critical'"))
+    severities = "SELECT DISTINCT severity FROM alert"
+    world.evaluate(after=timedelta(minutes=1))
+    assert world.rows(severities) == [("critical",)]
+
+    def upgraded() -> None:
+        world.put("new", 2)
+        world.poll()
+        world.evaluate()
+
+    everything_new: tuple[Callable[[], object], ...] = (
+        lambda: world.evaluate(replace(DEFAULT, environments=("production", "integration"))),
+        upgraded,
+        lambda: world.evaluate(after=timedelta(hours=23)),
+    )
+    for news in everything_new:
+        world.session.execute(text("UPDATE alert SET severity = 'critical'"))
+        news()
+        assert ("critical",) not in world.rows(severities)
