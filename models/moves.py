@@ -38,7 +38,8 @@ WHERE c.app_id = :app AND c.hash <> 0 AND c.hash = ANY(cast(:absent AS int8[])) 
 """)
 _BACK = text("""
 UPDATE connection SET absent_walks = 0, seen_at = NULL
-WHERE app_id = :app AND hash <> 0 AND (absent_walks > 0 OR seen_at IS NOT NULL) AND NOT hash = ANY(cast(:stale AS int8[]))
+WHERE app_id = :app AND (absent_walks > 0 OR seen_at IS NOT NULL)
+  AND hash <> 0 AND NOT hash = ANY(cast(:stale AS int8[]))
 """)
 # Listed in a way that could not be trusted is listed: absence begins to count anew.
 _SPARED = text("""
@@ -52,7 +53,7 @@ UPDATE connection c SET seen_at = cast(:before AS timestamptz)
 WHERE c.app_id = :app AND c.hash <> 0 AND c.hash = ANY(cast(:absent AS int8[])) AND c.seen_at IS NULL
   AND NOT EXISTS (SELECT FROM moved m WHERE m.connection_id = c.id)
 """)
-# Whoever was away and is listed now in a way that could not be trusted may be back: only the walk before vouches for it.
+# Whoever was away and is listed now in a way that cannot be trusted may be back: the walk before is the last to vouch.
 _AWAY = text("""
 UPDATE connection c SET seen_at = CASE WHEN t.external_id = ANY(cast(:exempt AS text[])) THEN
     cast(:before AS timestamptz) END
