@@ -37,7 +37,8 @@ WHERE c.app_id = :app AND c.hash <> 0 AND c.hash = ANY(cast(:absent AS int8[])) 
 """)
 _BACK = text("""
 UPDATE connection SET absent_walks = 0, seen_at = NULL
-WHERE app_id = :app AND (absent_walks > 0 OR seen_at IS NOT NULL) AND NOT hash = ANY(cast(:stale AS int8[]))
+WHERE app_id = :app AND (absent_walks > 0 OR seen_at IS NOT NULL)
+  AND hash <> 0 AND NOT hash = ANY(cast(:stale AS int8[]))
 """)
 # Listed in a way that could not be trusted is listed: absence begins to count anew.
 _SPARED = text("""
@@ -50,6 +51,15 @@ _UNSEEN = text("""
 UPDATE connection c SET seen_at = cast(:before AS timestamptz)
 WHERE c.app_id = :app AND c.hash <> 0 AND c.hash = ANY(cast(:absent AS int8[])) AND c.seen_at IS NULL
   AND NOT EXISTS (SELECT FROM moved m WHERE m.connection_id = c.id)
+""")
+# Whoever was away and is listed now in a way that cannot be trusted may be back: the walk before is the last to vouch.
+_AWAY = text("""
+UPDATE connection c SET seen_at = CASE WHEN t.external_id = ANY(cast(:exempt AS text[])) THEN
+    cast(:before AS timestamptz) END
+FROM tenant t
+WHERE c.app_id = :app AND c.hash = 0 AND t.id = c.tenant_id AND CASE
+    WHEN t.external_id = ANY(cast(:exempt AS text[])) THEN c.seen_at IS NULL
+    ELSE c.seen_at IS NOT NULL AND :whole END
 """)
 _INSERT = text("""
 INSERT INTO connection (id, app_id, tenant_id, environment, external_id, status, version, scope_set_id, client_id,
@@ -153,6 +163,11 @@ def absences(session: Session, bound: dict[str, Any], *, is_partial: bool) -> tu
     gone, held = (0, None) if is_partial else _gone(session, bound)
     session.execute(_UNSEEN, bound)
     return len(bound["absent"]), gone, held
+
+
+def away(session: Session, bound: dict[str, Any], *, is_whole: bool) -> None:
+    """Note who was away before this walk and may not be any more; those who still are need no note."""
+    session.execute(_AWAY, bound | {"whole": is_whole})
 
 
 def moves(session: Session, bound: dict[str, Any]) -> int:

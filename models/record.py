@@ -9,7 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from models.leases import AppLease, LeaseLostError, hold_app
-from models.moves import IMPLAUSIBLE_SHARE, absences, back, moves
+from models.moves import IMPLAUSIBLE_SHARE, absences, away, back, moves
 from models.release import record_versions
 from models.stage import Walk, stage
 from models.walked import keep_pages
@@ -169,11 +169,15 @@ def _applied(session: Session, lease: AppLease, walk: Walk, *, now: datetime, be
     if not lease.settled:
         back(session, bound)
     if not walk.fresh and not walk.stale:
+        if walk.exempt or not lease.settled:
+            away(session, bound, is_whole=not walk.is_partial)
         return _Applied(is_settled=_kept(session, lease, walk, frozenset()))
     kept, unclear = stage(session, lease, walk, now=now)
     bound["exempt"] = sorted(walk.exempt | unclear)
     absent, vanished, held = absences(session, bound, is_partial=walk.is_partial)
     changed = moves(session, bound)
+    if bound["exempt"] or not lease.settled:
+        away(session, bound, is_whole=held is None and not walk.is_partial)
     is_settled = _kept(session, lease, walk, kept) and absent == vanished
     return _Applied(changed, vanished, held, unclear, is_settled)
 

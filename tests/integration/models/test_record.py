@@ -135,6 +135,22 @@ def test_absence_counts_anew_after_a_row_that_could_not_be_trusted(world: World)
     assert world.poll().vanished == 1
 
 
+def test_row_that_cannot_be_trusted_does_not_show_that_its_tenant_is_still_away(world: World) -> None:
+    """A return is bounded by the last walk that did not list the tenant at all."""
+    world.put("1", 1)
+    world.put("2", 1)
+    world.poll()
+    gone = world.listed[("2", "production")]
+    world.drop("2")
+    world.poll()
+    world.poll()
+    away = world.now
+    world.poll(rejected=1, exempt=frozenset({"2"}))
+    world.listed["2", "production"] = gone
+    world.poll()
+    assert world.rows("SELECT not_before FROM tenure WHERE valid_to IS NULL AND epoch = 2") == [(away,)]
+
+
 def test_most_gone_at_once_is_held(world: World) -> None:
     """A listing from which more than half vanish records no disappearance, until a human says it is true."""
     for number in range(10):

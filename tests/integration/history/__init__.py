@@ -1,0 +1,1 @@
+"""Random histories: a model portal and Uptake side by side, and what must hold after every step."""
