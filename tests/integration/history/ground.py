@@ -16,10 +16,12 @@ import pytest
 import structlog
 from pytest_httpserver import HTTPServer
 from sqlalchemy import Connection, RootTransaction, select, text
+from sqlalchemy.orm import Session as OrmSession
 from werkzeug import Request, Response
 
 from config.settings import settings
 from models import Base, Session
+from models.leases import AppLease, claim_app
 from models.listing import sync_sources
 from tasks.rules import rules
 from tests.integration.history.owed import GRACE, SETTLE
@@ -70,6 +72,10 @@ class Ground:
     def read(self, _session: object) -> datetime:
         """What Uptake is told when it asks Postgres for the time."""
         return self.portal.clock.read()
+
+    def claim(self, session: OrmSession, app: int, *, now: datetime | None = None, **more: Any) -> AppLease | None:
+        """The claim, which asks Postgres for the time by itself."""
+        return claim_app(session, app, now=now or self.read(session), **more)
 
     def contents(self) -> dict[str, list[str]]:
         """Every row of every table that only news may change."""
@@ -136,6 +142,7 @@ def on_ground(connection: Connection, directory: Path, *, over_http: bool = Fals
             client=_Watched(ground) if over_http else _Direct(ground),
         )
         patch.setattr("tasks.poll.source_named", lambda _: source)
+        patch.setattr("tasks.poll.claim_app", ground.claim)
         for module in ("tasks.poll", "tasks.evaluate"):
             patch.setattr(f"{module}.db_now", ground.read)
             patch.setattr(f"{module}.log", QUIET)

@@ -112,7 +112,7 @@ class Picture:
                 gone += 1
                 moved += self._gone(key, known, run)
         self.failures = self.failures + 1 if held else 0
-        return Came(outcome, moved, gone, len(rejected))
+        return Came(outcome, moved, gone, len(rejected) + len({tenant for tenant, _ in unclear}))
 
     def failed(self) -> Came:
         """A walk came to nothing."""
@@ -138,11 +138,7 @@ class Picture:
             if row.facts is not None:
                 said[row.key].append(row)
         unclear = {key for key, several in said.items() if len({row.facts for row in several}) > 1}
-        for key in unclear:
-            known = self.known.get(key)
-            # One of them as it is stored: it was there, and nothing is to be said of the tenant's other connections.
-            if known is None or not known.listed or known.raw not in {row.raw for row in said[key]}:
-                exempt.add(key[0])
+        exempt |= {tenant for tenant, _ in unclear}
         return {key: several[0] for key, several in said.items() if key not in unclear}, unclear, exempt
 
     def _seen(self, key: Key, row: Served, run: Run, *, is_whole: bool) -> bool:
