@@ -31,6 +31,7 @@ organization = "{organization}"
 client_id = "{client_id}"
 client_secret = "file:client_secret"
 app_key = "file:app_key"
+rate = 0                                        # it runs on this machine for nobody else
 
 [polling]
 poll_every = "8s"                           # so that you see at once what happens; a real portal is asked less often
