@@ -110,7 +110,7 @@ SELECT :now, e.type, :app, m.tenant_id, m.connection_id, jsonb_strip_nulls(jsonb
     'accepted_at', m.accepted_at, 'accepted_by', m.accepted_by,
     'first_observation', CASE WHEN m.was_status IS NULL THEN true END))
 FROM moved m CROSS JOIN LATERAL (VALUES
-    (CASE
+    (1, CASE
         WHEN m.begins THEN 'tenant.connected'
         WHEN m.status = m.was_status THEN NULL
         WHEN m.was_status IN ('connected', 'disabled') AND m.status NOT IN ('connected', 'disabled')
@@ -120,15 +120,15 @@ FROM moved m CROSS JOIN LATERAL (VALUES
         WHEN m.status = 'disconnected' THEN 'tenant.withdrawn'
         ELSE 'tenant.invited'
     END),
-    (CASE
+    (2, CASE
         WHEN m.begins OR m.was_version IS NULL OR m.version IS NULL THEN NULL
         WHEN m.version > m.was_version THEN 'tenant.upgraded'
         WHEN m.version < m.was_version THEN 'version.regressed'
         WHEN m.scope_set_id IS DISTINCT FROM m.was_scope_set_id THEN 'tenant.scopes_changed'
     END)
-) AS e (type)
+) AS e (place, type)
 WHERE e.type IS NOT NULL
-ORDER BY m.connection_id
+ORDER BY m.connection_id, e.place
 """)
 _ADOPTION = text("""
 WITH delta AS (

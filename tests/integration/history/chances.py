@@ -8,6 +8,7 @@ from tests.integration.history.truth import CHANGES
 
 APPS = (4711, 4712)
 KINDS = ("spoilt", "nameless", "doubled")  # what can be wrong with a row
+returns = st.sampled_from(["well", "failing", *KINDS])
 picks = st.integers(0, 11)
 apps = st.integers(0, 1)
 pages = st.integers(1, 3)

@@ -111,7 +111,8 @@ def check_events(events: Iterable[Event], happened: Sequence[Happening], whose: 
     expected: dict[Key | None, list[Happening]] = defaultdict(list)
     for happening in happened:
         expected[happening[1]].append(happening)
-    assert found == expected, "events"
+    for key in {*found, *expected}:
+        assert found[key] == expected[key], ("events", key, found[key], expected[key])
 
 
 def check_polls(stored: Stored, expected: Sequence[tuple[int | None, Came]]) -> None:

@@ -22,6 +22,7 @@ from tests.integration.history.chances import (
     pages,
     picks,
     places,
+    returns,
     shapes,
     spans,
     tenants,
@@ -158,12 +159,13 @@ class History(RuleBasedStateMachine):
         """Some rows cannot be trusted, belong to nobody, or come twice with other facts."""
         self._poll(app, self._untrusted(app, kind, places), believe=looked % 3 == 0)
 
-    @rule(app=apps, pick=picks, kind=st.sampled_from(["well", "failing", *KINDS]), again=st.booleans())
-    def flicker(self, app: int, pick: int, kind: str, again: bool) -> None:
-        """A tenant is gone for a poll, is back in some way for the next, and gone again."""
+    @rule(app=apps, pick=picks, walks=st.integers(1, 2), kind=returns, again=st.booleans())
+    def flicker(self, app: int, pick: int, walks: int, kind: str, again: bool) -> None:
+        """A tenant is gone for a poll or two, is back in some way for the next, and gone again or well."""
         ours = self._app(app)
         row = ours.change("withdraw", pick, only=True)
-        self._poll(app)
+        for _ in range(walks):
+            self._poll(app)
         if row is None:
             return
         row.listed, row.since = True, self.portal.clock.tick()

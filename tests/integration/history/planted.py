@@ -102,6 +102,7 @@ PLANTS: Mapping[str, Plant] = {
     "a newer version restarts the clock": _set(lag, "_run", lambda history, *_, **__: history[-1:]),
     "nothing settles": _set(alerts, "settles_at", lambda *_: None),
     "a deleted app keeps its curve": _sql(
-        listing, "_DELETED", "FROM adoption a JOIN gone", "FROM adoption a JOIN told"
+        listing, "_DELETED", "JOIN gone ON gone.id = a.app_id", "JOIN gone ON gone.id = a.app_id AND a.tenants < 0"
     ),
+    "two events of one poll come in any order": _sql(moves, "_EVENTS", ", e.place", ", e.place DESC"),
 }

@@ -80,6 +80,21 @@ def test_version_going_down_is_recorded_as_such(world: World) -> None:
     assert world.events()[-1] == "version.regressed"
 
 
+def test_two_events_of_one_tenant_come_in_one_order(world: World) -> None:
+    """Where a tenant's status and version changed between two polls, the feed tells the status first, of everybody."""
+    for tenant in range(40):
+        world.put(str(tenant), 1)
+    world.poll()
+    before = len(world.events())
+    world.release(A, B)
+    for tenant in range(40):
+        world.put(str(tenant), 2, status=Status.DISABLED)
+    # Listed in another order than before: sorting has something to do.
+    world.listed = dict(sorted(world.listed.items(), reverse=True))
+    world.poll()
+    assert world.events()[before:] == ["version.released", *["tenant.disabled", "tenant.upgraded"] * 40]
+
+
 def test_other_client_id_begins_a_new_epoch(world: World) -> None:
     """A reconnect between two polls shows by its client id: a new life, not a regression."""
     world.release(A, B)
