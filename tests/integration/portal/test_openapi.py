@@ -16,9 +16,10 @@ from tests.integration.portal.conftest import empty_portal
 from tests.integration.portal.world import MODIFY, VIEW, Caller, World, served, using
 from tests.servers import Servers
 
-# So many for each operation and phase; FUZZ_EXAMPLES asks for more.
+# So many for each operation and phase; FUZZ_EXAMPLES asks for more, and FUZZ_SEED for others.
 CONFIG = Path(__file__).with_name("schemathesis.toml")
 EXAMPLES = os.environ.get("FUZZ_EXAMPLES", "3")
+SEED = os.environ.get("FUZZ_SEED", "1")
 
 
 def shown(caller: Caller) -> dict[str, str]:
@@ -78,7 +79,7 @@ def test_document_holds(people: tuple[str, dict[str, Any]], tmp_path: Path) -> N
     command += ["--url", base, "--checks", "all", "--max-examples", EXAMPLES, "--no-color"]
     # One worker: two threads that parse Python at once crash CPython 3.11 (gh-106905) inside Hypothesis.
     command += ["--workers", "1"]
-    command += ["--continue-on-failure", "--seed", "1", "--generation-database", "none"]
+    command += ["--continue-on-failure", "--seed", SEED, "--generation-database", "none"]
     environment = {**os.environ, "PORTAL_PEOPLE": json.dumps(known), "PYTHONPATH": str(Path.cwd())}
     environment |= {"SCHEMATHESIS_HOOKS": "tests.integration.portal.fuzzed"}
     done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
