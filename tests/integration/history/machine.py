@@ -11,25 +11,10 @@ from hypothesis import strategies as st
 from hypothesis.errors import HypothesisException
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from tests.integration.history.chances import (
-    APPS,
-    KINDS,
-    apps,
-    changes,
-    crowds,
-    environments,
-    moves,
-    pages,
-    picks,
-    places,
-    returns,
-    shapes,
-    spans,
-    tenants,
-)
+from tests.integration.history import chances as some
 from tests.integration.history.ground import Ground
 from tests.integration.history.known import Came
-from tests.integration.history.served import Portal, Trouble
+from tests.integration.history.served import Portal, Trouble, untrusted
 from tests.integration.history.side import Side
 from tests.integration.history.truth import CHANGES, SCOPES, App, Clock
 
@@ -51,9 +36,9 @@ class History(RuleBasedStateMachine):
         History.began += 1
 
     @initialize(
-        shape=shapes,
+        shape=some.shapes,
         several=st.booleans(),
-        crowd=crowds,
+        crowd=some.crowds,
         approval=st.sampled_from(["approved", "approved", "pending"]),
     )
     def founded(
@@ -65,7 +50,7 @@ class History(RuleBasedStateMachine):
     ) -> None:
         """A portal of some kind, its apps listed and not polled yet."""
         self.portal = Portal(Clock(), **shape)  # type: ignore[arg-type]  # booleans are numbers
-        for number in APPS[: 1 + several]:
+        for number in some.APPS[: 1 + several]:
             app = self.portal.apps[number] = App(number, self.portal.clock, approval=approval)
             app.release(frozenset(SCOPES[:2]))
             for place, (tenant, environment, connected) in enumerate(crowd, 1):
@@ -81,19 +66,19 @@ class History(RuleBasedStateMachine):
 
     # The portal's side: nothing of it is known before it is looked at.
 
-    @rule(app=apps, several=moves)
+    @rule(app=some.apps, several=some.moves)
     def change(self, app: int, several: list[tuple[str, int]]) -> None:
         """Something becomes of some tenants."""
         self._change(app, several)
 
-    @rule(app=apps, tenant=tenants, environment=environments, connected=st.booleans())
+    @rule(app=some.apps, tenant=some.tenants, environment=some.environments, connected=st.booleans())
     def invite(self, app: int, tenant: str, environment: str, connected: bool) -> None:
         """A tenant is added, and may allow the app at once."""
         row = self._app(app).invite(tenant, environment)
         if connected and row.status == "awaitingApproval":
             row.status, row.since = "notConnected", self.portal.clock.tick()
 
-    @rule(app=apps, how=st.sampled_from(["add", "add", "remove", "same", "restore"]), which=st.integers(0, 4))
+    @rule(app=some.apps, how=st.sampled_from(["add", "add", "remove", "same", "restore"]), which=st.integers(0, 4))
     def release(self, app: int, how: str, which: int) -> None:
         """A version with more scopes, fewer, the same, or those of an older one."""
         ours = self._app(app)
@@ -107,33 +92,33 @@ class History(RuleBasedStateMachine):
             }[how]
         )
 
-    @rule(tenant=tenants, app=apps, word=st.sampled_from(["North", "South"]))
+    @rule(tenant=some.tenants, app=some.apps, word=st.sampled_from(["North", "South"]))
     def rename(self, tenant: str, app: int, word: str) -> None:
         """A tenant and an app have other names."""
         self.portal.names[tenant] = f"{word} {tenant}"
         self._app(app).name = f"{word} app"
         self._app(app).approval = "approved"
 
-    @rule(app=apps, delete=picks)
+    @rule(app=some.apps, delete=some.picks)
     def delete(self, app: int, delete: int) -> None:
         """An app is deleted; not in each history, as nothing happens to it any more."""
         if delete == 7:
             self._app(app).deleted = True
 
-    @rule(span=spans)
+    @rule(span=some.spans)
     def wait(self, span: timedelta) -> None:
         """Time goes on."""
         self.portal.clock.now += span
 
     # Uptake's side.
 
-    @rule(app=apps, several=moves, looked=picks)
+    @rule(app=some.apps, several=some.moves, looked=some.picks)
     def poll(self, app: int, several: list[tuple[str, int]], looked: int) -> None:
         """A poll after some changes, now and then by somebody who has looked and believes it."""
         self._change(app, several)
         self._poll(app, believe=looked == 7)
 
-    @rule(app=apps)
+    @rule(app=some.apps)
     def poll_again(self, app: int) -> None:
         """The same listing a second time is worth a row of its own and nothing else."""
         ours = self._app(app)
@@ -147,19 +132,19 @@ class History(RuleBasedStateMachine):
         # Pages of which only the bytes around the rows differ are remembered now and then.
         assert {**after, "walked_page": 0} == {**before, "walked_page": 0}, "the same listing wrote something"
 
-    @rule(app=apps, what=changes, pick=picks)
+    @rule(app=some.apps, what=some.changes, pick=some.picks)
     def poll_at_once(self, app: int, what: str, pick: int) -> None:
         """A second poll at the very same instant, which finds something else."""
         if self._poll(app) is not None and self.side.last is not None:
             self._app(app).change(what, pick)
             self._poll(app, frozen=True)
 
-    @rule(app=apps, kind=st.sampled_from(KINDS), places=places, looked=picks)
+    @rule(app=some.apps, kind=st.sampled_from(some.KINDS), places=some.places, looked=some.picks)
     def poll_untrusted(self, app: int, kind: str, places: frozenset[int], looked: int) -> None:
         """Some rows cannot be trusted, belong to nobody, or come twice with other facts."""
         self._poll(app, self._untrusted(app, kind, places), believe=looked % 3 == 0)
 
-    @rule(app=apps, pick=picks, walks=st.integers(1, 2), kind=returns, again=st.booleans())
+    @rule(app=some.apps, pick=some.picks, walks=st.integers(1, 2), kind=some.returns, again=st.booleans())
     def flicker(self, app: int, pick: int, walks: int, kind: str, again: bool) -> None:
         """A tenant is gone for a poll or two, is back in some way for the next, and gone again or well."""
         ours = self._app(app)
@@ -171,17 +156,17 @@ class History(RuleBasedStateMachine):
         row.listed, row.since = True, self.portal.clock.tick()
         place = self.portal.listing(ours).index(row)
         error = Trouble(error="junk") if kind == "failing" else None
-        self._poll(app, self._untrusted(app, kind, frozenset({place})) if kind in KINDS else error)
+        self._poll(app, self._untrusted(app, kind, frozenset({place})) if kind in some.KINDS else error)
         if again:
             row.listed, row.since = False, self.portal.clock.tick()
         self._poll(app)
 
-    @rule(app=apps, error=st.sampled_from(["request", "junk", "paging", "versions"]), page=pages)
+    @rule(app=some.apps, error=st.sampled_from(["request", "junk", "paging", "versions"]), page=some.pages)
     def poll_failing(self, app: int, error: str, page: int) -> None:
         """The portal fails on some page."""
         self._poll(app, Trouble(error=error, page=page))
 
-    @rule(app=apps, what=st.sampled_from(["invite", "release", *sorted(CHANGES)]), pick=picks)
+    @rule(app=some.apps, what=st.sampled_from(["invite", "release", *sorted(CHANGES)]), pick=some.picks)
     def poll_shifting(self, app: int, what: str, pick: int) -> None:
         """Something happens between two pages of one walk."""
         ours = self._app(app)
@@ -192,7 +177,12 @@ class History(RuleBasedStateMachine):
         act = acts.get(what, lambda: ours.change(what, pick))
         self._poll(app, Trouble(page=2, meanwhile=act))
 
-    @rule(app=apps, how=st.sampled_from(["recorded", "failed", "begun", "deleted"]), page=pages, error=st.booleans())
+    @rule(
+        app=some.apps,
+        how=st.sampled_from(["recorded", "failed", "begun", "deleted"]),
+        page=some.pages,
+        error=st.booleans(),
+    )
     def poll_overtaken(self, app: int, how: str, page: int, error: bool) -> None:
         """A lease runs out and another worker takes over: what the first one read is refused."""
         ours = self._app(app)
@@ -215,13 +205,13 @@ class History(RuleBasedStateMachine):
 
         self._poll(app, Trouble(page=page, meanwhile=meanwhile))
 
-    @rule(app=apps, page=pages)
+    @rule(app=some.apps, page=some.pages)
     def poll_killed(self, app: int, page: int) -> None:
         """A worker dies in the middle of a walk."""
         self.side.killed(self._app(app), page)
         self.is_news = True
 
-    @rule(app=apps, flag=st.booleans())
+    @rule(app=some.apps, flag=st.booleans())
     def forget(self, app: int, flag: bool) -> None:
         """All that is remembered of pages is lost."""
         number = self.side.numbers[self._app(app).id]
@@ -229,7 +219,7 @@ class History(RuleBasedStateMachine):
         if flag:
             self.ground.execute("UPDATE app SET settled = false WHERE id = :app", app=number)
 
-    @rule(app=apps, gone=st.booleans(), believe=st.booleans())
+    @rule(app=some.apps, gone=st.booleans(), believe=st.booleans())
     def poll_without_most(self, app: int, gone: bool, believe: bool) -> None:
         """Most tenants vanish at once, and are back after the poll, or not."""
         ours = self._app(app)
@@ -246,13 +236,21 @@ class History(RuleBasedStateMachine):
         self.side.list_apps(error=error)
         self.is_news = True
 
-    @rule(app=apps, span=spans)
+    @rule(app=some.apps, span=some.spans)
     def evaluate(self, app: int, span: timedelta) -> None:
         """The app is judged, and again after a while: time alone makes alerts."""
         self.side.evaluate(self._app(app))
         self.portal.clock.now += span
         self.side.evaluate(self._app(app))
         self.is_news = True
+
+    @rule(app=some.apps, scopes=st.lists(st.integers(0, 4), min_size=1, max_size=3), span=some.spans)
+    def roll_out(self, app: int, scopes: list[int], span: timedelta) -> None:
+        """Versions that ask for more and more, each with some time for tenants to lag."""
+        for which in scopes:
+            self.release(app, "add", which)
+            self._poll(app)
+            self.evaluate(app, span)
 
     @invariant()
     @precondition(lambda self: self.is_news)
@@ -286,10 +284,7 @@ class History(RuleBasedStateMachine):
     def _untrusted(self, index: int, kind: str, places: frozenset[int]) -> Trouble:
         """Trouble with the rows at these *places*, as far as there are so many."""
         most = max(1, len(self.portal.listing(self._app(index))))
-        rows = frozenset(place % most for place in places)
-        if kind == "spoilt":
-            return Trouble(spoilt=rows)
-        return Trouble(nameless=rows) if kind == "nameless" else Trouble(doubled=rows)
+        return untrusted(kind, frozenset(place % most for place in places))
 
     def _poll(
         self, index: int, trouble: Trouble | None = None, *, believe: bool = False, frozen: bool = False

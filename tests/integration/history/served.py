@@ -61,6 +61,13 @@ class Trouble:
     has_struck: bool = False  # the error was answered
 
 
+def untrusted(kind: str, rows: frozenset[int]) -> Trouble:
+    """Trouble of this *kind* with these rows."""
+    if kind == "spoilt":
+        return Trouble(spoilt=rows)
+    return Trouble(nameless=rows) if kind == "nameless" else Trouble(doubled=rows)
+
+
 @dataclass
 class Portal:
     """Apps behind the API of `domain.md` 4.4, as far as Uptake asks."""

@@ -12,7 +12,7 @@ from tests.integration.history.ground import on_ground
 from tests.integration.history.machine import History
 from tests.integration.history.planted import PLANTS
 
-MOST = 500  # histories, after which a bug counts as not found
+MOST = 1_000  # histories, after which a bug counts as not found
 
 pytestmark = [
     pytest.mark.skipif(not os.environ.get("PLANT"), reason="takes minutes: PLANT=1"),
