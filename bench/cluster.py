@@ -76,8 +76,12 @@ class Cluster:
         """Per table, the rows that were ever inserted, changed or deleted; once every other session has ended."""
         self._await_no_session(database)
         with self.session(database) as session:
+            # A month of a table counts for the table.
             rows = session.execute(
-                "SELECT relname, n_tup_ins + n_tup_upd + n_tup_del FROM pg_stat_user_tables ORDER BY relname"
+                """SELECT coalesce(p.inhparent::regclass::text, s.relname) AS name,
+                          sum(n_tup_ins + n_tup_upd + n_tup_del)::int8
+                   FROM pg_stat_user_tables s LEFT JOIN pg_inherits p ON p.inhrelid = s.relid
+                   GROUP BY 1 ORDER BY 1"""
             ).fetchall()
         return {name: count for name, count in rows if count}
 
