@@ -46,9 +46,11 @@ UPDATE connection c SET absent_walks = 0 FROM tenant t
 WHERE c.app_id = :app AND c.absent_walks > 0 AND t.id = c.tenant_id
   AND t.external_id = ANY(cast(:exempt AS text[]))
 """)
-# Whoever this walk did not see was seen last by the one before, or earlier: a later change is bounded by that.
+# Whoever this walk did not see was seen last by the one before, or earlier: a later change is bounded by that. Where
+# this is the first complete one, the partial one that stored the row has seen it.
 _UNSEEN = text("""
-UPDATE connection c SET seen_at = cast(:before AS timestamptz)
+UPDATE connection c SET seen_at = coalesce(cast(:before AS timestamptz), (
+    SELECT p.started_at FROM poll p WHERE p.app_id = c.app_id AND p.seq = c.last_seq))
 WHERE c.app_id = :app AND c.hash <> 0 AND c.hash = ANY(cast(:absent AS int8[])) AND c.seen_at IS NULL
   AND NOT EXISTS (SELECT FROM moved m WHERE m.connection_id = c.id)
 """)

@@ -166,6 +166,18 @@ def test_row_that_cannot_be_trusted_does_not_show_that_its_tenant_is_still_away(
     assert world.rows("SELECT not_before FROM tenure WHERE valid_to IS NULL AND epoch = 2") == [(away,)]
 
 
+def test_gone_since_a_partial_walk_that_was_the_first(world: World) -> None:
+    """The first complete walk does not vouch for whom it did not see: only the partial one before it has."""
+    world.put("1", 1)
+    world.put("2", 1)
+    world.poll(rejected=1, is_partial=True)
+    seen = world.now
+    world.drop("2")
+    world.poll()
+    assert world.poll().vanished == 1
+    assert world.rows("SELECT not_before FROM tenure WHERE status = 'disconnected'") == [(seen,)]
+
+
 def test_most_gone_at_once_is_held(world: World) -> None:
     """A listing from which more than half vanish records no disappearance, until a human says it is true."""
     for number in range(10):
