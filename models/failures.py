@@ -48,18 +48,7 @@ def app_poll_failed(
             "doubtful": error.fault in _DOUBTFUL,
         },
     ).scalar_one()
-    session.execute(
-        insert(Poll).values(
-            source_id=lease.source_id,
-            app_id=lease.app_id,
-            seq=lease.seq,
-            started_at=lease.started_at,
-            duration_seconds=duration_seconds,
-            outcome="failed",
-            fault=error.fault.value,
-            reason=str(error),
-        )
-    )
+    _remember(session, lease, error, duration_seconds=duration_seconds)
     if error.fault not in _OF_ONE_APP:
         _circuit(session, lease.source_id, error, now=now, failures=failures)
     if error.fault in {Fault.GONE, Fault.AUTH}:
@@ -89,9 +78,16 @@ def source_poll_failed(
             "error": str(error),
         },
     ).scalar_one()
+    _remember(session, lease, error, duration_seconds=duration_seconds)
+    _circuit(session, lease.source_id, error, now=now, failures=failures)
+
+
+def _remember(session: Session, lease: AppLease | SourceLease, error: EdgeError, *, duration_seconds: float) -> None:
+    """Write the failed run's own row."""
     session.execute(
         insert(Poll).values(
             source_id=lease.source_id,
+            app_id=lease.app_id if isinstance(lease, AppLease) else None,
             seq=lease.seq,
             started_at=lease.started_at,
             duration_seconds=duration_seconds,
@@ -100,7 +96,6 @@ def source_poll_failed(
             reason=str(error),
         )
     )
-    _circuit(session, lease.source_id, error, now=now, failures=failures)
 
 
 def portal_answered(session: Session, source_id: int, *, since: datetime, now: datetime) -> None:

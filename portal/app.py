@@ -1,7 +1,7 @@
 """The portal as an ASGI application: its parts put together over one pool and one clock."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 
 from fastapi import FastAPI, Request, Response
@@ -57,8 +57,36 @@ def create_app(database: URL, chosen: Choices | None = None) -> FastAPI:
     """The application over *database*, served as *chosen*."""
     choices = chosen or Choices()
 
+    app = FastAPI(
+        title="Developer portal",
+        version="2",
+        openapi_url=f"{BASE}/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        lifespan=_living(database, choices),
+    )
+    app.state.clock = Clock()
+    app.state.private_receivers = choices.private_receivers
+    app.state.rates = choices.rates
+    app.state.scopes = ScopesInPlay()
+    app.state.signer = signing.Signer()
+    problems.install(app, in_words)
+    openapi.install(app)
+    app.add_api_route("/healthz", _alive, include_in_schema=False)
+    _route(app, demo_clock=choices.demo_clock)
+    site.install(app, choices.secret, https_only=choices.https_only)
+    app.add_middleware(BodyLimit)
+    if choices.https_only:
+        app.add_middleware(StrictTransport)
+    return app
+
+
+def _living(database: URL, choices: Choices) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    """What is there from the first call to the last: the pool, and what goes on by itself."""
+
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async def living(app: FastAPI) -> AsyncIterator[None]:
         app.state.engine = pool(database)
         # The same pool, for single statements that need no transaction around them.
         app.state.reader = app.state.engine.execution_options(isolation_level="AUTOCOMMIT")
@@ -69,23 +97,11 @@ def create_app(database: URL, chosen: Choices | None = None) -> FastAPI:
         await app.state.pushing.stop()
         await app.state.engine.dispose()
 
-    app = FastAPI(
-        title="Developer portal",
-        version="2",
-        openapi_url=f"{BASE}/openapi.json",
-        docs_url=None,
-        redoc_url=None,
-        redirect_slashes=False,
-        lifespan=lifespan,
-    )
-    app.state.clock = Clock()
-    app.state.private_receivers = choices.private_receivers
-    app.state.rates = choices.rates
-    app.state.scopes = ScopesInPlay()
-    app.state.signer = signing.Signer()
-    problems.install(app, in_words)
-    openapi.install(app)
-    app.add_api_route("/healthz", _alive, include_in_schema=False)
+    return living
+
+
+def _route(app: FastAPI, *, demo_clock: bool) -> None:
+    """Put every part of the API in its place."""
     app.include_router(tokens.router)
     app.include_router(signing.router)
     for part in (organizations, apps, versions, availability, connections, exports, events):
@@ -95,13 +111,8 @@ def create_app(database: URL, chosen: Choices | None = None) -> FastAPI:
         app.include_router(routes, prefix=TENANT)
     app.include_router(guarded.router)
     app.include_router(approvals.router, prefix=BASE)
-    if choices.demo_clock:
+    if demo_clock:
         app.include_router(clock_setting.router, prefix=BASE)
-    site.install(app, choices.secret, https_only=choices.https_only)
-    app.add_middleware(BodyLimit)
-    if choices.https_only:
-        app.add_middleware(StrictTransport)
-    return app
 
 
 async def _alive(request: Request) -> Response:

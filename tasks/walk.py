@@ -92,26 +92,33 @@ def read(
     unknown, stale = _differences(finds, memory)
     facts = _decoded(source, app, {number: finds.new[number] for number in unknown})
     _look_above(facts, versions)
-    walk = Walk(
-        fresh=facts.fresh,
+    walk = replace(
+        _walk(finds, facts),
         stale=sorted(stale),
+        unknown=frozenset(unknown),
+        is_same=is_same,
+        duration_seconds=time.monotonic() - started,
+    )
+    return walk, versions
+
+
+def _walk(finds: _Finds, facts: _Facts) -> Walk:
+    """What the pages and their new rows come to."""
+    return Walk(
+        fresh=facts.fresh,
         exempt=frozenset(facts.exempt),
         rejected=facts.rejected,
         remarks=facts.remarks,
         is_partial=facts.nameless > 0 or bool(finds.doubts()),
         doubts=finds.doubts(),
-        is_same=is_same,
         is_full=not finds.is_hearsay,
         read=_to_remember(finds),
         rewritten=finds.rewritten,
         retagged=finds.retagged,
-        unknown=frozenset(unknown),
         portal_time=finds.portal_time,
         pages=len(finds.marks),
         rows=sum(len(mark.hashes) for mark in finds.marks.values()),
-        duration_seconds=time.monotonic() - started,
     )
-    return walk, versions
 
 
 def _find(

@@ -12,7 +12,6 @@ from sqlalchemy import Connection, Engine, text
 
 from config.settings import settings
 from models import Session, db_now
-from models.base import engine_for
 from models.listing import sync_sources
 from tasks import edges
 from tasks.edges import source_named
@@ -44,14 +43,6 @@ def portal() -> Iterator[SmallPortal]:
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
     with small_portal(apps=(4711, 4712)) as portal:
         yield portal
-
-
-@pytest.fixture(scope="session")
-def engine(database_url: str) -> Iterator[Engine]:
-    """The engine of this run's migrated database."""
-    engine = engine_for(database_url)
-    yield engine
-    engine.dispose()
 
 
 @pytest.fixture(scope="module")

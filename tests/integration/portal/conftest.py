@@ -65,3 +65,12 @@ def developer(world: World) -> Caller:
 def admin(world: World) -> Caller:
     """A tenant admin of a new tenant."""
     return world.admin()
+
+
+@pytest.fixture(scope="module")
+def pushing(servers: Servers) -> Iterator[tuple[Engine, str]]:
+    """A portal that may send to this machine, on a database of its own: no other one sends what it queues."""
+    with empty_portal(servers) as url, served(url, private_receivers=True) as base:
+        engine = create_engine(url)
+        yield engine, base
+        engine.dispose()

@@ -10,25 +10,14 @@ from urllib.parse import urlsplit
 
 import pytest
 from pytest_httpserver import HTTPServer
-from sqlalchemy import Engine, create_engine, text
+from sqlalchemy import Engine, text
 from standardwebhooks import Webhook
 from standardwebhooks.webhooks import WebhookVerificationError
 from werkzeug import Request, Response
 
 from portal.push import WAITS
 from portal.receivers import is_public
-from tests.integration.portal.conftest import empty_portal
-from tests.integration.portal.world import JOBS, VIEW, Caller, World, app_body, code, connected, eventually, served
-from tests.servers import Servers
-
-
-@pytest.fixture(scope="module")
-def pushing(servers: Servers) -> Iterator[tuple[Engine, str]]:
-    """A portal that may send to this machine, on a database of its own: no other one sends what it queues."""
-    with empty_portal(servers) as url, served(url, private_receivers=True) as base:
-        engine = create_engine(url)
-        yield engine, base
-        engine.dispose()
+from tests.integration.portal.world import JOBS, VIEW, Caller, World, app_body, code, connected, eventually
 
 
 @pytest.fixture

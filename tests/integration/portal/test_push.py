@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 from pytest_httpserver import HTTPServer
-from sqlalchemy import Engine, create_engine, text
+from sqlalchemy import Engine, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import create_async_engine
 from werkzeug import Request, Response
@@ -20,19 +20,8 @@ from portal import push
 from portal.app import create_app
 from portal.push import Pushing
 from portal.receivers import Network
-from tests.integration.portal.conftest import empty_portal
 from tests.integration.portal.test_events import subscribed
-from tests.integration.portal.world import Caller, World, app_body, eventually, served
-from tests.servers import Servers
-
-
-@pytest.fixture(scope="module")
-def pushing(servers: Servers) -> Iterator[tuple[Engine, str]]:
-    """A portal that may send to this machine, on a database of its own."""
-    with empty_portal(servers) as url, served(url, private_receivers=True) as base:
-        engine = create_engine(url)
-        yield engine, base
-        engine.dispose()
+from tests.integration.portal.world import Caller, World, app_body, eventually
 
 
 @pytest.fixture
