@@ -12,8 +12,9 @@ _KEPT = "alembic_version"
 _REFERENCES = """
 SELECT r.relname, f.relname FROM pg_constraint c
 JOIN pg_class r ON r.oid = c.conrelid JOIN pg_class f ON f.oid = c.confrelid
-WHERE c.contype = 'f' AND r.oid <> f.oid AND r.relnamespace = 'public'::regnamespace
+WHERE c.contype = 'f' AND r.relkind = 'r' AND r.oid <> f.oid AND r.relnamespace = 'public'::regnamespace
 """
+# Of a table in months, the months: rows are copied to and from those.
 _TABLES = "SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace ORDER BY relname"
 
 
