@@ -49,6 +49,7 @@ class SourceTable(Table):
     app_key: Secret
     poll_every: PositiveDuration | None = None
     page_size: Annotated[int, Field(ge=1, le=10_000)] = 500
+    feed: bool = True  # its feed of changes is followed, where it has one
     # Manners, kept by all workers together: requests in a second (0: as many as can be), and apps polled at once.
     rate: Annotated[int, Field(ge=0, le=100_000)] = 30
     at_once: Annotated[int, Field(ge=1, le=1_000)] = 8

@@ -42,6 +42,11 @@ class Source(Leased, Base):
     last_fault: Mapped[str | None]
     last_error: Mapped[str | None]
     listed_at: Mapped[datetime | None]
+    feed_from: Mapped[str | None]  # where to go on in its feed of changes
+    feed_since: Mapped[datetime | None]  # whoever was walked since then is kept exact by the feed; None: nobody is
+    fed_at: Mapped[datetime | None]  # the last reading of the feed of which all was recorded
+    feed_fault: Mapped[str | None]  # why there is no feed now; None: it was not tried
+    feed_retry_at: Mapped[datetime | None]  # no look for a feed before this
 
 
 class App(Leased, Base):
@@ -82,7 +87,9 @@ class App(Leased, Base):
     created_at: Mapped[datetime | None]
     first_seen_at: Mapped[datetime]
     deleted_at: Mapped[datetime | None]
-    walked_at: Mapped[datetime | None]  # the last complete walk: until then our picture is exact
+    walked_at: Mapped[datetime | None]  # the last complete walk; until when our picture is exact: view `freshness`
+    # The feed has told something since then that only a walk can make out.
+    exact_until: Mapped[datetime | None]
     full_walk_at: Mapped[datetime | None]  # the last one that looked at the bytes of every page
     # The last walk accounted for every listed connection, and every page of it is remembered.
     settled: Mapped[bool] = mapped_column(server_default=text("false"))

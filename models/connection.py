@@ -21,7 +21,7 @@ from uptake.facts import Status
 class Connection(Base):
     """One row per (app, resource owner, environment): the facts as last observed.
 
-    Never touched by a poll that found nothing new: when the app was last read is the app's `walked_at`.
+    Never touched by a poll that found nothing new: when that was is told by the view `freshness`.
     """
 
     __tablename__ = "connection"

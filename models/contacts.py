@@ -11,10 +11,11 @@ from sqlalchemy.orm import Session
 _DUE = text("""
 SELECT r.id, r.app_id, r.tenant_id, r.environment, r.target_version, r.opened_at, r.sent, r.last_sent_at,
     s.version, s.missing, s.superfluous, s.since, app.name AS app, src.name AS source, app.source_id,
-    t.external_id AS tenant, t.name AS tenant_name, t.time_zone, c.id AS contact_id, c.email, app.walked_at
+    t.external_id AS tenant, t.name AS tenant_name, t.time_zone, c.id AS contact_id, c.email, f.exact_at
 FROM reminder r
 JOIN standing s ON s.connection_id = r.connection_id AND s.lag = 'blocking' AND s.status = 'connected'
 JOIN app ON app.id = r.app_id
+JOIN freshness f ON f.app_id = r.app_id
 JOIN source src ON src.id = app.source_id AND src.enabled
 JOIN tenant t ON t.id = r.tenant_id
 LEFT JOIN LATERAL (
@@ -65,7 +66,7 @@ class DueReminder:
     time_zone: str | None
     contact_id: int | None
     email: str | None
-    walked_at: datetime | None
+    exact_at: datetime | None  # until when we know what the app's tenants run
 
 
 def due_reminders(session: Session, *, now: datetime, most: int) -> list[DueReminder]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 from sqlalchemy.orm import Session
 
 LEASE = timedelta(seconds=60)  # a walk extends it page by page; what a killed worker held is free after this
@@ -59,7 +59,8 @@ WHERE a.id = :app AND s.id = a.source_id AND a.deleted_at IS NULL AND s.enabled
   AND (:forced OR s.at_once > (
       SELECT count(*) FROM app b WHERE b.source_id = s.id AND b.lease_until >= clock_timestamp()))
 RETURNING a.id AS app_id, a.source_id, s.name AS source, a.external_id, a.poll_seq AS seq, a.lease_token AS token,
-    a.walked_at, a.full_walk_at, a.changed_at, a.settled, a.rewrites, a.latest_version,
+    (SELECT f.exact_at FROM freshness f WHERE f.app_id = a.id) AS exact_at, a.walked_at, s.feed_since,
+    a.full_walk_at, a.changed_at, a.settled, a.rewrites, a.latest_version,
     s.circuit_open_until IS NOT NULL OR s.last_fault IS NOT NULL AS is_troubled, clock.now AS started_at,
     clock_timestamp() AS claimed_at
 """)
@@ -69,7 +70,8 @@ UPDATE source SET lease_token = :token, lease_until = clock_timestamp() + :lease
 WHERE id = :source AND enabled
   AND (:forced OR next_poll_at <= :now AND (circuit_open_until IS NULL OR circuit_open_until <= :now))
   AND (lease_until IS NULL OR lease_until < clock_timestamp())
-RETURNING id AS source_id, name AS source, poll_seq AS seq, lease_token AS token
+RETURNING id AS source_id, name AS source, poll_seq AS seq, lease_token AS token, feed_from, feed_since, fed_at,
+    feed_fault, feed_retry_at
 """)
 
 
@@ -87,7 +89,9 @@ class AppLease:
     external_id: str
     seq: int
     token: uuid.UUID
+    exact_at: datetime | None  # until when what is stored is all there was: the last complete walk, or the feed
     walked_at: datetime | None  # the complete walk before this one
+    feed_since: datetime | None  # the source's feed tells what becomes of whoever was walked since then
     full_walk_at: datetime | None  # the last one that took the source's word for nothing
     changed_at: datetime | None
     settled: bool
@@ -106,6 +110,11 @@ class SourceLease:
     source: str
     seq: int
     token: uuid.UUID
+    feed_from: str | None
+    feed_since: datetime | None
+    fed_at: datetime | None
+    feed_fault: str | None
+    feed_retry_at: datetime | None
     started_at: datetime
 
 
@@ -167,48 +176,60 @@ def claim_source(
 
 def hold_app(session: Session, lease: AppLease) -> None:
     """Lock the leased app for this transaction; raises LeaseLostError."""
-    held = session.execute(
+    _or_lost(
+        session,
         text("SELECT id FROM app WHERE id = :app AND lease_token = :token FOR NO KEY UPDATE"),
         {"app": lease.app_id, "token": lease.token},
-    ).one_or_none()
-    if held is None:
-        raise LeaseLostError
+    )
 
 
 def keep_app(session: Session, lease: AppLease) -> None:
     """Lock the leased app for this transaction and give the lease back with it; raises LeaseLostError."""
-    kept = session.execute(
+    _or_lost(
+        session,
         text(
             "UPDATE app SET lease_token = NULL, lease_until = NULL, rung_until = NULL "
             "WHERE id = :app AND lease_token = :token RETURNING id"
         ),
         {"app": lease.app_id, "token": lease.token},
-    ).one_or_none()
-    if kept is None:
-        raise LeaseLostError
+    )
 
 
 def extend_app(session: Session, lease: AppLease) -> None:
     """Hold the app for another lease's length, in the middle of a walk; raises LeaseLostError."""
-    held = session.execute(
+    _or_lost(
+        session,
         text("""UPDATE app SET lease_until = clock_timestamp() + :lease
                 WHERE id = :app AND lease_token = :token RETURNING id"""),
         {"app": lease.app_id, "token": lease.token, "lease": LEASE},
-    ).one_or_none()
-    if held is None:
-        raise LeaseLostError
+    )
+
+
+def extend_source(session: Session, lease: SourceLease) -> None:
+    """Hold the source for another lease's length, and its row for this transaction; raises LeaseLostError."""
+    _or_lost(
+        session,
+        text("""UPDATE source SET lease_until = clock_timestamp() + :lease
+                WHERE id = :source AND lease_token = :token RETURNING id"""),
+        {"source": lease.source_id, "token": lease.token, "lease": LEASE},
+    )
 
 
 def keep_source(session: Session, lease: SourceLease) -> None:
     """As keep_app, for a source."""
-    kept = session.execute(
+    _or_lost(
+        session,
         text(
             "UPDATE source SET lease_token = NULL, lease_until = NULL, rung_until = NULL "
             "WHERE id = :source AND lease_token = :token RETURNING id"
         ),
         {"source": lease.source_id, "token": lease.token},
-    ).one_or_none()
-    if kept is None:
+    )
+
+
+def _or_lost(session: Session, statement: TextClause, bound: dict[str, object]) -> None:
+    """Do what touches a row only under its lease; raises LeaseLostError when it touched none."""
+    if session.execute(statement, bound).one_or_none() is None:
         raise LeaseLostError
 
 

@@ -1,6 +1,7 @@
 """Recording a source's list of apps: what is there, what was renamed, approved or deleted."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
 
@@ -26,7 +27,9 @@ VALUES (:source, :external_id, :name, :distribution, :approval, :environments, :
 ON CONFLICT (source_id, external_id) DO UPDATE SET name = excluded.name, distribution = excluded.distribution,
     approval = excluded.approval, environments = excluded.environments,
     created_at = coalesce(excluded.created_at, a.created_at),
-    next_poll_at = CASE WHEN :latest > a.latest_version THEN least(a.next_poll_at, :now) ELSE a.next_poll_at END,
+    -- An approval is told of no connection, and changes the status of many.
+    next_poll_at = CASE WHEN :latest > a.latest_version OR a.approval <> excluded.approval
+        THEN least(a.next_poll_at, :now) ELSE a.next_poll_at END,
     evaluate_at = CASE WHEN a.approval <> excluded.approval THEN :now ELSE a.evaluate_at END
 WHERE (a.name, a.distribution, a.approval, a.environments) IS DISTINCT FROM
       (excluded.name, excluded.distribution, excluded.approval, excluded.environments)
@@ -86,13 +89,31 @@ def sync_sources(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What the source's feed told in the same run, and why it told nothing."""
+
+    pages: int = 0
+    rows: int = 0
+    changed: int = 0
+    reason: str | None = None
+
+
 def record_listing(
-    session: Session, lease: SourceLease, apps: Iterable[SeenApp], *, now: datetime, duration_seconds: float
+    session: Session,
+    lease: SourceLease,
+    apps: Iterable[SeenApp],
+    *,
+    now: datetime,
+    duration_seconds: float,
+    heard: Heard | None = None,
 ) -> int:
     """Record the whole list; how many apps are new or deleted. Raises LeaseLostError when another run took over.
 
-    An app is gone when the portal lists it as deleted; one that is merely missing stays as it was.
+    An app is gone when the portal lists it as deleted; one that is merely missing stays as it was. What was *heard*
+    of connections is recorded already, and counted here.
     """
+    heard = heard or Heard()
     keep_source(session, lease)
     seen = list(apps)
     bound = {"source": lease.source_id, "now": now, "day": now.date()}
@@ -120,8 +141,10 @@ def record_listing(
             started_at=lease.started_at,
             duration_seconds=duration_seconds,
             outcome="complete",
-            rows=len(seen),
-            changed=changed,
+            reason=heard.reason,
+            pages=heard.pages,
+            rows=len(seen) + heard.rows,
+            changed=changed + heard.changed,
         )
     )
     return changed

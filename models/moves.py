@@ -150,6 +150,11 @@ ON CONFLICT (app_id, environment, version, day) DO UPDATE SET tenants = excluded
 """)
 
 
+def is_implausible(gone: int, listed: int, share: float) -> bool:
+    """Whether so many are gone at once, of those listed, that the listing is doubted and not they."""
+    return gone >= IMPLAUSIBLE_COUNT and gone > listed * share
+
+
 def back(session: Session, bound: dict[str, Any]) -> None:
     """Note who was missing from the walk before, and is there."""
     session.execute(_BACK, bound)
@@ -185,8 +190,7 @@ def moves(session: Session, bound: dict[str, Any]) -> int:
 
 def _gone(session: Session, bound: dict[str, Any]) -> tuple[int, str | None]:
     absent, listed = session.execute(_ABSENT, bound).one()
-    implausible = absent >= IMPLAUSIBLE_COUNT and absent > listed * bound["share"]
-    if implausible and not bound["believe"]:
+    if is_implausible(absent, listed, bound["share"]) and not bound["believe"]:
         return (
             0,
             f"{absent} of {listed} connections were missing from a complete listing at once; none was taken as gone",

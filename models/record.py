@@ -19,8 +19,9 @@ from uptake.pages import Mark
 
 _REMARKS = 5  # told in a poll's row
 
-# How long until the next poll, by when the newest version was released and when anything last changed.
-Cadence = Callable[[datetime | None, datetime | None], timedelta]
+# How long until the next poll, by when the newest version was released, when anything last changed, and whether this
+# one accounted for everybody.
+Cadence = Callable[[datetime | None, datetime | None, bool], timedelta]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,7 @@ WITH kept AS (
         next_poll_at = coalesce(
             cast(:started AS timestamptz) + cast(:every AS interval) * (0.95 + random() * 0.1), next_poll_at),
         walked_at = CASE WHEN :whole THEN :started ELSE walked_at END,
+        exact_until = CASE WHEN :whole THEN NULL ELSE exact_until END,
         full_walk_at = CASE WHEN :whole AND :full THEN :started ELSE full_walk_at END,
         changed_at = CASE WHEN :moved THEN :now ELSE changed_at END,
         changes = changes + cast(:moved AS int),
@@ -95,7 +97,8 @@ def record(  # noqa: PLR0913 - what was read, and how far it is believed
     rejected = walk.rejected + len(applied.unclear)
     recorded = Recorded(outcome, applied.changed, applied.vanished, tuple(released), rejected)
     moved_at = now if applied.changed or applied.vanished or released else lease.changed_at
-    every = cadence(max((v.released_at for v in versions), default=None), moved_at) if cadence else None
+    newest = max((version.released_at for version in versions), default=None)
+    every = cadence(newest, moved_at, outcome == "complete" and applied.is_settled) if cadence else None
     _finish(session, lease, walk, recorded, applied, now=now, every=every)
     return recorded
 
@@ -158,7 +161,7 @@ def _applied(session: Session, lease: AppLease, walk: Walk, *, now: datetime, be
     bound: dict[str, Any] = {
         "app": lease.app_id,
         "now": now,
-        "before": lease.walked_at,
+        "before": lease.exact_at,
         "seq": lease.seq,
         "day": now.astimezone(UTC).date(),
         "stale": list(walk.stale),

@@ -129,20 +129,30 @@ def stage(session: Session, lease: AppLease, walk: Walk, *, now: datetime) -> St
 
     Of a tenant listed twice with different facts nothing is known, and it is not missing either.
     """
-    for statement in (_EMPTY,) if session.scalar(_MADE) else _TABLES:
-        session.execute(statement)
     once = _once(walk.fresh)
     rows = [row for row in once.values() if row is not None]
-    intern(session, {seen.grants for _, seen in walk.fresh if seen.grants is not None})
-    _copy(session, _rows(rows, latest=now + _AHEAD))
+    fill(session, rows, now=now)
     bound = {"source": lease.source_id, "app": lease.app_id, "now": now, "stale": list(walk.stale)}
     conflicts = session.execute(_CONFLICTS, bound).all()
-    for statement in (_TENANTS, _NAMES, _MOVED):
-        session.execute(statement, bound | {"before": lease.walked_at})
+    compare(session, bound | {"before": lease.exact_at})
     return Staged(
         frozenset(row.hash for row in rows) - {number for number, _ in conflicts},
         frozenset(tenant for (tenant, _), row in once.items() if row is None) | {tenant for _, tenant in conflicts},
     )
+
+
+def fill(session: Session, rows: Sequence[Fresh], *, now: datetime) -> None:
+    """Empty the temporary tables, and put *rows*, each of another connection, into `staged`."""
+    for statement in (_EMPTY,) if session.scalar(_MADE) else _TABLES:
+        session.execute(statement)
+    intern(session, {seen.grants for _, seen in rows if seen.grants is not None})
+    _copy(session, _rows(rows, latest=now + _AHEAD))
+
+
+def compare(session: Session, bound: dict[str, object]) -> None:
+    """Fill `moved` from `staged` and what is stored; tenants that are new, or have another name, are stored."""
+    for statement in (_TENANTS, _NAMES, _MOVED):
+        session.execute(statement, bound)
 
 
 def intern(session: Session, sets: Iterable[frozenset[str]]) -> dict[str, int]:

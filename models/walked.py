@@ -1,6 +1,7 @@
 """What the last walks of an app read, page by page: so that a page is known again, and what has gone from it."""
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from sqlalchemy import ForeignKey, LargeBinary, text
@@ -48,6 +49,7 @@ SELECT :app, t.* FROM unnest(
 ON CONFLICT (app_id, number) DO UPDATE SET digest = excluded.digest, etag = excluded.etag, more = excluded.more,
     total = excluded.total, hashes = excluded.hashes
 """)
+_NO_LAST = 2**31 - 1  # the highest number a page can have
 _FORGET = text("""
 DELETE FROM walked_page WHERE app_id = :app AND (number > :last OR number = ANY(cast(:doubtful AS int[])))
 """)
@@ -87,3 +89,10 @@ def keep_pages(session: Session, app_id: int, pages: Mapping[int, Mark], *, last
         }
         session.execute(_KEEP, columns | {"app": app_id})
     session.execute(_FORGET, {"app": app_id, "last": last, "doubtful": list(doubtful)})
+
+
+def forget_pages(session: Session, app_id: int, hashes: AbstractSet[int]) -> None:
+    """Forget each page with one of *hashes* on it: their connections are not as they were read."""
+    rows = session.execute(_PAGES, {"app": app_id})
+    holding = [row.number for row in rows if not hashes.isdisjoint(unpacked(row.hashes))]
+    session.execute(_FORGET, {"app": app_id, "last": _NO_LAST, "doubtful": holding})

@@ -31,7 +31,8 @@ from models.stage import Walk
 from models.walked import Memory, remembered
 from tasks.doorbell import ring
 from tasks.edges import source_named
-from tasks.evaluate import evaluate_app
+from tasks.evaluate import due_apps, evaluate_app
+from tasks.feed import Fed, conclude, heard_of, read_feed
 from tasks.lasting import lasting
 from tasks.rules import rules
 from tasks.stopping import is_stopping
@@ -58,12 +59,14 @@ def poll_app(app_id: int) -> None:
 
 @shared_task(name="uptake.poll_source")
 def poll_source(source_id: int) -> None:
-    """Read the list of apps of one source if it is due, and ring for those that are to be polled now, as new ones."""
+    """Read one source if it is due: its list of apps, and what its feed tells; then ring for what follows from it."""
     if list_apps(source_id):
         with Session.begin() as session:
             due = ring_apps(session, now=db_now(session), most=NEW_APPS)
         for app_id in due:
             ring(poll_app, app_id)
+        for app_id in due_apps():
+            ring(evaluate_app, app_id)
 
 
 def poll(
@@ -85,7 +88,7 @@ def poll(
             lease.external_id,
             memory,
             conditional=_may_ask_whether(lease),
-            walked=lease.started_at - lease.walked_at if lease.walked_at else None,
+            walked=lease.started_at - lease.exact_at if lease.exact_at else None,
             between=_kept(lease),
         )
         recorded = lasting(partial(_recorded, lease, walk, versions, now=now, believe_absence=believe_absence))
@@ -128,7 +131,10 @@ def _compare_clocks(lease: AppLease, said: datetime | None) -> None:
 
 
 def list_apps(source_id: int, *, now: datetime | None = None, forced: bool = False) -> int | None:
-    """Read the source's list of apps; how many came or went, None when it was not read."""
+    """Read the source's list of apps, and its feed if it has one; how many apps and connections are not as they were.
+
+    None when the list was not read. Without a feed, or while it is no good, each app is walked instead.
+    """
     with Session.begin() as session:
         at = now or db_now(session)
         lease = claim_source(session, source_id, now=at, every=rules().file.polling.poll_every, forced=forced)
@@ -136,8 +142,10 @@ def list_apps(source_id: int, *, now: datetime | None = None, forced: bool = Fal
         return None
     started = time.monotonic()
     try:
-        apps = source_named(lease.source).apps()
-        changed = lasting(partial(_listed, lease, apps, now=now, seconds=time.monotonic() - started))
+        source = source_named(lease.source)
+        apps = source.apps()
+        fed = read_feed(source, lease, gone={app.external_id for app in apps if app.deleted}, now=now)
+        changed = lasting(partial(_listed, lease, apps, fed, now=now, seconds=time.monotonic() - started))
     except EdgeError as error:
         _failed(lease, error, now=now, seconds=time.monotonic() - started)
         return None
@@ -184,13 +192,21 @@ def _recorded(
 
 
 def _listed(
-    lease: SourceLease, apps: Sequence[SeenApp], session: OrmSession, *, now: datetime | None, seconds: float
+    lease: SourceLease,
+    apps: Sequence[SeenApp],
+    fed: Fed | None,
+    session: OrmSession,
+    *,
+    now: datetime | None,
+    seconds: float,
 ) -> int:
     at = now or db_now(session)
-    changed = record_listing(session, lease, apps, now=at, duration_seconds=seconds)
+    heard = heard_of(fed)
+    changed = record_listing(session, lease, apps, now=at, duration_seconds=seconds, heard=heard)
+    conclude(session, lease, fed, now=at)
     portal_answered(session, lease.source_id, since=lease.started_at, now=at)
     source_failing(session, lease.source_id, now=at)
-    return changed
+    return changed + heard.changed
 
 
 def _kept(lease: AppLease) -> Callable[[], None]:
@@ -233,8 +249,13 @@ def _failed(lease: AppLease | SourceLease, error: EdgeError, *, now: datetime | 
         log.warning("poll.discarded", source=lease.source, seq=lease.seq)
 
 
-def _cadence(lease: AppLease, newest_release_at: datetime | None, last_change_at: datetime | None) -> timedelta:
+def _cadence(
+    lease: AppLease, newest_release_at: datetime | None, last_change_at: datetime | None, is_settled: bool
+) -> timedelta:
     polling = rules().file.polling
+    if is_settled and lease.feed_since is not None and lease.feed_since <= lease.started_at:
+        # What changes from here on is told by the feed; a walk only looks whether it told all.
+        return polling.full_walk_every
     return next_poll(
         polling.min,
         polling.max,
@@ -249,4 +270,5 @@ def _may_ask_whether(lease: AppLease) -> bool:
     """Whether the source's word that a page is unchanged will do, or it is time to look at all bytes again."""
     if not lease.settled or lease.full_walk_at is None:
         return False
-    return lease.started_at - lease.full_walk_at < rules().file.polling.full_walk_every
+    # The walk that is a day after another by the cadence must not fall short of the day by its jitter.
+    return lease.started_at - lease.full_walk_at < rules().file.polling.full_walk_every * 0.9

@@ -52,7 +52,7 @@ def _step(session: OrmSession, thread: DueReminder, policy: Policy, *, now: date
     if not policy.reminders:
         defer(session, thread.id, due_at=now + LOOK_AGAIN, reason="reminders_off")
         return 0
-    if thread.walked_at is None or now - thread.walked_at > max(STALE, 3 * rules().file.polling.max):
+    if thread.exact_at is None or now - thread.exact_at > max(STALE, 3 * rules().file.polling.max):
         # Who upgraded during an outage of the portal must not be asked to upgrade.
         defer(session, thread.id, due_at=now + LOOK_SOON, reason="data_stale")
         return 0

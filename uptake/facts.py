@@ -62,3 +62,20 @@ class Rejected(ValueError):  # noqa: N818 - it names what became of the row
         super().__init__(reason)
         self.reason = reason
         self.tenant = tenant
+
+
+class Change(NamedTuple):
+    """A connection as a change feed tells of it: the whole of it, as it is now, or that it is gone."""
+
+    app: str
+    hash: int  # of the bytes it was told in, which are not those of a listing
+    seen: SeenConnection
+    is_gone: bool
+
+
+class FedPage(NamedTuple):
+    """A page of a change feed, in the order of the changes."""
+
+    changes: tuple[Change, ...]
+    doubtful: frozenset[str]  # apps of which a row could not be trusted
+    after: str  # where the next page begins, or the next reading

@@ -98,7 +98,7 @@ def _sources() -> str:
         raise UnwellError("; ".join(wrong))
     if failing := [f"{one.source}: {one.failing_apps} apps" for one in found if one.failing_apps]:
         raise UnwellError(f"The last polls failed of {', '.join(failing)}; `uptake status` says why.")
-    listed = [f"{one.source} ({one.apps} apps)" for one in found]
+    listed = [f"{one.source} ({one.apps} apps, {'followed by its feed' if one.fed_at else 'walked'})" for one in found]
     none = "no list of apps has been read so far" if rules().sources else "none in uptake.toml, so nothing is polled"
     return ", ".join(listed) or none
 

@@ -58,13 +58,13 @@ WITH counts AS (
         AND v.scope_set_id = c.scope_set_id
     WHERE c.environment = :environment GROUP BY c.app_id
 )
-SELECT s.name || ':' || a.external_id AS app, a.name, s.name AS source, a.latest_version, a.walked_at, a.deleted_at,
+SELECT s.name || ':' || a.external_id AS app, a.name, s.name AS source, a.latest_version, f.exact_at, a.deleted_at,
     coalesce(n.connected, 0) AS connected, coalesce(n.current, 0) AS current, coalesce(n.blocking, 0) AS blocking,
     coalesce(n.trimming, 0) AS trimming, coalesce(n.equivalent, 0) AS equivalent, coalesce(n.unknown, 0) AS unknown,
     coalesce(n.disabled, 0) AS disabled, coalesce(n.not_connected, 0) AS not_connected,
     (SELECT count(*) FROM alert x WHERE x.app_id = a.id AND x.state = 'firing') AS open_alerts,
     p.started_at, p.outcome, p.reason, p.rows
-FROM app a JOIN source s ON s.id = a.source_id LEFT JOIN counts n ON n.app_id = a.id
+FROM app a JOIN source s ON s.id = a.source_id JOIN freshness f ON f.app_id = a.id LEFT JOIN counts n ON n.app_id = a.id
 LEFT JOIN LATERAL (
     SELECT started_at, outcome, reason, rows FROM poll WHERE poll.app_id = a.id ORDER BY started_at DESC LIMIT 1
 ) p ON true
@@ -103,7 +103,7 @@ def overview(
             not_connected=row.not_connected,
             adoption=row.current / row.connected if row.connected else None,
             open_alerts=row.open_alerts,
-            last_complete_poll_at=row.walked_at,
+            last_complete_poll_at=row.exact_at,
             last_poll=LastPoll(row.started_at, row.outcome, row.reason, row.rows) if row.started_at else None,
             deleted_at=row.deleted_at,
         )

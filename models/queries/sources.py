@@ -21,10 +21,11 @@ class SourceHealth:
     fault: str | None
     error: str | None
     resting_until: datetime | None  # no request is sent before this
+    fed_at: datetime | None  # when its feed of changes was last read; None: its apps are walked
 
 
 _SOURCES = text("""
-SELECT s.name, s.listed_at, s.last_fault, s.last_error, s.circuit_open_until,
+SELECT s.name, s.listed_at, s.last_fault, s.last_error, s.circuit_open_until, s.fed_at,
     count(a.id) AS apps, count(a.id) FILTER (WHERE a.failures > 0) AS failing
 FROM source s LEFT JOIN app a ON a.source_id = s.id AND a.deleted_at IS NULL
 WHERE s.enabled GROUP BY s.id ORDER BY s.name
@@ -35,7 +36,14 @@ def sources(session: Session) -> list[SourceHealth]:
     """Every source of uptake.toml, by name."""
     return [
         SourceHealth(
-            row.name, row.apps, row.failing, row.listed_at, row.last_fault, row.last_error, row.circuit_open_until
+            row.name,
+            row.apps,
+            row.failing,
+            row.listed_at,
+            row.last_fault,
+            row.last_error,
+            row.circuit_open_until,
+            row.fed_at,
         )
         for row in session.execute(_SOURCES)
     ]

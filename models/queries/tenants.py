@@ -83,7 +83,7 @@ SELECT src.name || ':' || app.external_id AS app, app.id AS app_id, app.name AS 
     app.deleted_at AS app_deleted_at, app.approval, t.external_id AS tenant, t.name AS tenant_name, t.time_zone,
     c.environment, c.status, c.version, app.latest_version, ss.grants, s.lag, coalesce(s.missing, '{}') AS missing,
     coalesce(s.superfluous, '{}') AS superfluous, s.since, s.outdated_since, c.epoch_started_at,
-    c.version_not_before, c.version_not_after, c.accepted_at, app.walked_at AS last_complete_poll_at,
+    c.version_not_before, c.version_not_after, c.accepted_at, f.exact_at AS last_complete_poll_at,
     al.state AS alert_state, coalesce(al.resolve_reason, al.reason) AS alert_reason, al.severity, al.fired_at,
     coalesce(r.sent, 0) AS reminders_sent, r.last_sent_at AS last_reminder_at, r.due_at AS next_reminder_at,
     r.held_reason, r.stop_reason,
@@ -91,6 +91,7 @@ SELECT src.name || ':' || app.external_id AS app, app.id AS app_id, app.name AS 
         AS contact
 FROM connection c
 JOIN app ON app.id = c.app_id JOIN source src ON src.id = app.source_id JOIN tenant t ON t.id = c.tenant_id
+JOIN freshness f ON f.app_id = c.app_id
 LEFT JOIN scope_set ss ON ss.id = c.scope_set_id
 LEFT JOIN standing s ON s.connection_id = c.id
 LEFT JOIN LATERAL (

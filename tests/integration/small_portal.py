@@ -31,6 +31,7 @@ class SmallPortal:
     fault: Fault = lambda _request: None
     tags: bool = False  # entity tags, and 304 for who shows one that still holds
     unchanged: int = 0  # how often it answered so
+    told: list[dict[str, Any]] | None = None  # what its feed of changes tells, in order; None: it has none
 
     def answer(self, request: Request) -> Response:
         """What is asked for, or what the test wants to be said instead."""
@@ -44,6 +45,8 @@ class SmallPortal:
 
     def truth(self, request: Request) -> Response:
         """The page that is asked for."""
+        if request.path.endswith("/export/connections"):
+            return self._feed(request.args["from"])
         number = int(request.args.get("page", "1"))
         rows = self._rows(request.path.removeprefix(ROOT))
         part = rows[2 * number - 2 : 2 * number]
@@ -75,23 +78,37 @@ app_key = "file:app_key"
 {extra}""")
         return path
 
+    def tell(self, app: int, tenant: int, to: int = 1, **other: Any) -> None:
+        """Let the feed tell of a connection as it is now, or that it is gone."""
+        assert self.told is not None, "there is no feed"
+        self.told.append(self._row(app, tenant, to) | {"deleted": False} | other)
+
+    def _feed(self, begin: str) -> Response:
+        """Two changes a page, from where a token says or, for a date, from the end."""
+        if self.told is None:
+            return said({"title": "not found"}, 404)
+        start = int(begin.removeprefix("after-")) if begin.startswith("after-") else len(self.told)
+        part = self.told[start : start + 2]
+        more = len(self.told) > start + 2
+        return said({"hasMore": more, "continueFrom": f"after-{start + len(part)}", "data": part})
+
     def _rows(self, path: str) -> list[dict[str, Any]]:
         if not path:
             return [APP | {"id": app, "latestVersion": self.latest} for app in self.apps]
         app = int(path.split("/")[1])
         if path.endswith("/versions"):
             return [self._version(app, number) for number in range(1, self.latest + 1)]
-        return [
-            row(
-                appId=app,
-                id=tenant,
-                resourceOwner={"kind": "tenant", "id": str(tenant), "name": f"Tenant {tenant}"},
-                version=version,
-                scopes=...,
-                clientId=f"cid.{app}.{tenant}",
-            )
-            for tenant, version in self.tenants.items()
-        ]
+        return [self._row(app, tenant, version) for tenant, version in self.tenants.items()]
+
+    def _row(self, app: int, tenant: int, version: int) -> dict[str, Any]:
+        return row(
+            appId=app,
+            id=tenant,
+            resourceOwner={"kind": "tenant", "id": str(tenant), "name": f"Tenant {tenant}"},
+            version=version,
+            scopes=...,
+            clientId=f"cid.{app}.{tenant}",
+        )
 
     def _version(self, app: int, number: int) -> dict[str, Any]:
         # Each version wants one scope more than the one before, all long ago.

@@ -2,11 +2,12 @@
 
 import enum
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Protocol
 
 import msgspec
 
-from uptake.facts import SeenApp, SeenConnection, SeenVersion
+from uptake.facts import FedPage, SeenApp, SeenConnection, SeenVersion
 from uptake.pages import Mark, Page
 
 
@@ -53,6 +54,13 @@ class Source(Protocol):
 
     def decode(self, app: str, item: msgspec.Raw) -> SeenConnection:
         """The facts of one raw item of *app*; raises Rejected when it cannot be trusted."""
+
+    def feed(self, since: str | datetime) -> Iterator[FedPage]:
+        """What changed in the connections of all apps after *since*, a time or the end of an earlier page.
+
+        Asked of sources that support a feed; whether this one has it turns out with the first page. A connection may
+        be told of again, never too seldom: what ended up in no page by now will be in one after the last.
+        """
 
     def close(self) -> None:
         """Let go of sockets."""

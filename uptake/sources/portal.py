@@ -3,6 +3,7 @@
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
 from http import HTTPStatus
 from types import MappingProxyType
 from typing import TypeVar
@@ -11,11 +12,12 @@ from urllib.parse import quote
 import msgspec
 
 from uptake.errors import Fault, PermanentError, TransientError
-from uptake.facts import Rejected, SeenApp, SeenConnection, SeenVersion
+from uptake.facts import FedPage, Rejected, SeenApp, SeenConnection, SeenVersion
 from uptake.http import Answer, Client
 from uptake.pages import Mark, Page
 from uptake.sources import Capability, Kind
 from uptake.sources import portal_rows as rows
+from uptake.sources.portal_feed import follow
 from uptake.sources.portal_pages import Body, walk
 from uptake.sources.portal_token import Token
 
@@ -41,6 +43,7 @@ class PortalSource:
             Capability.GIVES_GRANTED_SCOPES,
             Capability.GIVES_ACCEPTANCE_TIME,
             Capability.SUPPORTS_CONDITIONAL,
+            Capability.SUPPORTS_FEED,
         }
     )
 
@@ -114,6 +117,16 @@ class PortalSource:
         """The facts of one raw item; raises Rejected when it cannot be trusted, PermanentError when of another app."""
         self._of_app(app, item, f"the list of connections of app {app}")
         return rows.connection(item)
+
+    def feed(self, since: str | datetime) -> Iterator[FedPage]:
+        """What changed in the connections of all apps after *since*, what is still under way included."""
+        start = since if isinstance(since, str) else f"{since.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+        query = {"pageSize": str(self._page_size), "includeRecentChanges": "true"}
+
+        def fetch(begin: str) -> bytes:
+            return self._read("/export/connections", query | {"from": begin}).content or b""
+
+        return follow(fetch, start, what="the feed of connections", clock=self._clock)
 
     def close(self) -> None:
         """Let go of sockets."""

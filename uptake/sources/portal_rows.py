@@ -8,7 +8,8 @@ from typing import Any
 
 import msgspec
 
-from uptake.facts import Rejected, SeenApp, SeenConnection, SeenVersion, Status
+from uptake.facts import Change, Rejected, SeenApp, SeenConnection, SeenVersion, Status
+from uptake.pages import fingerprint
 
 _NAME_LENGTH = 200
 # Every app of this portal can be connected in both.
@@ -69,6 +70,11 @@ class _Belonging(_Shape):
     app_id: int
 
 
+class _Fed(_Shape):
+    app_id: int
+    deleted: bool
+
+
 class _App(_Shape):
     id: int
     name: str
@@ -100,6 +106,7 @@ class _Version(_Shape):
 _connection = msgspec.json.Decoder(_Connection).decode
 _owned = msgspec.json.Decoder(_Owned).decode
 _belonging = msgspec.json.Decoder(_Belonging).decode
+_fed = msgspec.json.Decoder(_Fed).decode
 _app = msgspec.json.Decoder(_App).decode
 _version = msgspec.json.Decoder(_Version).decode
 # All that a decoder raises for bytes that are not what they should be, whatever their size and depth.
@@ -131,6 +138,20 @@ def connection(item: msgspec.Raw) -> SeenConnection:
         return _seen(row)
     except UNREADABLE as error:
         raise Rejected(_why(error), tenant=_tenant_of(raw)) from None
+
+
+def change(item: msgspec.Raw) -> Change:
+    """A connection as the feed tells of it; raises Rejected. One that is gone is at no version any more."""
+    seen = connection(item)
+    try:
+        fed = _fed(mended(bytes(item)))
+    except UNREADABLE as error:
+        raise Rejected(_why(error), tenant=seen.tenant) from None
+    if fed.deleted:
+        seen = seen._replace(
+            status=Status.DISCONNECTED, version=None, grants=None, allowed_at=None, accepted_at=None, accepted_by=None
+        )
+    return Change(str(fed.app_id), fingerprint(item), seen, fed.deleted)
 
 
 def app(item: msgspec.Raw) -> SeenApp:

@@ -25,6 +25,7 @@ shapes = st.fixed_dictionaries(
         "counts": st.booleans(),
         "faithful": st.booleans(),
         "grants": st.booleans(),
+        "feed": st.booleans(),
     }
 )
 _crowd = st.tuples(tenants, environments, st.booleans())

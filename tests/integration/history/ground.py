@@ -143,7 +143,7 @@ def on_ground(connection: Connection, directory: Path, *, over_http: bool = Fals
         )
         patch.setattr("tasks.poll.source_named", lambda _: source)
         patch.setattr("tasks.poll.claim_app", ground.claim)
-        for module in ("tasks.poll", "tasks.evaluate"):
+        for module in ("tasks.poll", "tasks.feed", "tasks.evaluate"):
             patch.setattr(f"{module}.db_now", ground.read)
             patch.setattr(f"{module}.log", QUIET)
         try:

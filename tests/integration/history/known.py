@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
 
-from tests.integration.history.served import Facts, Sent, Served
+from tests.integration.history.served import Facts, Sent, Served, Told
 from tests.integration.history.truth import HELD, App, Key, Version
 
 MOMENT = timedelta(microseconds=1)
@@ -75,6 +75,9 @@ class Picture:
     happened: list[Happening] = field(default_factory=list)
     adoption: dict[tuple[str, int, date], int] = field(default_factory=dict)
     failures: int = 0
+    walked_at: datetime | None = None  # the last complete walk
+    exact: datetime | None = None  # until when the feed or that walk told all
+    is_doubted: bool = False  # the feed has told what only a walk can make out
     name: str = ""
     approval: str = ""
     deleted: bool = False
@@ -112,7 +115,26 @@ class Picture:
                 gone += 1
                 moved += self._gone(key, known, run)
         self.failures = self.failures + 1 if held else 0
+        if is_whole:
+            self.walked_at = self.exact = run.started
+            self.is_doubted = False
         return Came(outcome, moved, gone, len(rejected) + len({tenant for tenant, _ in unclear}))
+
+    def fed(self, told: Iterable[Told], run: Run) -> int:
+        """What the feed told of the app was recorded; how many connections differ."""
+        rows = {it.row.key: it for it in told if ((it.row.facts and it.row.facts.version) or 0) <= len(self.versions)}
+        gone = [key for key, it in rows.items() if it.gone and key in self.known and self.known[key].listed]
+        is_flood = len(gone) >= 5 and len(gone) > sum(known.listed for known in self.known.values()) / 2
+        self.is_doubted = self.is_doubted or is_flood or any(it.row.key not in rows for it in told)
+        return sum(self._told(key, it, run) for key, it in rows.items() if not (it.gone and is_flood))
+
+    def fed_until(self, began: datetime) -> None:
+        """All that was told until *began* is recorded, of an app that was walked since the feed began."""
+        for known in self.known.values():
+            if known.seen == self.exact and not self.is_doubted:
+                known.seen = began
+        if not self.is_doubted:
+            self.exact = began
 
     def failed(self) -> Came:
         """A walk came to nothing."""
@@ -169,10 +191,34 @@ class Picture:
         known.is_doubtful = False
         return differs
 
+    def _told(self, key: Key, it: Told, run: Run) -> bool:
+        """The feed told of one connection; whether it differs in fact."""
+        known, facts = self.known.get(key), it.row.facts
+        assert facts is not None
+        if known is None:
+            return not it.gone and self._seen(key, it.row, run, is_whole=False) and self._exact(key)
+        known.facts = known.facts._replace(name=facts.name)
+        if facts.status in HELD and facts.grants is None:
+            facts = facts._replace(grants=self.app.versions[(facts.version or 1) - 1].grants)
+        if known.facts == facts and known.listed != it.gone:
+            return False
+        if not it.gone:
+            differs = self._seen(key, it.row, run, is_whole=False)
+        else:
+            differs = self._gone(key, known, run)
+            known.facts = facts
+        known.is_doubtful = False
+        return self._exact(key) and differs
+
+    def _exact(self, key: Key) -> bool:
+        """Whoever was told of is known as exactly as anybody."""
+        self.known[key].seen = self.exact
+        return True
+
     def _gone(self, key: Key, known: Known, run: Run) -> bool:
         """One connection is listed no more; whether it differs in fact."""
         was = known.facts
-        known.facts = was._replace(status="disconnected", version=None, grants=None)
+        known.facts = was._replace(status="disconnected", version=None, grants=None, allowed=None, accepted=None)
         known.listed, known.absent = False, 0
         if _fact(was) == _fact(known.facts):
             return False

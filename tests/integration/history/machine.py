@@ -230,10 +230,17 @@ class History(RuleBasedStateMachine):
         for row in hidden if not gone else ():
             row.listed, row.since = True, self.portal.clock.tick()
 
-    @rule(error=st.booleans())
-    def list_apps(self, error: bool) -> None:
-        """The list of apps is read."""
-        self.side.list_apps(error=error)
+    @rule(error=st.booleans(), feed_error=st.sampled_from([None, None, 404, 503]))
+    def list_apps(self, error: bool, feed_error: int | None) -> None:
+        """The list of apps is read, and the feed."""
+        self.side.list_apps(error=error, feed_error=feed_error)
+        self.is_news = True
+
+    @rule(app=some.apps, several=some.moves)
+    def feed(self, app: int, several: list[tuple[str, int]]) -> None:
+        """The feed is read after some changes."""
+        self._change(app, several)
+        self.side.list_apps()
         self.is_news = True
 
     @rule(app=some.apps, span=some.spans)

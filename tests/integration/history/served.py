@@ -21,6 +21,7 @@ class Facts(NamedTuple):
     client: str | None
     name: str
     allowed: datetime | None
+    accepted: datetime | None = None
 
 
 class Served(NamedTuple):
@@ -38,6 +39,14 @@ class Sent(NamedTuple):
 
     rows: tuple[Served, ...]
     total: int | None
+
+
+class Told(NamedTuple):
+    """A connection as the feed told of it, the last time in one reading."""
+
+    app: int
+    row: Served
+    gone: bool
 
 
 class Reply(NamedTuple):
@@ -81,11 +90,16 @@ class Portal:
     faithful: bool = False  # no times, and a version for who never connected, as the real screen has it
     grants: bool = True  # tells the scopes in play
     trouble: Trouble = field(default_factory=Trouble)
+    feed: bool = False  # tells what changed
+    feed_error: int | None = None  # the status it answers instead
     sent: dict[int, Sent] = field(default_factory=dict)  # pages of the present walk
+    told: list[Told] = field(default_factory=list)  # by the present reading of the feed
 
     def answer(self, path: str, query: Mapping[str, str], etag: str | None) -> Reply:
         """What is asked for, or what is wrong."""
         number = int(query.get("page", "1"))
+        if path.endswith("/export/connections"):
+            return self._changes(datetime.fromisoformat(query["from"]))
         rest = path.removeprefix(ROOT).strip("/").split("/")
         if rest == [""]:
             return self._bad("apps") or self._page(number, [self._app(app) for app in self.apps.values()])
@@ -114,6 +128,27 @@ class Portal:
         if not self.tags:
             return reply
         return Reply(304, None, tag) if tag == etag else Reply(200, reply.body, tag)
+
+    def _changes(self, since: datetime) -> Reply:
+        """Whatever became of any row after *since*, in that order, a page of it; its time is where to go on."""
+        if not self.feed or self.feed_error is not None:
+            return Reply(self.feed_error or 404, b"{}")
+        rows = sorted(
+            (row.since, app.id, row.id) for app in self.apps.values() for row in app.rows.values() if row.since > since
+        )
+        said = []
+        for _, app, number in rows[: self.page_size]:
+            row = self.apps[app].rows[number]
+            raw = _json(self._said(self.apps[app], row) | {"deleted": not row.listed})
+            said.append(raw)
+            facts = self.facts(row)
+            if not row.listed:
+                facts = Facts("disconnected", None, None, facts.client, facts.name, None)
+            self.told.append(Told(app, Served(raw, row.key, row.tenant, facts, row.since), not row.listed))
+        more = len(rows) > self.page_size
+        after = rows[self.page_size - 1][0] if more else self.clock.now
+        body = {"hasMore": more, "continueFrom": after.isoformat()}
+        return Reply(200, _json(body)[:-1] + b', "data": [%s]}' % b", ".join(said))
 
     def before(self, path: str, number: int) -> None:
         """What happens before a page is answered, in the asker's own thread: time goes on, and more."""
@@ -150,7 +185,7 @@ class Portal:
                 rows.append(Served(_json(said), row.key, row.tenant, facts, row.since))
             if place in self.trouble.doubled:
                 other = said | {"status": "notConnected", "clientId": None, "enabled": False, "allowedOn": None}
-                stranger = Facts("not_connected", None, None, None, facts.name, None)
+                stranger = Facts("not_connected", None, None, None, facts.name, None, facts.accepted)
                 if row.status == "notConnected":
                     other["status"], stranger = "awaitingApproval", stranger._replace(status="awaiting_approval")
                 rows.append(Served(_json(other), row.key, row.tenant, stranger, row.since))
@@ -167,6 +202,7 @@ class Portal:
             row.client if held else None,
             self.names.get(row.tenant, f"Tenant {row.tenant}"),
             None if self.faithful else row.allowed,
+            None if self.faithful else row.accepted,
         )
 
     def _said(self, app: App, row: Row) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from tests.integration.history.checks import check_app, check_events, check_poll
 from tests.integration.history.ground import Ground, Killed
 from tests.integration.history.known import Came, Picture, Run
 from tests.integration.history.owed import Alerts
-from tests.integration.history.served import Portal, Trouble
+from tests.integration.history.served import Portal, Told, Trouble
 from tests.integration.history.stored import NOTHING, Seen, stored
 from tests.integration.history.truth import App, Key
 
@@ -34,12 +34,14 @@ class Side:
     since: Seen = NOTHING
     steps: int = 0
 
-    def list_apps(self, *, error: bool = False) -> None:
-        """Read the list of apps; what is in it is known from then on."""
+    def list_apps(self, *, error: bool = False, feed_error: int | None = None) -> None:
+        """Read the list of apps and the feed; what is in them is known from then on."""
         self.steps += 1
         self.portal.trouble = Trouble(error="apps" if error else None)
+        self.portal.feed_error, self.portal.told = feed_error, []
+        self.portal.clock.reads.clear()
         changed = list_apps(self.source, forced=True)
-        at = self.portal.clock.now
+        at = self.portal.clock.reads[-1]
         self.portal.trouble = Trouble()
         if error:
             assert changed is None
@@ -48,6 +50,7 @@ class Side:
             return
         self.list_failures = 0
         news = 0
+        fed = self._fed()
         for app in self.portal.apps.values():
             picture = self.pictures.get(app.id)
             if picture is None:
@@ -62,8 +65,32 @@ class Side:
         with Session() as session:
             rows = session.execute(text("SELECT external_id, id FROM app"))
             self.numbers = {int(row.external_id): row.id for row in rows}
-        assert changed == news, "apps listed"
-        self.polls.append((None, Came("complete", news, 0, 0)))
+        assert changed == news + fed, "apps listed, and connections told of"
+        self.polls.append((None, Came("complete", news + fed, 0, 0)))
+
+    def _fed(self) -> int:
+        """What the feed told is known, of apps that were walked; how many connections differ."""
+        began, *reads = self.portal.clock.reads
+        instants = iter(reads)
+        told: dict[int, list[Told]] = {}
+        for it in self.portal.told:
+            told.setdefault(it.app, []).append(it)
+        changed = 0
+        for number, rows in told.items():
+            picture = self.pictures.get(number)
+            if self.portal.apps[number].deleted:
+                continue
+            at = next(instants)
+            if picture is not None and picture.walked_at is not None:
+                changed += picture.fed(rows, Run(began, at))
+        with Session() as session:
+            since, until = session.execute(text("SELECT feed_since, fed_at FROM source")).one()
+        if self.portal.told:
+            assert until == began, "a feed that was read was not taken in"
+        for picture in self.pictures.values():
+            if until == began and picture.walked_at is not None and picture.walked_at >= since and not picture.deleted:
+                picture.fed_until(began)
+        return changed
 
     def poll(
         self, app: App, trouble: Trouble | None = None, *, believe: bool = False, frozen: datetime | None = None

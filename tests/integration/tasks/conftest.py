@@ -66,7 +66,7 @@ def ours(
     engine = engine_for(url)
     Session.configure(bind=engine)
     portal.apps, portal.latest, portal.tenants = (4711, 4712), 2, dict.fromkeys(range(1, 6), 1)
-    portal.fault, portal.tags, portal.unchanged = well, False, 0
+    portal.fault, portal.tags, portal.unchanged, portal.told = well, False, 0, None
     portal.toml(chosen)
     for cache in (settings, rules, source_named):
         cache.cache_clear()

@@ -52,6 +52,13 @@ class Ours:
 
     def status(self, *arguments: str) -> str:
         """What `uptake status` prints."""
+        return self._said("status", *arguments)
+
+    def doctor(self, *checks: str) -> str:
+        """What `uptake doctor` prints of these *checks*."""
+        return self._said("doctor", *checks)
+
+    def _said(self, *arguments: str) -> str:
         environment = os.environ | {"DATABASE_URL": self.url, "NO_COLOR": "1"}
-        command = [sys.executable, "-m", "worker.cli", "status", *arguments]
+        command = [sys.executable, "-m", "worker.cli", *arguments]
         return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout

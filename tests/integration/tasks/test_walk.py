@@ -10,7 +10,7 @@ import msgspec
 
 from models.walked import Memory
 from tasks.walk import read
-from uptake.facts import Rejected, SeenApp, SeenConnection, SeenVersion, Status
+from uptake.facts import FedPage, Rejected, SeenApp, SeenConnection, SeenVersion, Status
 from uptake.pages import Mark, Page, fingerprint, fingerprints
 from uptake.sources import Capability, Kind
 
@@ -37,6 +37,10 @@ class Listing:
         self.released += 1
         at = datetime(2026, 3, 2, tzinfo=UTC)
         return [SeenVersion(number, frozenset({app}), at, None) for number in range(1, self.released)]
+
+    def feed(self, since: str | datetime) -> Iterator[FedPage]:
+        """No feed is asked for here."""
+        raise NotImplementedError(since)
 
     def pages(self, app: str, marks: Mapping[int, Mark], *, conditional: bool) -> Iterator[Page]:  # noqa: ARG002 - the protocol has it
         """A page per row, with the tag that `etags` gives."""
