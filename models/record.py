@@ -59,6 +59,13 @@ FROM kept RETURNING id
 """)
 
 
+_COUNTED = ("connection", "tenure", "tenant")
+_GROWN = text("""
+SELECT relname FROM pg_class
+WHERE oid = ANY(cast(:tables AS text[])::regclass[]) AND pg_relation_size(oid) > 1.5 * relpages * 8192
+""")
+
+
 @dataclass(frozen=True, slots=True)
 class _Applied:
     """What became of a walk's findings; *is_settled*: every listed connection is accounted for, page by page."""
@@ -207,5 +214,6 @@ def _known_again(lease: AppLease, walk: Walk) -> dict[int, Mark]:
 
 
 def renew_statistics(session: Session) -> None:
-    """Tell the planner what a large poll did; until autovacuum comes by, the next one is planned for other tables."""
-    session.execute(text("ANALYZE (SKIP_LOCKED) connection, tenure, tenant"))
+    """Tell the planner of a table that has grown by half since it looked; autovacuum would take a minute or more."""
+    if grown := session.scalars(_GROWN, {"tables": list(_COUNTED)}).all():
+        session.execute(text(f"ANALYZE (SKIP_LOCKED) {', '.join(grown)}"))

@@ -226,12 +226,16 @@ def _seen(row: _Connection) -> SeenConnection:
 
 def _once(raw: bytes) -> None:
     """Refuse a field that is given twice: the typed decoder takes the last one without a word."""
-    json.loads(raw, object_pairs_hook=_distinct)
+    _distinctly(raw.decode())
 
 
 def _distinct(pairs: list[tuple[str, Any]]) -> None:
     if len({key for key, _ in pairs}) != len(pairs):
         raise Rejected("a field is given twice")
+
+
+# json.loads would make a decoder for each row.
+_distinctly = json.JSONDecoder(object_pairs_hook=_distinct).decode
 
 
 def _why(error: Exception) -> str:
