@@ -4,16 +4,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
+from importlib.metadata import version
 from typing import Any
 
 from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
+from models.base import forget_plans
 from models.verdicts import history_of, judge_app
 from uptake.policy import KIND_OF, AlertKind, Policy, Severity, settles_at, severity
 
 # So many polls in a row must fail before a human hears of it: portals hiccup.
 FAILING_AFTER = 3
+
+_RELEASE = version("uptake")  # another one may judge the same facts differently
 
 _RUNGS = """
 rung AS (
@@ -22,11 +26,17 @@ rung AS (
 )
 """
 _WANTED = """
+-- Built once for all who have the same.
+lacking AS MATERIALIZED (
+    SELECT v.version, v.scope_set_id,
+        jsonb_build_object('version', nullif(v.version, 0), 'latest', v.latest, 'versions_behind', v.versions_behind,
+                           'missing', v.missing, 'superfluous', v.superfluous) AS data
+    FROM verdict v WHERE v.app_id = :app
+),
 wanted AS MATERIALIZED (
-    SELECT s.connection_id, s.app_id, s.tenant_id, s.environment, k.kind, s.since, top.severity,
-        jsonb_build_object('version', s.version, 'latest', s.latest, 'versions_behind', s.versions_behind,
-                           'missing', s.missing, 'superfluous', s.superfluous) AS data
+    SELECT s.connection_id, s.app_id, s.tenant_id, s.environment, k.kind, s.since, top.severity, l.data
     FROM standing s
+    JOIN lacking l ON l.version = coalesce(s.version, 0) AND l.scope_set_id = s.scope_set_id
     JOIN app ON app.id = s.app_id AND app.deleted_at IS NULL AND app.approval <> 'pending'
     JOIN (SELECT DISTINCT lag, kind FROM rung) k ON k.lag = s.lag
     LEFT JOIN LATERAL (
@@ -153,6 +163,7 @@ class Evaluated:
     escalated: int
     resolved: int
     next_at: datetime | None
+    is_same: bool = False  # all that it rests on is as it was the last time, so nobody was judged anew
 
 
 def evaluate(session: Session, app_id: int, policy: Policy, *, now: datetime) -> Evaluated | None:
@@ -164,7 +175,6 @@ def evaluate(session: Session, app_id: int, policy: Policy, *, now: datetime) ->
     if app is None:
         return None
     history = history_of(session, app_id)
-    is_judged_anew = judge_app(session, app_id, history)
     settles = settles_at(history, policy)
     bound = _rungs(policy) | {
         "app": app_id,
@@ -174,12 +184,14 @@ def evaluate(session: Session, app_id: int, policy: Policy, *, now: datetime) ->
         "settled": settles is None or settles <= now,
         "environments": list(policy.environments),
     }
-    rests_on = _rests_on(app, bound)
+    rests_on = _rests_on(app, len(history), policy, bound)
     steps: dict[str, int] = {}
     next_at: datetime | None = app.steps_at
     # Judging 10,000 tenants anew takes tens of milliseconds; most evaluations have nothing new to judge them by.
-    if is_judged_anew or app.evaluated_as != rests_on or (next_at is not None and next_at <= now):
-        steps = {row.step: row.alerts for row in session.execute(_STEP, bound)}
+    is_same = app.evaluated_as == rests_on and (next_at is None or next_at > now)
+    if not is_same:
+        judge_app(session, app_id, history)
+        steps = _stepped(session, bound)
         times = [session.scalar(_NEXT, bound), settles] if not app.deleted_at else []
         next_at = min((at for at in times if at is not None and at > now), default=None)
     _failing(session, app.source_id, app_id, failing=app.failures >= FAILING_AFTER and not app.deleted_at, now=now)
@@ -190,13 +202,24 @@ def evaluate(session: Session, app_id: int, policy: Policy, *, now: datetime) ->
         escalated=steps.get("escalated", 0),
         resolved=steps.get("resolved", 0),
         next_at=next_at,
+        is_same=is_same,
     )
 
 
-def _rests_on(app: Row[Any], bound: Mapping[str, object]) -> str:
-    """What the alerts of the app follow from, besides the time and the verdicts: equal to the last, nothing is new."""
-    policy = [bound[name] for name in ("lags", "kinds", "severities", "thresholds", "ranks", "environments")]
-    facts = (app.changes, app.deleted_at is None, app.approval, bound["settled"], *policy)
+def _stepped(session: Session, bound: Mapping[str, object]) -> dict[str, int]:
+    """Open, move and close the app's alerts; how many took each step."""
+    forget_plans(session)
+    # An app's tenants, alerts and verdicts are sets to be joined as such, whatever the planner believes of their
+    # number: what it takes for one row is looked up in all others, ten thousand times.
+    session.execute(text("SET LOCAL enable_nestloop = off"))
+    return {row.step: row.alerts for row in session.execute(_STEP, bound)}
+
+
+def _rests_on(app: Row[Any], versions: int, policy: Policy, bound: Mapping[str, object]) -> str:
+    """What verdicts, alerts and threads of the app follow from, besides the time: equal to the last, nothing is new."""
+    rules = [bound[name] for name in ("lags", "kinds", "severities", "thresholds", "ranks", "environments")]
+    asks = (policy.reminders, policy.remind_cap > 0)
+    facts = (_RELEASE, app.changes, versions, app.deleted_at is None, app.approval, bound["settled"], *asks, *rules)
     return sha256(repr(facts).encode()).hexdigest()
 
 

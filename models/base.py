@@ -17,6 +17,7 @@ from sqlalchemy import (
     create_engine,
     func,
     select,
+    text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import DeclarativeBase, mapped_column, sessionmaker
@@ -69,11 +70,16 @@ short = String(40)
 def engine_for(dsn: str) -> Engine:
     """The engine for *dsn*: connections checked before use, UTC, and no parameter ever in an error text.
 
-    Statements are planned for the rows they meet: a plan kept from a small poll is a hundred times too slow for a
-    first one.
+    Statements are never prepared, but planned for the rows they meet: a plan kept from a small poll is a hundred times
+    too slow for a first one. (`plan_cache_mode` would do that too, and plan each check of a foreign key anew.)
     """
-    options = "-c timezone=UTC -c plan_cache_mode=force_custom_plan"
-    return create_engine(dsn, pool_pre_ping=True, hide_parameters=True, pool_size=5, connect_args={"options": options})
+    arguments = {"options": "-c timezone=UTC", "prepare_threshold": None}
+    return create_engine(dsn, pool_pre_ping=True, hide_parameters=True, pool_size=5, connect_args=arguments)
+
+
+def forget_plans(session: OrmSession) -> None:
+    """Let checks of foreign keys be planned anew: those kept from when a table was small look through all of it."""
+    session.execute(text("DISCARD PLANS"))
 
 
 def db_now(session: OrmSession) -> datetime:

@@ -17,8 +17,9 @@ FROM (SELECT DISTINCT unnest(cast(:receivers AS text[])) AS receiver) r
 CROSS JOIN LATERAL (
     SELECT DISTINCT a.source_id, a.app_id, a.kind FROM alert a
     LEFT JOIN told t ON t.alert_id = a.id AND t.receiver = r.receiver
-    WHERE (a.state = 'firing' AND (t.state IS DISTINCT FROM 'firing' OR t.severity IS DISTINCT FROM a.severity))
-       OR (a.state <> 'firing' AND t.state = 'firing')
+    WHERE (cast(:app AS int8) IS NULL OR a.app_id = :app)
+      AND ((a.state = 'firing' AND (t.state IS DISTINCT FROM 'firing' OR t.severity IS DISTINCT FROM a.severity))
+       OR (a.state <> 'firing' AND t.state = 'firing'))
 ) a
 WHERE NOT EXISTS (
     SELECT FROM notice_group g WHERE g.flush_at IS NOT NULL AND g.receiver = r.receiver AND g.source_id = a.source_id
@@ -120,9 +121,12 @@ class Member:
     is_new: bool
 
 
-def arouse(session: Session, policy: Policy, receivers: Sequence[str], *, now: datetime) -> None:
-    """Give every group with news a time to flush: `group_wait` from now, unless it has one."""
-    session.execute(_AROUSE, {"receivers": list(receivers), "now": now, "wait": policy.group_wait})
+def arouse(
+    session: Session, policy: Policy, receivers: Sequence[str], *, now: datetime, app_id: int | None = None
+) -> None:
+    """Give every group with news, or those of one app, a time to flush: `group_wait` from now, unless it has one."""
+    bound = {"receivers": list(receivers), "now": now, "wait": policy.group_wait, "app": app_id}
+    session.execute(_AROUSE, bound)
 
 
 def due_groups(session: Session, receivers: Sequence[str], *, now: datetime, most: int) -> list[DueGroup]:

@@ -10,6 +10,7 @@ from psycopg import Connection as Driver
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from models.base import forget_plans
 from models.leases import AppLease
 from uptake.facts import SeenConnection, Status
 from uptake.pages import Mark
@@ -17,6 +18,7 @@ from uptake.scopes import canonical, fingerprint
 
 # A portal's clock may be ahead of ours by so much; what it tells of times beyond that is no time.
 _AHEAD = timedelta(days=1)
+_MANY = 500  # rows, for which planning anew costs nothing
 CONNECTED = (Status.CONNECTED, Status.DISABLED)
 
 
@@ -150,6 +152,8 @@ def fill(session: Session, rows: Sequence[Fresh], *, now: datetime) -> None:
     for statement in (_EMPTY,) if session.scalar(_MADE) else _TABLES:
         session.execute(statement)
     intern(session, {seen.grants for _, seen in rows if seen.grants is not None})
+    if len(rows) >= _MANY:
+        forget_plans(session)
     _copy(session, _rows(rows, latest=now + _AHEAD))
 
 

@@ -41,15 +41,17 @@ def evaluate_now(app_id: int, *, now: datetime | None = None) -> Evaluated | Non
         evaluated = evaluate(session, app_id, policy, now=at)
         if evaluated is None:
             return None
-        opened, stopped = thread(
-            session,
-            app_id,
-            policy,
-            now=at,
-            settles_at=settles_at(history_of(session, app_id), policy),
-            first_due_at=reminder_due(policy, at, 0, None),
-        )
-        arouse(session, policy, policy.receivers, now=at)
+        opened = stopped = 0
+        if not evaluated.is_same:
+            opened, stopped = thread(
+                session,
+                app_id,
+                policy,
+                now=at,
+                settles_at=settles_at(history_of(session, app_id), policy),
+                first_due_at=reminder_due(policy, at, 0, None),
+            )
+            arouse(session, policy, policy.receivers, now=at, app_id=app_id)
     notable = evaluated.raised or evaluated.escalated or evaluated.resolved or opened or stopped
     log.log(
         logging.INFO if notable else logging.DEBUG,

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from models.failures import app_poll_failed
+from models.groups import arouse
 from models.leases import claim_app
 from tests.integration.models.world import A, B, C, World
 from uptake.errors import Fault, TransientError
@@ -226,6 +227,7 @@ def test_nothing_new_is_not_judged_again(world: World) -> None:
 
     everything_new: tuple[Callable[[], object], ...] = (
         lambda: world.evaluate(replace(DEFAULT, environments=("production", "integration"))),
+        lambda: world.evaluate(replace(DEFAULT, reminders="tenants")),
         upgraded,
         lambda: world.evaluate(after=timedelta(hours=23)),
     )
@@ -233,3 +235,12 @@ def test_nothing_new_is_not_judged_again(world: World) -> None:
         world.session.execute(text("UPDATE alert SET severity = 'critical'"))
         news()
         assert ("critical",) not in world.rows(severities)
+
+
+def test_only_the_groups_of_one_app_are_woken(world: World) -> None:
+    """An evaluation gives its own app's groups a time to flush, and looks at no other alert."""
+    lagging(world)
+    world.evaluate(after=20 * DAY)
+    for app_id, groups in ((world.app_id + 1, 0), (world.app_id, 1)):
+        arouse(world.session, DEFAULT, ["log"], now=world.now, app_id=app_id)
+        assert world.rows("SELECT count(*) FROM notice_group") == [(groups,)]
