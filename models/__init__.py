@@ -6,6 +6,7 @@ from models.base import Base, Session, db_now
 from models.connection import Adoption, Connection, Tenure
 from models.event import Event, Fire, Heartbeat, Poll
 from models.notice import Attempt, Notice, Reminder
+from models.parts import WalkPart, WalkRow
 from models.tenant import Contact, Tenant
 from models.walked import WalkedPage
 
@@ -33,6 +34,8 @@ __all__ = [
     "Tenure",
     "Told",
     "Verdict",
+    "WalkPart",
+    "WalkRow",
     "WalkedPage",
     "db_now",
 ]

@@ -101,7 +101,7 @@ def record(  # noqa: PLR0913 - what was read, and how far it is believed
         released = record_versions(session, lease, versions, now=now)
         applied = _applied(session, lease, walk, now=now, believe=believe_absence, share=implausible_share)
     outcome = "held" if applied.held else ("partial" if walk.is_partial else "complete")
-    rejected = walk.rejected + len(applied.unclear)
+    rejected = len(walk.refused) + len(applied.unclear)
     recorded = Recorded(outcome, applied.changed, applied.vanished, tuple(released), rejected)
     moved_at = now if applied.changed or applied.vanished or released else lease.changed_at
     newest = max((version.released_at for version in versions), default=None)
@@ -178,23 +178,23 @@ def _applied(session: Session, lease: AppLease, walk: Walk, *, now: datetime, be
     }
     if not lease.settled:
         back(session, bound)
-    if not walk.fresh and not walk.stale:
+    if not walk.fresh and not walk.is_apart and not walk.stale:
         if walk.exempt or not lease.settled:
             away(session, bound, is_whole=not walk.is_partial)
         return _Applied(is_settled=_kept(session, lease, walk, frozenset()))
-    kept, unclear = stage(session, lease, walk, now=now)
+    dropped, unclear = stage(session, lease, walk, now=now)
     bound["exempt"] = sorted(walk.exempt | unclear)
     absent, vanished, held = absences(session, bound, is_partial=walk.is_partial)
     changed = moves(session, bound)
     if bound["exempt"] or not lease.settled:
         away(session, bound, is_whole=held is None and not walk.is_partial)
-    is_settled = _kept(session, lease, walk, kept) and absent == vanished
+    is_settled = _kept(session, lease, walk, dropped) and absent == vanished
     return _Applied(changed, vanished, held, unclear, is_settled)
 
 
-def _kept(session: Session, lease: AppLease, walk: Walk, stored: frozenset[int]) -> bool:
-    """Remember the pages of which each row was known or is *stored* now; whether that is all of them."""
-    doubtful = walk.unknown - stored
+def _kept(session: Session, lease: AppLease, walk: Walk, dropped: frozenset[int]) -> bool:
+    """Remember the pages of which each row is stored, none *dropped* or refused; whether that is all of them."""
+    doubtful = walk.refused | dropped
     clear = {number: mark for number, mark in walk.read.items() if doubtful.isdisjoint(mark.hashes)}
     known_again = {**_known_again(lease, walk), **clear}
     if known_again or not walk.is_same:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from psycopg import Connection as Driver
+from psycopg.sql import SQL, Identifier
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
@@ -34,10 +35,12 @@ class Walk:
     """What one complete walk of an app's connections found, against what was stored before it."""
 
     fresh: Sequence[Fresh] = ()
+    is_together: bool = False  # several workers read it
+    is_apart: bool = False  # its fresh rows stand in walk_row, as they left them there
     stale: Sequence[int] = ()  # stored hashes that were not seen again
     exempt: frozenset[str] = frozenset()  # tenants named in rows that could not be trusted
     remarks: Sequence[str] = ()  # the first few things that were odd, and of whom
-    rejected: int = 0
+    refused: frozenset[int] = frozenset()  # hashes of rows that could not be trusted
     is_partial: bool = False  # nobody can be missing: somebody may have been overlooked
     doubts: Sequence[str] = ()  # why it is partial, where no remark says so
     is_same: bool = False  # every page holds the rows remembered, and nothing else is stored
@@ -45,7 +48,6 @@ class Walk:
     read: Mapping[int, Mark] = field(default_factory=dict)  # pages that hold other rows than remembered
     rewritten: Mapping[int, Mark] = field(default_factory=dict)  # pages that hold the same rows in other bytes
     retagged: Mapping[int, Mark] = field(default_factory=dict)  # pages that only have another entity tag
-    unknown: frozenset[int] = frozenset()  # hashes on them that were not stored
     portal_time: datetime | None = None  # when the first page left the source, by the source's clock
     pages: int = 0
     rows: int = 0
@@ -53,12 +55,12 @@ class Walk:
 
 
 class Staged(NamedTuple):
-    """What came of the fresh rows: the hashes that will be stored, and tenants of which nothing is known.
+    """What came of the fresh rows: the hashes that will not be stored, and tenants of which nothing is known.
 
     A tenant is unclear when it is listed twice with different facts.
     """
 
-    kept: frozenset[int]
+    dropped: frozenset[int]
     unclear: frozenset[str]
 
 
@@ -85,8 +87,43 @@ CREATE TEMP TABLE moved (
 )
 # For a second poll in the same transaction.
 _EMPTY = text("WITH emptied AS (DELETE FROM staged) DELETE FROM moved")
-_TYPES = (*["text"] * 5, "int4", "text", "text", "timestamptz", "timestamptz", "text", "int8")
+COLUMNS = (
+    "tenant",
+    "tenant_name",
+    "environment",
+    "external_id",
+    "status",
+    "version",
+    "fingerprint",
+    "client_id",
+    "allowed_at",
+    "accepted_at",
+    "accepted_by",
+    "hash",
+)
+TYPES = (*["text"] * 5, "int4", "text", "text", "timestamptz", "timestamptz", "text", "int8")
 
+# Rows that only moved from one worker's pages to another's are stored as they are.
+_GATHER = text(f"""
+INSERT INTO staged ({", ".join(COLUMNS)})
+SELECT {", ".join(f"r.{column}" for column in COLUMNS)} FROM walk_row r
+WHERE r.app_id = :app AND NOT EXISTS (SELECT FROM connection c WHERE c.app_id = :app AND c.hash = r.hash)
+""")  # noqa: S608 - names of ours
+# Of a connection listed twice the second row goes, and both where their facts differ.
+_IS_DOUBLED = text("SELECT count(*) > count(DISTINCT (tenant, environment)) FROM staged")
+_DOUBLED = text("""
+WITH told AS (
+    SELECT ctid AS place, tenant, environment, hash,
+        row_number() OVER (PARTITION BY tenant, environment ORDER BY hash) AS nth,
+        dense_rank() OVER (PARTITION BY tenant, environment ORDER BY (tenant_name, external_id, status, version,
+            fingerprint, client_id, allowed_at, accepted_at, accepted_by)) AS kind
+    FROM staged
+), compared AS (
+    SELECT place, tenant, hash, nth, max(kind) OVER (PARTITION BY tenant, environment) AS kinds FROM told
+)
+DELETE FROM staged s USING compared c WHERE s.ctid = c.place AND (c.kinds > 1 OR c.nth > 1)
+RETURNING c.hash, c.tenant, c.kinds > 1 AS is_unclear
+""")
 # A row that was seen as stored and also differently in the same walk (a page shifted) proves nothing.
 _CONFLICTS = text("""
 DELETE FROM staged s USING tenant t, connection c
@@ -135,26 +172,35 @@ def stage(session: Session, lease: AppLease, walk: Walk, *, now: datetime) -> St
 
     Of a tenant listed twice with different facts nothing is known, and it is not missing either.
     """
-    once = _once(walk.fresh)
-    rows = [row for row in once.values() if row is not None]
-    fill(session, rows, now=now)
+    if walk.is_apart:
+        make_tables(session)
+        forget_plans(session)
+        session.execute(_GATHER, {"app": lease.app_id})
+    else:
+        fill(session, walk.fresh, now=now)
+    doubled = session.execute(_DOUBLED).all() if session.scalar(_IS_DOUBLED) else []
     bound = {"source": lease.source_id, "app": lease.app_id, "now": now, "stale": list(walk.stale)}
     conflicts = session.execute(_CONFLICTS, bound).all()
     compare(session, bound | {"before": lease.exact_at})
     return Staged(
-        frozenset(row.hash for row in rows) - {number for number, _ in conflicts},
-        frozenset(tenant for (tenant, _), row in once.items() if row is None) | {tenant for _, tenant in conflicts},
+        frozenset(row.hash for row in [*doubled, *conflicts]),
+        frozenset(row.tenant for row in doubled if row.is_unclear) | {row.tenant for row in conflicts},
     )
 
 
 def fill(session: Session, rows: Sequence[Fresh], *, now: datetime) -> None:
-    """Empty the temporary tables, and put *rows*, each of another connection, into `staged`."""
-    for statement in (_EMPTY,) if session.scalar(_MADE) else _TABLES:
-        session.execute(statement)
+    """Empty the temporary tables, and put *rows* into `staged`."""
+    make_tables(session)
     intern(session, {seen.grants for _, seen in rows if seen.grants is not None})
     if len(rows) >= _MANY:
         forget_plans(session)
-    _copy(session, _rows(rows, latest=now + _AHEAD))
+    copy(session, "staged", COLUMNS, TYPES, staged_rows(rows, now=now))
+
+
+def make_tables(session: Session) -> None:
+    """Have the temporary tables, empty."""
+    for statement in (_EMPTY,) if session.scalar(_MADE) else _TABLES:
+        session.execute(statement)
 
 
 def compare(session: Session, bound: dict[str, object]) -> None:
@@ -181,20 +227,9 @@ def intern(session: Session, sets: Iterable[frozenset[str]]) -> dict[str, int]:
     return known
 
 
-def _once(fresh: Iterable[Fresh]) -> dict[tuple[str, str], Fresh | None]:
-    """Each connection's row; None for one that is listed twice with different facts."""
-    once: dict[tuple[str, str], Fresh | None] = {}
-    for row in fresh:
-        key = (row.seen.tenant, row.seen.environment)
-        if key not in once:
-            once[key] = row
-        elif (before := once[key]) is not None and before.seen != row.seen:
-            once[key] = None
-    return once
-
-
-def _rows(fresh: Iterable[Fresh], *, latest: datetime) -> Iterable[tuple[object, ...]]:
-    """The rows as they are staged; times after the *latest* that can be are none."""
+def staged_rows(fresh: Iterable[Fresh], *, now: datetime) -> Iterable[tuple[object, ...]]:
+    """The rows as they are staged, in the order of COLUMNS; times that are beyond belief at *now* are none."""
+    latest = now + _AHEAD
     # Few sets are held by many.
     printed = functools.cache(fingerprint)
     for row in fresh:
@@ -216,10 +251,15 @@ def _rows(fresh: Iterable[Fresh], *, latest: datetime) -> Iterable[tuple[object,
         )
 
 
-def _copy(session: Session, rows: Iterable[tuple[object, ...]]) -> None:
+def copy(
+    session: Session, table: str, columns: Sequence[str], types: Sequence[str], rows: Iterable[tuple[object, ...]]
+) -> None:
+    """COPY *rows*, with *columns* of these *types*, into *table*."""
     driver = session.connection().connection.driver_connection
     assert isinstance(driver, Driver)  # noqa: S101 - tells the type; models.base binds psycopg only
-    with driver.cursor() as cursor, cursor.copy("COPY staged FROM STDIN (FORMAT BINARY)") as copy:
-        copy.set_types(_TYPES)
+    names = SQL(", ").join(map(Identifier, columns))
+    statement = SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(Identifier(table), names)
+    with driver.cursor() as cursor, cursor.copy(statement) as out:
+        out.set_types(types)
         for row in rows:
-            copy.write_row(row)
+            out.write_row(row)

@@ -1,14 +1,15 @@
 """What the last walks of an app read, page by page: so that a page is known again, and what has gone from it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from typing import Any
 
-from sqlalchemy import ForeignKey, LargeBinary, text
+from sqlalchemy import ForeignKey, LargeBinary, Row, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from models.base import Base, big
-from uptake.pages import Mark, packed, unpacked
+from uptake.pages import Mark, Span, packed, unpacked
 
 
 class WalkedPage(Base):
@@ -40,6 +41,10 @@ class Memory:
 
 
 _PAGES = text("SELECT number, digest, etag, more, total, hashes FROM walked_page WHERE app_id = :app ORDER BY number")
+_SPAN = text("""
+SELECT number, digest, etag, more, total, hashes FROM walked_page
+WHERE app_id = :app AND number BETWEEN :first AND :last ORDER BY number
+""")
 _HASHES = text("SELECT string_agg(int8send(hash), '') FROM connection WHERE app_id = :app AND hash <> 0")
 _KEEP = text("""
 INSERT INTO walked_page AS p (app_id, number, digest, etag, more, total, hashes)
@@ -60,13 +65,20 @@ def remembered(session: Session, app_id: int, *, settled: bool) -> Memory:
 
     Unless the pages were forgotten since: even an empty listing has one.
     """
-    marks = {
-        row.number: Mark(row.digest, row.etag, row.more, row.total, unpacked(row.hashes))
-        for row in session.execute(_PAGES, {"app": app_id})
-    }
+    marks = _marks(session.execute(_PAGES, {"app": app_id}))
     if settled and marks:
         return Memory(marks)
     return Memory(marks, frozenset(stored_hashes(session, app_id).difference(*(m.hashes for m in marks.values()))))
+
+
+def remembered_pages(session: Session, app_id: int, span: Span) -> dict[int, Mark]:
+    """The pages of the *span* as they were read last."""
+    bound = {"app": app_id, "first": span.first, "last": span.last or _NO_LAST}
+    return _marks(session.execute(_SPAN, bound))
+
+
+def _marks(rows: Iterable[Row[Any]]) -> dict[int, Mark]:
+    return {row.number: Mark(row.digest, row.etag, row.more, row.total, unpacked(row.hashes)) for row in rows}
 
 
 def stored_hashes(session: Session, app_id: int) -> set[int]:

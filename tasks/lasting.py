@@ -40,3 +40,16 @@ def lasting(write: Callable[[OrmSession], T]) -> T:
                 raise
             log.warning("write.delayed", error=str(error.orig).strip().partition("\n")[0])
             time.sleep(_PAUSE_SECONDS)
+
+
+def now_and_then(write: Callable[[OrmSession], object], *, every: float) -> Callable[[], None]:
+    """What to call often, for *write* to be committed every so many seconds, as a lease has to be extended."""
+    done_at = time.monotonic()
+
+    def call() -> None:
+        nonlocal done_at
+        if time.monotonic() - done_at > every:
+            lasting(write)
+            done_at = time.monotonic()
+
+    return call

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -26,6 +26,7 @@ from models.leases import (
     ring_apps,
 )
 from models.listing import record_listing
+from models.parts import forget_parts
 from models.record import Recorded, is_news, record, renew_statistics
 from models.stage import Walk
 from models.walked import Memory, remembered
@@ -33,10 +34,11 @@ from tasks.doorbell import ring
 from tasks.edges import source_named
 from tasks.evaluate import due_apps, evaluate_app
 from tasks.feed import Fed, conclude, heard_of, read_feed
-from tasks.lasting import lasting
+from tasks.lasting import lasting, now_and_then
+from tasks.parts import LIMIT, SOFT_LIMIT, read_together
 from tasks.rules import rules
 from tasks.stopping import is_stopping
-from tasks.walk import read
+from tasks.walk import TooLargeError, read
 from uptake.cadence import next_poll
 from uptake.errors import EdgeError, Fault, TransientError
 from uptake.facts import SeenApp, SeenVersion
@@ -50,7 +52,7 @@ CLOCKS_APART = timedelta(days=1)
 MANY = 500  # changes in one poll, after which plans made before it are bad ones
 
 
-@shared_task(name="uptake.poll_app")
+@shared_task(name="uptake.poll_app", soft_time_limit=SOFT_LIMIT, time_limit=LIMIT)
 def poll_app(app_id: int) -> None:
     """Poll one app if it is due, and ring for its evaluation."""
     if poll(app_id) is not None:
@@ -83,14 +85,7 @@ def poll(
         return None
     started = time.monotonic()
     try:
-        walk, versions = read(
-            source_named(lease.source),
-            lease.external_id,
-            memory,
-            conditional=_may_ask_whether(lease),
-            walked=lease.started_at - lease.exact_at if lease.exact_at else None,
-            between=_kept(lease),
-        )
+        walk, versions = _read(lease, memory)
         recorded = lasting(partial(_recorded, lease, walk, versions, now=now, believe_absence=believe_absence))
     except EdgeError as error:
         _failed(lease, error, now=now, seconds=time.monotonic() - started)
@@ -179,7 +174,7 @@ def _recorded(
     if lease.is_troubled:
         # The source's row before the app's, as everywhere.
         portal_answered(session, lease.source_id, since=lease.started_at, now=at)
-    return record(
+    recorded = record(
         session,
         lease,
         walk,
@@ -189,6 +184,9 @@ def _recorded(
         believe_absence=believe_absence,
         implausible_share=rules().file.polling.implausible_share,
     )
+    if walk.is_together:
+        forget_parts(session, lease.app_id)
+    return recorded
 
 
 def _listed(
@@ -209,17 +207,17 @@ def _listed(
     return changed + heard.changed
 
 
-def _kept(lease: AppLease) -> Callable[[], None]:
-    """What a long walk calls between pages: it extends the lease now and then."""
-    extended_at = time.monotonic()
-
-    def extend() -> None:
-        nonlocal extended_at
-        if time.monotonic() - extended_at > LEASE.total_seconds() / 4:
-            lasting(lambda session: extend_app(session, lease))
-            extended_at = time.monotonic()
-
-    return extend
+def _read(lease: AppLease, memory: Memory) -> tuple[Walk, list[SeenVersion]]:
+    """Read the app, by this worker alone or, if it is a large one, by all that are free."""
+    source = source_named(lease.source)
+    conditional = _may_ask_whether(lease)
+    walked = lease.started_at - lease.exact_at if lease.exact_at else None
+    # A long walk extends its lease now and then.
+    between = now_and_then(partial(extend_app, lease=lease), every=LEASE.total_seconds() / 4)
+    try:
+        return read(source, lease.external_id, memory, conditional=conditional, walked=walked, between=between)
+    except TooLargeError as size:
+        return read_together(source, lease, memory, size, conditional=conditional, walked=walked, between=between)
 
 
 def _interrupted(lease: AppLease | SourceLease, *, now: datetime | None, seconds: float) -> None:

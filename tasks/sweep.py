@@ -1,4 +1,7 @@
-"""Keeping house: months of events and polls are made ahead, and dropped when nobody has to keep them."""
+"""Keeping house: months of events and polls are made ahead, and dropped when nobody has to keep them.
+
+What walks left that nobody ended is thrown away, too.
+"""
 
 from datetime import datetime
 
@@ -8,6 +11,7 @@ from sqlalchemy import text
 
 from models import Session, db_now
 from models.partitions import drop_partitions, make_partitions
+from models.parts import forget_parts_left_behind
 from tasks.rules import rules
 
 log = structlog.get_logger()
@@ -29,6 +33,7 @@ def sweep_now(*, now: datetime | None = None) -> tuple[list[str], list[str]]:
     with Session.begin() as session:
         at = now or db_now(session)
         session.execute(text("SET LOCAL lock_timeout = '2s'"))
+        forget_parts_left_behind(session)
         made = make_partitions(session, now=at)
         dropped = drop_partitions(session, {"event": retention.events, "poll": retention.polls}, now=at)
     if made or dropped:

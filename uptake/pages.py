@@ -38,6 +38,17 @@ class Page:
     is_recounted: bool = False  # the listing has not as many rows any more as it had on an earlier page
 
 
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Pages from the *first* to the *last* one; None: to the end of the listing."""
+
+    first: int = 1
+    last: int | None = None
+
+
+ALL = Span()
+
+
 def fingerprint(raw: bytes) -> int:
     """The hash of some bytes, as it is stored."""
     (number,) = fingerprints((raw,))

@@ -23,6 +23,7 @@ app = Celery(
     include=[
         "tasks.tick",
         "tasks.poll",
+        "tasks.parts",
         "tasks.evaluate",
         "tasks.flush",
         "tasks.remind",

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from bench.report import Section
 from bench.scale import Scale
-from bench.sections import bloat, churn, claim, cron, dlt, evaluation, load, reading, scaling, small, workers
+from bench.sections import bloat, churn, claim, cron, dlt, evaluation, large, load, reading, scaling, small, workers
 
 SECTIONS: dict[str, Callable[[Scale], Section]] = {
     "reading": reading.run,
@@ -16,6 +16,7 @@ SECTIONS: dict[str, Callable[[Scale], Section]] = {
     "small": small.run,
     "scaling": scaling.run,
     "bloat": bloat.run,
+    "large": large.run,
     "claim": claim.run,
     "evaluation": evaluation.run,
 }

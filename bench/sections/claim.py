@@ -13,7 +13,9 @@ from bench.world import World, require_once, world
 _CLAIMERS = 4
 _MOST = 500  # as many as a tick rings for at once
 _DATABASE = "due"
-_SOURCE = "INSERT INTO source (name, kind, next_poll_at) VALUES ('acme', 'portal', now() + interval '1 day')"
+_SOURCE = (
+    "INSERT INTO source (name, kind, at_once, next_poll_at) VALUES ('acme', 'portal', 100000, now() + interval '1 day')"
+)
 _APPS = """
 INSERT INTO app (source_id, external_id, name, first_seen_at, next_poll_at)
 SELECT 1, n::text, 'App ' || n, now(), now() - n * interval '1 millisecond' FROM generate_series(1, %s) n

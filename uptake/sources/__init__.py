@@ -1,14 +1,14 @@
 """Where connections are listed: one file per kind of portal, all answering in `uptake.facts`."""
 
 import enum
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Protocol
 
 import msgspec
 
 from uptake.facts import FedPage, SeenApp, SeenConnection, SeenVersion
-from uptake.pages import Mark, Page
+from uptake.pages import ALL, Mark, Page, Span
 
 
 class Capability(enum.StrEnum):
@@ -44,12 +44,18 @@ class Source(Protocol):
     def versions(self, app: str) -> list[SeenVersion]:
         """The whole version history of *app*, oldest first, numbers without gaps."""
 
-    def pages(self, app: str, marks: Mapping[int, Mark], *, conditional: bool) -> Iterator[Page]:
-        """The connections of *app*, page by page; it ends without an error only after a complete walk.
+    def pages(self, app: str, marks: Mapping[int, Mark], *, conditional: bool, span: Span = ALL) -> Iterator[Page]:
+        """The connections of *app*, page by page; it ends without an error only after a complete walk of the *span*.
 
         A walk is complete too if the listing grew or shrank meanwhile, which its pages tell: then it proves no absence.
         A page that is still as its mark tells comes without items. Only a *conditional* walk takes the source's
         word for it; any other looks at the bytes.
+        """
+
+    def check_whole(self, app: str, pages: Iterable[tuple[int, Mark, bool]]) -> bool:
+        """Whether the listing of *app* grew or shrank while its pages were read in parts; raises unless it is whole.
+
+        Each page comes with its number, in order, and whether the source only said that it is unchanged.
         """
 
     def decode(self, app: str, item: msgspec.Raw) -> SeenConnection:

@@ -2,7 +2,7 @@
 
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
 from types import MappingProxyType
@@ -14,11 +14,11 @@ import msgspec
 from uptake.errors import Fault, PermanentError, TransientError
 from uptake.facts import FedPage, Rejected, SeenApp, SeenConnection, SeenVersion
 from uptake.http import Answer, Client
-from uptake.pages import Mark, Page
+from uptake.pages import ALL, Mark, Page, Span
 from uptake.sources import Capability, Kind
 from uptake.sources import portal_rows as rows
 from uptake.sources.portal_feed import follow
-from uptake.sources.portal_pages import Body, walk
+from uptake.sources.portal_pages import Body, check_whole, walk
 from uptake.sources.portal_token import Token
 
 # Conflicts and locks pass; the portal's own words for "later".
@@ -102,20 +102,29 @@ class PortalSource:
         return [known[number] for number in sorted(known)]
 
     def pages(
-        self, app: str, marks: Mapping[int, Mark] = MappingProxyType({}), *, conditional: bool = False
+        self,
+        app: str,
+        marks: Mapping[int, Mark] = MappingProxyType({}),
+        *,
+        conditional: bool = False,
+        span: Span = ALL,
     ) -> Iterator[Page]:
-        """The connections of *app*, page by page; it ends without an error only after a complete walk."""
-        path, what = f"/apps/{quote(app, safe='')}/connections", f"the list of connections of app {app}"
+        """The connections of *app*, page by page; it ends without an error only after a complete walk of the *span*."""
+        path = f"/apps/{quote(app, safe='')}/connections"
         query = self._query({"sort": "Id"})
 
         def fetch(number: int, mark: Mark | None) -> Body:
             return self._read(path, query | {"page": str(number)}, mark.etag if mark and conditional else None)
 
-        return walk(fetch, marks, what=what, clock=self._clock)
+        return walk(fetch, marks, what=_connections_of(app), clock=self._clock, span=span)
+
+    def check_whole(self, app: str, pages: Iterable[tuple[int, Mark, bool]]) -> bool:
+        """Whether the listing of *app* grew or shrank while these pages were read; raises unless they are all of it."""
+        return check_whole(pages, what=_connections_of(app))
 
     def decode(self, app: str, item: msgspec.Raw) -> SeenConnection:
         """The facts of one raw item; raises Rejected when it cannot be trusted, PermanentError when of another app."""
-        self._of_app(app, item, f"the list of connections of app {app}")
+        self._of_app(app, item, _connections_of(app))
         return rows.connection(item)
 
     def feed(self, since: str | datetime) -> Iterator[FedPage]:
@@ -200,3 +209,7 @@ class PortalSource:
 
     def _broken(self, how: str) -> PermanentError:
         return PermanentError(f"source {self._name}: {how}", fault=Fault.SCHEMA)
+
+
+def _connections_of(app: str) -> str:
+    return f"the list of connections of app {app}"

@@ -1,19 +1,21 @@
 """Walking a paged listing: it is whole, or the walk ends in an error."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 import msgspec
+import xxhash
 
 from uptake.errors import Fault, PermanentError, TransientError
-from uptake.pages import Mark, Page, fingerprint, fingerprints
+from uptake.pages import ALL, Mark, Page, Span, fingerprint, fingerprints
 from uptake.sources.portal_rows import UNREADABLE, mended
 
 MOST_PAGES = 2_000
 MOST_ROWS = 200_000
+MOST_IN_PARTS = 5_000_000  # rows of a listing that several workers read
 LONGEST_WALK = 600.0  # seconds
 
 
@@ -37,34 +39,94 @@ _envelope = msgspec.json.Decoder(_Envelope).decode
 
 
 def walk(
-    fetch: Callable[[int, Mark | None], Body], marks: Mapping[int, Mark], *, what: str, clock: Callable[[], float]
+    fetch: Callable[[int, Mark | None], Body],
+    marks: Mapping[int, Mark],
+    *,
+    what: str,
+    clock: Callable[[], float],
+    span: Span = ALL,
 ) -> Iterator[Page]:
-    """Every page of *what*, as *fetch* answers for its number; it ends without an error only when it was whole.
+    """Every page of *what* in the *span*, as *fetch* answers for its number; without an error only when it was whole.
 
     Pages that are as their mark remembers come without items. Rows may still come twice, or be skipped, when the
-    listing changed under way; a page that counts the rows anew says so.
+    listing changed under way; a page that counts the rows anew says so. Of a part of the pages nobody knows whether
+    they are a whole: `check_whole` tells of all parts together.
     """
-    started, rows = clock(), 0
-    counts: set[int] = set()
-    seen: set[bytes] = set()
-    for number in range(1, MOST_PAGES + 1):
+    started = clock()
+    whole = _Whole(what, MOST_ROWS)
+    for number in range(span.first, min(span.last or MOST_PAGES, span.first + MOST_PAGES - 1) + 1):
         page = _page(fetch(number, marks.get(number)), marks.get(number), number, what)
-        mark = page.mark
-        rows += len(mark.hashes)
-        if mark.total is not None and not page.is_hearsay:
-            # The mark of a page that was not sent again tells how many there were when it was.
-            counts.add(mark.total)
-        _check(page, seen, what)
-        if rows > MOST_ROWS:
-            raise _odd(what, f"has more than {MOST_ROWS} rows")
-        if not mark.more:
-            _add_up(counts, rows, what)
-        yield replace(page, is_recounted=True) if len(counts) > 1 else page
-        if not mark.more:
+        whole.add(page.number, page.mark, is_hearsay=page.is_hearsay)
+        if not page.mark.more and span == ALL:
+            whole.end()
+        yield replace(page, is_recounted=True) if whole.is_recounted else page
+        if not page.mark.more or number == span.last:
             return
         if clock() - started > LONGEST_WALK:
             raise TransientError(f"{what} took longer than {LONGEST_WALK:.0f} s to read", fault=Fault.DEADLINE)
     raise _odd(what, f"has more than {MOST_PAGES} pages")
+
+
+def check_whole(pages: Iterable[tuple[int, Mark, bool]], *, what: str) -> bool:
+    """Whether these pages of *what*, read in parts, tell different counts; raises unless they are one whole listing.
+
+    Each comes with its number, and whether it was only said to be unchanged.
+    """
+    whole = _Whole(what, MOST_IN_PARTS)
+    more = True
+    for expected, (number, mark, is_hearsay) in enumerate(pages, 1):
+        if not more or number != expected:
+            raise _odd(what, f"ends before page {number}, which has rows")
+        whole.add(number, mark, is_hearsay=is_hearsay)
+        more = mark.more
+    if more:
+        raise _odd(what, "has no end")
+    whole.end()
+    return whole.is_recounted
+
+
+class _Whole:
+    """What tells whether pages are a whole listing."""
+
+    def __init__(self, what: str, most: int) -> None:
+        self._what = what
+        self._most = most
+        self._rows = 0
+        self._counts: set[int] = set()
+        self._seen: set[bytes] = set()
+
+    @property
+    def is_recounted(self) -> bool:
+        return len(self._counts) > 1
+
+    def add(self, number: int, mark: Mark, *, is_hearsay: bool) -> None:
+        """The next page; raises for one that came before, and for too many rows."""
+        self._rows += len(mark.hashes)
+        if mark.total is not None and not is_hearsay:
+            # The mark of a page that was not sent again tells how many there were when it was.
+            self._counts.add(mark.total)
+        self._check(number, mark)
+        if self._rows > self._most:
+            raise _odd(self._what, f"has more than {self._most} rows")
+
+    def _check(self, number: int, mark: Mark) -> None:
+        """Refuse what comes twice; of empty pages before the end, that is the second one."""
+        if not mark.hashes and not mark.more:
+            return
+        # Eight bytes a row would be as much again as the marks themselves.
+        rows = xxhash.xxh3_128_digest(mark.hashes)
+        if rows in self._seen:
+            if not mark.hashes:
+                raise _odd(self._what, f"has another empty page, {number}, and says there is more")
+            raise _odd(self._what, f"repeats itself on page {number}")
+        self._seen.add(rows)
+
+    def end(self) -> None:
+        """The last page was added: refuse fewer rows than were counted at any time, and more."""
+        counts, rows = self._counts, self._rows
+        if counts and not min(counts) <= rows <= max(counts):
+            counted = " or ".join(map(str, sorted({min(counts), max(counts)})))
+            raise _odd(self._what, f"counts {counted} rows and lists {rows}")
 
 
 def _page(body: Body, known: Mark | None, number: int, what: str) -> Page:
@@ -113,25 +175,6 @@ def _bare(body: bytes, rows: Sequence[msgspec.Raw]) -> bytes:
     gap = body[behind : body.find(bytes(rows[1]), behind)] if len(rows) > 1 else b","
     is_even = end - start == sum(map(len, rows)) + len(gap) * (len(rows) - 1)
     return body[:start] + body[end:] if is_even and gap.strip() == b"," else body
-
-
-def _check(page: Page, seen: set[bytes], what: str) -> None:
-    """Refuse what comes twice; of empty pages before the end, that is the second one."""
-    rows = page.mark.hashes.tobytes()
-    if not rows and not page.mark.more:
-        return
-    if rows in seen:
-        if not rows:
-            raise _odd(what, f"has another empty page, {page.number}, and says there is more")
-        raise _odd(what, f"repeats itself on page {page.number}")
-    seen.add(rows)
-
-
-def _add_up(counts: set[int], rows: int, what: str) -> None:
-    """Refuse fewer *rows* than were counted at any time, and more."""
-    if counts and not min(counts) <= rows <= max(counts):
-        counted = " or ".join(map(str, sorted({min(counts), max(counts)})))
-        raise _odd(what, f"counts {counted} rows and lists {rows}")
 
 
 def _odd(what: str, how: str) -> TransientError:

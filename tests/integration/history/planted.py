@@ -55,18 +55,13 @@ def _rejected_is_remembered(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(
         record,
         "_kept",
-        lambda session, lease, walk, stored: kept(session, lease, replace(walk, unknown=frozenset()), stored),
+        lambda session, lease, walk, stored: kept(session, lease, replace(walk, refused=frozenset()), stored),
     )
 
 
 def _first_row_wins(patch: pytest.MonkeyPatch) -> None:
-    def once(fresh: Any) -> Any:
-        found: dict[tuple[str, str], Any] = {}
-        for row in fresh:
-            found.setdefault((row.seen.tenant, row.seen.environment), row)
-        return found
-
-    patch.setattr(stage, "_once", once)
+    doubled = str(stage._DOUBLED).replace("max(kind) OVER (PARTITION BY tenant, environment)", "1")
+    patch.setattr(stage, "_DOUBLED", text(doubled))
 
 
 def _lost_pages(patch: pytest.MonkeyPatch) -> None:

@@ -131,7 +131,7 @@ def test_partial_walk_vouches_for_nothing(world: World) -> None:
     world.put("1", 1)
     world.poll()
     whole = world.now
-    world.poll(rejected=1, is_partial=True)
+    world.poll(refused=frozenset({7}), is_partial=True)
     world.release(A, B)
     world.put("1", 2)
     world.poll()
@@ -145,7 +145,7 @@ def test_absence_counts_anew_after_a_row_that_could_not_be_trusted(world: World)
     world.poll()
     world.drop("2")
     assert world.poll().vanished == 0
-    assert world.poll(rejected=1, exempt=frozenset({"2"})).vanished == 0
+    assert world.poll(refused=frozenset({7}), exempt=frozenset({"2"})).vanished == 0
     assert world.poll().vanished == 0
     assert world.poll().vanished == 1
 
@@ -160,7 +160,7 @@ def test_row_that_cannot_be_trusted_does_not_show_that_its_tenant_is_still_away(
     world.poll()
     world.poll()
     away = world.now
-    world.poll(rejected=1, exempt=frozenset({"2"}))
+    world.poll(refused=frozenset({7}), exempt=frozenset({"2"}))
     world.listed["2", "production"] = gone
     world.poll()
     assert world.rows("SELECT not_before FROM tenure WHERE valid_to IS NULL AND epoch = 2") == [(away,)]
@@ -170,7 +170,7 @@ def test_gone_since_a_partial_walk_that_was_the_first(world: World) -> None:
     """The first complete walk does not vouch for whom it did not see: only the partial one before it has."""
     world.put("1", 1)
     world.put("2", 1)
-    world.poll(rejected=1, is_partial=True)
+    world.poll(refused=frozenset({7}), is_partial=True)
     seen = world.now
     world.drop("2")
     world.poll()
@@ -197,7 +197,7 @@ def test_tenant_of_a_rejected_row_is_not_gone(world: World) -> None:
     world.poll()
     world.drop("2")
     for _ in range(3):
-        recorded = world.poll(exempt=frozenset({"2"}), rejected=1)
+        recorded = world.poll(exempt=frozenset({"2"}), refused=frozenset({7}))
         assert (recorded.outcome, recorded.vanished) == ("complete", 0)
 
 
@@ -208,7 +208,7 @@ def test_walk_with_a_nameless_row_proves_no_absence(world: World) -> None:
     world.poll()
     world.drop("2")
     for _ in range(3):
-        recorded = world.poll(rejected=1, is_partial=True)
+        recorded = world.poll(refused=frozenset({7}), is_partial=True)
         assert (recorded.outcome, recorded.vanished) == ("partial", 0)
 
 
@@ -257,7 +257,7 @@ def test_upgrade_behind_a_rejected_row_is_bounded_by_the_last_walk_that_read_it(
     world.poll()
     seen = world.now
     kept = world.listed.pop(("1", "production"))
-    world.poll(exempt=frozenset({"1"}), rejected=1)
+    world.poll(exempt=frozenset({"1"}), refused=frozenset({7}))
     world.listed["1", "production"] = kept
     world.put("1", 2)
     world.poll()

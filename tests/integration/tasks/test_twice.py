@@ -10,10 +10,13 @@ from sqlalchemy import select, text
 
 from config.settings import settings
 from models import Base
+from models.leases import claim_app
+from models.parts import plan_parts
 from tasks.deliver import deliver_now
 from tasks.edges import source_named
 from tasks.evaluate import evaluate_now
 from tasks.flush import flush_now
+from tasks.parts import read_parts
 from tasks.poll import list_apps, poll
 from tasks.remind import remind_now
 from tasks.rules import rules
@@ -21,6 +24,7 @@ from tasks.sweep import sweep_now
 from tasks.tick import due_work
 from tests.integration.models.world import World
 from tests.integration.small_portal import SmallPortal, small_portal
+from uptake.pages import ALL
 
 # Both say when somebody looked, not what was found.
 OF_THE_CLOCK = {"heartbeat", "fire"}
@@ -48,6 +52,15 @@ def _poll_app(world: World, now: datetime) -> None:
     poll(world.app_id, now=now)
 
 
+def _walk_part(world: World, now: datetime) -> None:
+    """Help with a walk that another worker has begun."""
+    if not world.rows("SELECT FROM walk_part"):
+        lease = claim_app(world.session, world.app_id, now=now, every=world.step, forced=True)
+        assert lease
+        plan_parts(world.session, lease, [ALL], conditional=False, walked=None)
+    read_parts(world.app_id)
+
+
 def _evaluate_app(world: World, now: datetime) -> None:
     evaluate_now(world.app_id, now=now)
 
@@ -57,6 +70,7 @@ STEPS: tuple[tuple[str, timedelta, Run], ...] = (
     ("tick", timedelta(0), lambda _, now: due_work(now=now)),
     ("poll_source", timedelta(0), _poll_source),
     ("poll_app", timedelta(0), _poll_app),
+    ("walk_part", timedelta(0), _walk_part),
     ("evaluate_app", timedelta(days=30), _evaluate_app),
     ("flush", timedelta(minutes=1), lambda _, now: flush_now(now=now)),
     ("remind", timedelta(0), lambda _, now: remind_now(now=now)),

@@ -1,7 +1,7 @@
 """Reading one app: only unknown rows are decoded, and what cannot be trusted proves nothing."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -11,7 +11,7 @@ import msgspec
 from models.walked import Memory
 from tasks.walk import read
 from uptake.facts import FedPage, Rejected, SeenApp, SeenConnection, SeenVersion, Status
-from uptake.pages import Mark, Page, fingerprint, fingerprints
+from uptake.pages import ALL, Mark, Page, Span, fingerprint, fingerprints
 from uptake.sources import Capability, Kind
 
 
@@ -42,8 +42,13 @@ class Listing:
         """No feed is asked for here."""
         raise NotImplementedError(since)
 
-    def pages(self, app: str, marks: Mapping[int, Mark], *, conditional: bool) -> Iterator[Page]:  # noqa: ARG002 - the protocol has it
+    def check_whole(self, app: str, pages: Iterable[tuple[int, Mark, bool]]) -> bool:
+        """Nothing is read in parts here."""
+        raise NotImplementedError(app, pages)
+
+    def pages(self, app: str, marks: Mapping[int, Mark], *, conditional: bool, span: Span = ALL) -> Iterator[Page]:
         """A page per row, with the tag that `etags` gives."""
+        assert (app, span) == ("4711", ALL)
         for number, raw in enumerate(self.raw, 1):
             before, etag = marks.get(number), self.etags.get(number)
             if conditional and before and etag and before.etag == etag:
@@ -114,7 +119,6 @@ def test_only_what_differs_from_the_page_is_looked_at() -> None:
     walk, _ = read(source, "4711", memory)
     assert ([fresh.seen.tenant for fresh in walk.fresh], list(walk.stale)) == (["1"], [old])
     assert set(walk.read) == {1}
-    assert walk.unknown == {fingerprint(bytes(source.raw[0]))}
 
 
 def test_rows_that_moved_to_another_page_are_known() -> None:
@@ -173,7 +177,6 @@ def test_untrusted_rows_exempt_their_tenant() -> None:
     """A bad row or an unknown status leaves its tenant as it was; a nameless one makes the walk partial."""
     source = Listing({"tenant": "1", "bad": "version"}, {"tenant": "2", "status": "unknown"})
     walk, _ = read(source, "4711", Memory())
-    assert (walk.exempt, walk.rejected, walk.is_partial) == (frozenset({"1", "2"}), 2, False)
-    assert len(walk.unknown) == 2
+    assert (walk.exempt, len(walk.refused), walk.is_partial) == (frozenset({"1", "2"}), 2, False)
     walk, _ = read(Listing({"bad": "tenant"}), "4711", Memory())
     assert walk.is_partial
