@@ -48,8 +48,12 @@ WITH due AS (
 )
 UPDATE source SET rung_until = clock_timestamp() + :ring FROM due WHERE source.id = due.id RETURNING source.id
 """)
+# A claim that a crash of the database takes back is none: without its token the walk records nothing. So nobody waits
+# for the disk.
 _CLAIM_APP = text("""
-WITH clock AS MATERIALIZED (SELECT coalesce(cast(:now AS timestamptz), clock_timestamp()) AS now)
+WITH clock AS MATERIALIZED (
+    SELECT coalesce(cast(:now AS timestamptz), clock_timestamp()) AS now, set_config('synchronous_commit', 'off', true)
+)
 UPDATE app a SET lease_token = :token, lease_until = clock_timestamp() + :lease, poll_seq = a.poll_seq + 1,
     next_poll_at = clock.now + cast(:every AS interval) * (0.95 + random() * 0.1)
 FROM source s, clock

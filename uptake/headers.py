@@ -1,7 +1,8 @@
 """What the headers of an answer say, as far as it can be read; anybody may have written them."""
 
+import functools
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
@@ -9,6 +10,15 @@ _ENTITY_TAG = re.compile(r'(?:W/)?"[\x21\x23-\x7e]{1,200}"')
 _SECONDS = re.compile(r"\s*([0-9]{1,30})\s*(?:,|$)", re.ASCII)
 _OLDEST = 2**31
 _LEAST_WAIT, _MOST_WAIT = timedelta(seconds=1), timedelta(hours=1)
+
+
+def joined(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Headers by their names in small letters; of one that comes several times the values, with commas between."""
+    headers: dict[str, str] = {}
+    for name, value in raw:
+        key, text = name.decode("latin-1").lower(), value.decode("latin-1")
+        headers[key] = f"{headers[key]}, {text}" if key in headers else text
+    return headers
 
 
 def allowance_in(headers: Mapping[str, str]) -> float:
@@ -53,6 +63,8 @@ def clamped(wait: timedelta) -> timedelta:
     return max(_LEAST_WAIT, min(wait, _MOST_WAIT))
 
 
+# Told to the second, and so the same for many answers in a row.
+@functools.lru_cache(maxsize=16)
 def http_date(text: str) -> datetime | None:
     """The instant that *text* tells; None when it tells none."""
     try:

@@ -1,5 +1,6 @@
 """Outbound HTTP: bounded in time and size, never redirected, its errors told in our own words."""
 
+import functools
 import logging
 import re
 import ssl
@@ -15,7 +16,7 @@ import httpcore
 import httpx
 
 from uptake.errors import EdgeError, Fault, PermanentError, TransientError
-from uptake.headers import age, allowance_in, clamped, entity_tag, http_date, retry_after
+from uptake.headers import age, allowance_in, clamped, entity_tag, http_date, joined, retry_after
 from uptake.wire import WIRE, TimedBackend, Wire
 
 # Both print whole addresses, in which some receivers carry their secret.
@@ -102,9 +103,12 @@ class Client:
         body: bytes | None = None,
     ) -> Answer:
         try:
-            _ = urlsplit(url).port  # raises ValueError for ports and brackets that httpx lets pass
             request = httpx.Request(
-                method, url, headers={**_ALWAYS, **headers}, content=body, extensions={"timeout": self._timeout}
+                method,
+                _parsed(url),
+                headers={**_ALWAYS, **headers},
+                content=body,
+                extensions={"timeout": self._timeout},
             )
         except (httpx.InvalidURL, ValueError, TypeError):
             # The message of the cause would show what was not to be sent.
@@ -151,18 +155,20 @@ class Client:
         if 300 <= response.status_code < 400 and response.status_code != HTTPStatus.NOT_MODIFIED:
             raise PermanentError(_moved(host, response), fault=Fault.REDIRECT)
         is_error = response.status_code >= 400
-        if not is_error and response.headers.get("content-encoding", "").strip().lower() not in {"", "identity"}:
+        # Read once: httpx looks through all of them for each name.
+        headers = joined(response.headers.raw)
+        if not is_error and headers.get("content-encoding", "").strip().lower() not in {"", "identity"}:
             raise TransientError(f"{host} compressed its answer unasked", fault=Fault.PROTOCOL)
-        self._free_at[host] = time.monotonic() + (0.0 if is_error else allowance_in(response.headers))
+        self._free_at[host] = time.monotonic() + (0.0 if is_error else allowance_in(headers))
         return Answer(
             host=host,
             status=response.status_code,
-            media_type=response.headers.get("content-type", "").split(";")[0].strip().lower(),
+            media_type=headers.get("content-type", "").split(";")[0].strip().lower(),
             body=_start(response) if is_error else self._body(response, host),
-            retry_after=retry_after(response.headers.get_list("retry-after"), response.headers.get("date")),
-            etag=entity_tag(response.headers.get("etag", "")),
-            age=age(response.headers.get("age", "")),
-            date=http_date(response.headers.get("date", "")),
+            retry_after=_wait(response, headers) if "retry-after" in headers else None,
+            etag=entity_tag(headers.get("etag", "")),
+            age=age(headers.get("age", "")),
+            date=http_date(headers.get("date", "")),
         )
 
     def _body(self, response: httpx.Response, host: str) -> bytes:
@@ -173,6 +179,18 @@ class Client:
             if read > self._limits.body:
                 raise PermanentError(f"{host} answered more than {self._limits.body} bytes", fault=Fault.TOO_LARGE)
         return b"".join(pieces)
+
+
+# A worker asks for the same pages again and again, and httpx takes longer to parse an address than to send a request.
+@functools.lru_cache(maxsize=4096)
+def _parsed(url: str) -> httpx.URL:
+    """*url* in parts; raises ValueError, also for ports and brackets that httpx lets pass, or httpx.InvalidURL."""
+    _ = urlsplit(url).port
+    return httpx.URL(url)
+
+
+def _wait(response: httpx.Response, headers: Mapping[str, str]) -> timedelta | None:
+    return retry_after(response.headers.get_list("retry-after"), headers.get("date"))
 
 
 def _start(response: httpx.Response) -> bytes:

@@ -22,15 +22,13 @@ def test_first_poll_records_connections_history_and_adoption(world: World) -> No
     world.put("3", None)
     recorded = world.poll()
     assert (recorded.outcome, recorded.changed, recorded.released) == ("complete", 3, (1,))
-    assert world.rows(TENURES) == [(1, "connected", True), (1, "connected", True), (None, "not_connected", True)]
+    # Which of the tenants of one poll comes first is nobody's promise.
+    expected = [(1, "connected", True), (1, "connected", True), (None, "not_connected", True)]
+    assert sorted(world.rows(TENURES), key=str) == expected
     assert world.rows("SELECT version, tenants FROM adoption") == [(1, 2)]
-    assert world.events() == [
-        "app.listed",
-        "version.released",
-        "tenant.connected",
-        "tenant.connected",
-        "tenant.invited",
-    ]
+    released, told = world.events()[:2], world.events()[2:]
+    assert released == ["app.listed", "version.released"]
+    assert sorted(told) == ["tenant.connected", "tenant.connected", "tenant.invited"]
 
 
 def test_unchanged_poll_writes_only_its_own_row(world: World) -> None:
