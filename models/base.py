@@ -1,9 +1,12 @@
 """The column vocabulary, the declarative base and the session that every process binds once."""
 
 import enum
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Annotated, Any
 
+from psycopg import Connection as Driver
 from sqlalchemy import (
     BigInteger,
     DateTime,
@@ -73,8 +76,21 @@ def engine_for(dsn: str) -> Engine:
     Statements are never prepared, but planned for the rows they meet: a plan kept from a small poll is a hundred times
     too slow for a first one. (`plan_cache_mode` would do that too, and plan each check of a foreign key anew.)
     """
-    arguments = {"options": "-c timezone=UTC", "prepare_threshold": None}
+    # What a poll touches is in memory or on a disk without a head to move.
+    arguments = {"options": "-c timezone=UTC -c random_page_cost=1.1", "prepare_threshold": None}
     return create_engine(dsn, pool_pre_ping=True, hide_parameters=True, pool_size=5, connect_args=arguments)
+
+
+@contextmanager
+def kept_plans(session: OrmSession) -> Iterator[None]:
+    """Let statements over a few rows be planned once per connection: to plan them takes longer than to do them."""
+    driver = session.connection().connection.driver_connection
+    assert isinstance(driver, Driver)  # noqa: S101 - tells the type; engines are made for psycopg only
+    driver.prepare_threshold = 0
+    try:
+        yield
+    finally:
+        driver.prepare_threshold = None
 
 
 def forget_plans(session: OrmSession) -> None:

@@ -33,7 +33,8 @@ class Connection(Base):
             postgresql_where=text("absent_walks > 0"),
             why="Rows missing from the last complete walk: gone after the second.",
         ),
-        index("ix_connection_tenant_id", "tenant_id", why="All apps of one tenant."),
+        # By both columns, or a planner that knows few apps looks through all of a tenant's to find the one.
+        index("ix_connection_tenant_id_app_id", "tenant_id", "app_id", why="All apps of one tenant."),
         CheckConstraint("epoch >= 0", name="epoch", comment="0: never connected."),
         # Room for updates in place: an upgrade then rewrites no index entry.
         {"postgresql_with": {"fillfactor": "85"}},

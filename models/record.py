@@ -1,6 +1,7 @@
 """Recording what a poll found: connection, history, events, adoption and the poll itself, all or nothing."""
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -8,10 +9,11 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from models.base import kept_plans
 from models.leases import AppLease, LeaseLostError, hold_app
 from models.moves import IMPLAUSIBLE_SHARE, absences, away, back, moves
 from models.release import record_versions
-from models.stage import Walk, stage
+from models.stage import MANY, Walk, stage
 from models.walked import keep_pages
 from uptake.facts import SeenVersion
 from uptake.letter import clean
@@ -99,7 +101,9 @@ def record(  # noqa: PLR0913 - what was read, and how far it is believed
     if is_news(lease, versions) or _known_again(lease, walk) or not walk.is_same:
         hold_app(session, lease)
         released = record_versions(session, lease, versions, now=now)
-        applied = _applied(session, lease, walk, now=now, believe=believe_absence, share=implausible_share)
+        is_small = len(walk.fresh) + len(walk.stale) < MANY and not walk.is_apart
+        with kept_plans(session) if is_small else nullcontext():
+            applied = _applied(session, lease, walk, now=now, believe=believe_absence, share=implausible_share)
     outcome = "held" if applied.held else ("partial" if walk.is_partial else "complete")
     rejected = len(walk.refused) + len(applied.unclear)
     recorded = Recorded(outcome, applied.changed, applied.vanished, tuple(released), rejected)

@@ -19,7 +19,7 @@ from uptake.scopes import canonical, fingerprint
 
 # A portal's clock may be ahead of ours by so much; what it tells of times beyond that is no time.
 _AHEAD = timedelta(days=1)
-_MANY = 500  # rows, for which planning anew costs nothing
+MANY = 500  # rows, for which planning anew costs nothing
 CONNECTED = (Status.CONNECTED, Status.DISABLED)
 
 
@@ -126,10 +126,15 @@ RETURNING c.hash, c.tenant, c.kinds > 1 AS is_unclear
 """)
 # A row that was seen as stored and also differently in the same walk (a page shifted) proves nothing.
 _CONFLICTS = text("""
-DELETE FROM staged s USING tenant t, connection c
-WHERE t.source_id = :source AND t.external_id = s.tenant AND c.app_id = :app AND c.tenant_id = t.id
-  AND c.environment = s.environment AND c.hash <> 0 AND NOT c.hash = ANY(cast(:stale AS int8[]))
-RETURNING s.hash, s.tenant
+DELETE FROM moved m USING tenant t
+WHERE m.was_hash <> 0 AND NOT m.was_hash = ANY(cast(:stale AS int8[])) AND t.id = m.tenant_id
+RETURNING m.hash, t.external_id AS tenant
+""")
+# Most walks find nobody new, and nobody under another name.
+_STRANGE = text("""
+SELECT EXISTS (
+    SELECT FROM staged s LEFT JOIN tenant t ON t.source_id = :source AND t.external_id = s.tenant
+    WHERE t.id IS NULL OR s.tenant_name <> t.name OR s.tenant_name IS NOT NULL AND t.name IS NULL)
 """)
 _TENANTS = text("""
 INSERT INTO tenant (source_id, external_id, name, first_seen_at)
@@ -180,8 +185,8 @@ def stage(session: Session, lease: AppLease, walk: Walk, *, now: datetime) -> St
         fill(session, walk.fresh, now=now)
     doubled = session.execute(_DOUBLED).all() if session.scalar(_IS_DOUBLED) else []
     bound = {"source": lease.source_id, "app": lease.app_id, "now": now, "stale": list(walk.stale)}
-    conflicts = session.execute(_CONFLICTS, bound).all()
     compare(session, bound | {"before": lease.exact_at})
+    conflicts = session.execute(_CONFLICTS, bound).all()
     return Staged(
         frozenset(row.hash for row in [*doubled, *conflicts]),
         frozenset(row.tenant for row in doubled if row.is_unclear) | {row.tenant for row in conflicts},
@@ -192,7 +197,7 @@ def fill(session: Session, rows: Sequence[Fresh], *, now: datetime) -> None:
     """Empty the temporary tables, and put *rows* into `staged`."""
     make_tables(session)
     intern(session, {seen.grants for _, seen in rows if seen.grants is not None})
-    if len(rows) >= _MANY:
+    if len(rows) >= MANY:
         forget_plans(session)
     copy(session, "staged", COLUMNS, TYPES, staged_rows(rows, now=now))
 
@@ -205,7 +210,8 @@ def make_tables(session: Session) -> None:
 
 def compare(session: Session, bound: dict[str, object]) -> None:
     """Fill `moved` from `staged` and what is stored; tenants that are new, or have another name, are stored."""
-    for statement in (_TENANTS, _NAMES, _MOVED):
+    is_strange = session.scalar(_STRANGE, bound)
+    for statement in (_TENANTS, _NAMES, _MOVED) if is_strange else (_MOVED,):
         session.execute(statement, bound)
 
 
