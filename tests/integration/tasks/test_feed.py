@@ -233,10 +233,47 @@ def test_a_version_that_is_not_known_makes_a_walk_due(fed: Fed) -> None:
     fed.read()
     fed.ours.portal.latest = 4
     assert fed.poll() == Recorded("complete", 1, 0, (4,))
+    assert fed.ours.rows("SELECT exact_at FROM freshness WHERE app_id = 1") == [(fed.now,)]
     ((since,),) = fed.ours.rows(
         "SELECT data->>'not_before' FROM event WHERE type = 'tenant.upgraded' ORDER BY id DESC LIMIT 1"
     )
     assert datetime.fromisoformat(since) == exact_at
+
+
+def test_whoever_is_missing_without_a_word_is_looked_for_soon(fed: Fed) -> None:
+    """The feed has not told of it: the second walk, which would prove it, does not wait for tomorrow."""
+    del fed.ours.portal.tenants[5]
+    assert fed.poll() == Recorded("complete", 0, 0, ())
+    assert fed.due() <= rules().file.polling.max
+    assert fed.poll() == Recorded("complete", 1, 1, ())
+    assert fed.due() > timedelta(hours=20)
+
+
+def test_another_run_that_took_over_is_not_interfered_with(fed: Fed) -> None:
+    """The source's lease is asked for with each app: without it nothing the feed told is recorded."""
+
+    def overtaken(request: Request) -> Response | None:
+        if request.path.endswith(FEED):
+            fed.ours.portal.fault = well
+            fed.ours.execute("UPDATE source SET lease_token = gen_random_uuid()")
+        return None
+
+    fed.tell(4, 3)
+    fed.ours.portal.fault = overtaken
+    assert fed.read() is None
+    assert fed.versions()["4"] == 1
+    assert fed.ours.rows(SOURCE) == [("after-0", True, None)]
+
+
+def test_the_daily_walk_looks_at_all_bytes(fed: Fed) -> None:
+    """It comes a little early or late, and is never one that takes the portal's word."""
+    fed.ours.portal.tags = True
+    fed.poll(after=timedelta(days=2))
+    fed.ours.portal.unchanged = 0
+    fed.poll(after=timedelta(hours=12))
+    assert fed.ours.portal.unchanged == 3
+    fed.poll(after=timedelta(hours=11))
+    assert fed.ours.portal.unchanged == 3
 
 
 @pytest.mark.parametrize(
