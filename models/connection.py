@@ -90,13 +90,6 @@ class Tenure(Base):
             name="forward",
             comment="No empty or inverted stretch.",
         ),
-        index(
-            "ix_tenure_tenant_id_app_id",
-            "tenant_id",
-            "app_id",
-            "valid_from",
-            why="The timeline of a tenant.",
-        ),
         index("ix_tenure_app_id", "app_id", "valid_from", "valid_to", why="An app as of a past instant."),
         ForeignKeyConstraint(["connection_id"], ["connection.id"]),
     )

@@ -31,7 +31,13 @@ class Event(Base):
     __table_args__ = (
         index("ix_event_tx_id", "tx", "id", why="The feed, in commit order."),
         index("ix_event_app_id_at", "app_id", "at", why="What happened to an app."),
-        index("ix_event_tenant_id_at", "tenant_id", "at", why="The timeline of a tenant."),
+        # An app's connections stand together in it: by tenant, each change of an app would touch another page.
+        index(
+            "ix_event_connection_id_at",
+            "connection_id",
+            "at",
+            why="The timeline of a tenant, connection by connection.",
+        ),
         {"postgresql_partition_by": "RANGE (at)"},
     )
 

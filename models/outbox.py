@@ -49,7 +49,7 @@ UPDATE notice SET state = :state, settled_at = CASE WHEN :state <> 'due' THEN ca
     due_at = coalesce(cast(:due_at AS timestamptz), due_at), settle_reason = :reason,
     lease_token = NULL, lease_until = NULL
 WHERE id = :notice AND lease_token = :token AND state = 'sending'
-RETURNING app_id, tenant_id, reminder_id, receiver
+RETURNING reminder_id
 """)
 # No call was made, so there was no attempt.
 _GIVE_BACK = text("""
@@ -145,13 +145,14 @@ def settle(session: Session, notice: ClaimedNotice, settlement: Settlement, *, n
         return False
     if settlement.state != "due" and row.reminder_id is not None:
         session.execute(
-            text("""INSERT INTO event (at, type, app_id, tenant_id, data)
-                    VALUES (:now, :type, :app, :tenant, jsonb_build_object('notice', cast(:notice AS int8)))"""),
+            text("""INSERT INTO event (at, type, app_id, tenant_id, connection_id, data)
+                    SELECT :now, :type, app_id, tenant_id, connection_id,
+                        jsonb_build_object('notice', cast(:notice AS int8))
+                    FROM reminder WHERE id = :reminder"""),
             {
                 "now": now,
                 "type": f"reminder.{settlement.state}",
-                "app": row.app_id,
-                "tenant": row.tenant_id,
+                "reminder": row.reminder_id,
                 "notice": notice.id,
             },
         )

@@ -22,7 +22,7 @@ class TimelineEntry:
 
 _TIMELINE = text("""
 SELECT e.at, e.type, src.name || ':' || app.external_id AS app, app.name AS app_name, e.data
-FROM event e JOIN tenant t ON t.id = e.tenant_id
+FROM tenant t JOIN connection c ON c.tenant_id = t.id JOIN event e ON e.connection_id = c.id
 LEFT JOIN app ON app.id = e.app_id LEFT JOIN source src ON src.id = app.source_id
 WHERE t.external_id = :tenant ORDER BY e.at, e.id LIMIT :most
 """)

@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from models.outbox import Settlement, claim_notices, settle
+from models.queries.tenants import timeline
 from tasks.deliver import deliver_now
 from tasks.evaluate import evaluate_now
 from tasks.remind import remind_now
@@ -174,6 +175,7 @@ def test_late_reminder_waits_for_working_hours(lagging: World) -> None:
     lagging.now = datetime(2026, 3, 3, 7, tzinfo=UTC)
     deliver_now(now=lagging.now)
     assert lagging.rows("SELECT state, attempts FROM notice") == [("sent", 1)]
+    assert [entry.type for entry in timeline(lagging.session, "1")][-1] == "reminder.sent"
 
 
 def test_deleted_app_cancels(lagging: World) -> None:
