@@ -54,11 +54,17 @@ def walk(
     """
     started = clock()
     whole = _Whole(what, MOST_ROWS)
+    asked_about: int | None = None  # the last page that was only said to be unchanged
     for number in range(span.first, min(span.last or MOST_PAGES, span.first + MOST_PAGES - 1) + 1):
         page = _page(fetch(number, marks.get(number)), marks.get(number), number, what)
         whole.add(page.number, page.mark, is_hearsay=page.is_hearsay)
         if not page.mark.more and span == ALL:
             whole.end()
+        if page.is_hearsay:
+            asked_about = number
+        if not page.mark.more and asked_about is not None and whole.is_contradicted:
+            # Somebody came or went before it was asked about, or after: whoever goes moves all rows behind.
+            whole.is_moved = fetch(asked_about, marks[asked_about]).content is not None
         yield replace(page, is_recounted=True) if whole.is_recounted else page
         if not page.mark.more or number == span.last:
             return
@@ -70,7 +76,8 @@ def walk(
 def check_whole(pages: Iterable[tuple[int, Mark, bool]], *, what: str) -> bool:
     """Whether these pages of *what*, read in parts, tell different counts; raises unless they are one whole listing.
 
-    Each comes with its number, and whether it was only said to be unchanged.
+    Where they do, nobody asks whether a page that was not sent again told of another day. Each page
+    comes with its number, and whether it was only said to be unchanged.
     """
     whole = _Whole(what, MOST_IN_PARTS)
     more = True
@@ -82,7 +89,7 @@ def check_whole(pages: Iterable[tuple[int, Mark, bool]], *, what: str) -> bool:
     if more:
         raise _odd(what, "has no end")
     whole.end()
-    return whole.is_recounted
+    return whole.is_recounted or whole.is_contradicted
 
 
 class _Whole:
@@ -93,18 +100,25 @@ class _Whole:
         self._most = most
         self._rows = 0
         self._counts: set[int] = set()
+        self._remembered: set[int] = set()  # what pages told that were not sent again
         self._seen: set[bytes] = set()
+        self.is_moved = False
 
     @property
     def is_recounted(self) -> bool:
-        return len(self._counts) > 1
+        return self.is_moved or len(self._counts) > 1
+
+    @property
+    def is_contradicted(self) -> bool:
+        """Whether a page that was not sent again told another count, now or when it was sent."""
+        return bool(self._counts) and not self._remembered <= self._counts
 
     def add(self, number: int, mark: Mark, *, is_hearsay: bool) -> None:
         """The next page; raises for one that came before, and for too many rows."""
         self._rows += len(mark.hashes)
-        if mark.total is not None and not is_hearsay:
+        if mark.total is not None:
             # The mark of a page that was not sent again tells how many there were when it was.
-            self._counts.add(mark.total)
+            (self._remembered if is_hearsay else self._counts).add(mark.total)
         self._check(number, mark)
         if self._rows > self._most:
             raise _odd(self._what, f"has more than {self._most} rows")

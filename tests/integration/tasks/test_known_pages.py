@@ -159,15 +159,36 @@ def test_count_of_a_page_that_is_not_sent_again_is_an_old_one(clock: Clock) -> N
     portal.fault = tagged
     clock.poll(after=24)
     portal.tenants[7], portal.unchanged = 1, 0
-    assert (clock.poll(), portal.unchanged) == (Recorded("complete", 1, 0, ()), 2)
+    # The last of the pages that tell another count is asked about once more.
+    assert (clock.poll(), portal.unchanged) == (Recorded("complete", 1, 0, ()), 3)
     for _ in range(2):
         assert clock.poll() == Recorded("complete", 0, 0, ())
-    assert portal.unchanged == 8
+    assert portal.unchanged == 9
     del portal.tenants[7]
     assert [clock.poll().vanished for _ in range(2)] == [0, 1]
     # The pages before it tell an old count until somebody looks at them.
     clock.ours.execute("UPDATE app SET full_walk_at = NULL")
     assert [clock.poll() for _ in range(2)] == [Recorded("complete", 0, 0, ())] * 2
+
+
+def test_whoever_goes_while_pages_are_asked_about_moves_the_others(clock: Clock) -> None:
+    """The first page is as it was when it is asked about; then its first row goes, and all behind it move up by one."""
+    portal = clock.ours.portal
+    portal.tags = True
+    clock.poll(after=24)
+    clock.poll()
+
+    def shrink(request: Request) -> Response | None:
+        if request.path.endswith("/4711/connections") and request.args["page"] == "2":
+            portal.fault = well
+            del portal.tenants[1]
+        return None
+
+    portal.fault = shrink
+    assert clock.poll().outcome == "partial"
+    assert sorted(clock.versions()) == ["1", "3", "4", "5", "6"]
+    assert [clock.poll().vanished for _ in range(2)] == [0, 1]
+    assert sorted(clock.versions()) == ["3", "4", "5", "6"]
 
 
 def test_after_an_answer_that_does_not_add_up_nothing_is_taken_on_its_word(clock: Clock) -> None:
