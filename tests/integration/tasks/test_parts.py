@@ -360,6 +360,19 @@ def test_whoever_repeats_a_page_of_another_part_is_caught(large: Large) -> None:
     assert large.last()[6] == "the list of connections of app 4711 repeats itself on page 8"
 
 
+def test_an_end_before_the_end_is_none(large: Large) -> None:
+    """A page that says it is the last one, and rows after it, contradict each other."""
+
+    def last(request: Request) -> Response:
+        answer = large.ours.portal.truth(request)
+        answer.set_data(answer.get_data().replace(b'"hasMore": true', b'"hasMore": false'))
+        return answer
+
+    every_fault(large, "4", last)
+    assert large.poll() is None
+    assert large.last()[6] == "the list of connections of app 4711 ends before page 5, which has rows"
+
+
 def test_unchanged_pages_are_only_asked_about(large: Large) -> None:
     """Each part asks with the entity tags of its own pages."""
     portal = large.ours.portal
