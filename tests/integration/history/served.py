@@ -122,7 +122,8 @@ class Portal:
         rows = self._rows(app)
         begin = (number - 1) * self.page_size
         part = rows[begin : begin + self.page_size]
-        self.sent[number] = Sent(tuple(part), len(rows) if self.counts else None)
+        # A page that is asked about once more is looked at, and not read.
+        self.sent.setdefault(number, Sent(tuple(part), len(rows) if self.counts else None))
         reply = self._page(number, [row.raw for row in rows])
         tag = f'W/"{fingerprint(reply.body or b"")}"'
         if not self.tags:
