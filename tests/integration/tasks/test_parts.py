@@ -19,6 +19,7 @@ from tasks.poll import poll
 from tasks.sweep import sweep_now
 from tests.integration.portal_double import said
 from tests.integration.tasks.recorded import Ours, well
+from uptake.sources import portal_pages
 
 LAST = (
     "SELECT outcome, pages, rows, changed, rejected, fault, reason FROM poll WHERE app_id = 1 ORDER BY id DESC LIMIT 1"
@@ -298,6 +299,19 @@ def test_rows_that_cannot_be_trusted(large: Large) -> None:
     for _ in range(2):
         assert large.poll() == Recorded("complete", 0, 0, (), rejected=1)
     assert large.connected()[9] == 1
+
+
+def test_a_part_begins_on_any_page(large: Large, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one worker reads is bounded, not where it stands in the listing; the last part may grow like others."""
+    monkeypatch.setattr(portal_pages, "MOST_PAGES", 3)
+
+    def grow(_request: Request) -> None:
+        large.ours.portal.fault = well
+        large.ours.portal.tenants |= {21: 1}
+
+    every_fault(large, "9", grow)
+    assert large.poll() == Recorded("partial", 16, 0, (3,))
+    assert large.poll() == Recorded("complete", 0, 0, ())
 
 
 @pytest.mark.parametrize(("version", "expected"), [(1, 0), (2, 1)], ids=["same", "different"])
