@@ -184,6 +184,23 @@ def test_a_crash_of_the_database_empties_the_parts(large: Large) -> None:
     ]
 
 
+def test_a_crash_after_the_last_part_records_nothing(large: Large) -> None:
+    """The new rows are gone and the app's lease is not: no page is remembered of which no row was stored."""
+
+    def crashed(request: Request) -> None:
+        # The versions are read before the pages, and again after them.
+        if request.path.endswith("/4711/versions") and large.left()[1]:
+            large.ours.portal.fault = well
+            large.ours.execute("TRUNCATE walk_part, walk_row")
+
+    large.ours.portal.fault = crashed
+    assert large.poll() is None
+    assert large.ours.portal.fault is well
+    large.ours.execute("UPDATE app SET lease_token = NULL, lease_until = NULL")
+    assert large.poll() == Recorded("complete", 15, 0, (3,))
+    assert large.connected() == dict.fromkeys(range(1, 21), 1)
+
+
 def test_what_a_walk_left_is_not_mixed_with_the_next(large: Large) -> None:
     """An owner that failed or died leaves parts and rows; the next one begins anew."""
     every_fault(large, "6", lambda _request: said({}, 400))
