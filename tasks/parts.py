@@ -2,7 +2,7 @@
 
 import time
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -28,7 +28,7 @@ from models.stage import Walk
 from models.walked import Memory, remembered_pages
 from tasks.doorbell import ring
 from tasks.edges import source_named
-from tasks.found import REMARKS, Facts, Finds, decoded, find
+from tasks.found import REMARKS, Facts, Finds, decoded, find, passed_over
 from tasks.lasting import lasting, now_and_then
 from tasks.walk import TooLargeError, is_same, newer, walk_of
 from uptake.errors import EdgeError, Fault, PermanentError, TransientError
@@ -47,7 +47,7 @@ _LOOK_AGAIN = 0.2  # seconds, while others are still reading
 
 
 class _Page(msgspec.Struct, array_like=True):
-    """A page as it was found; *hashes* is None where they are those remembered."""
+    """A page as it was found, too old or not; *hashes* is None where they are those remembered."""
 
     number: int
     digest: int
@@ -55,7 +55,7 @@ class _Page(msgspec.Struct, array_like=True):
     more: bool
     total: int | None
     is_hearsay: bool
-    kind: str  # read | rewritten | retagged | same
+    kind: str  # read | rewritten | retagged | same | passed
     rows: int
     hashes: bytes | None
 
@@ -209,9 +209,16 @@ def _leave(part: Part, found: _Found, facts: Facts) -> None:
 
 def _found(finds: Finds, facts: Facts, marks: dict[int, Mark]) -> _Found:
     pages = []
-    for number, mark in finds.marks.items():
-        kinds = {"read": finds.read, "rewritten": finds.rewritten, "retagged": finds.retagged}
+    kinds: dict[str, Collection[int]] = {
+        "read": finds.read,
+        "rewritten": finds.rewritten,
+        "retagged": finds.retagged,
+        "passed": finds.passed,
+    }
+    for number, kept in finds.marks.items():
         kind = next((kind for kind, those in kinds.items() if number in those), "same")
+        passed = finds.passed.get(number)
+        mark = kept if passed is None else passed.mark
         is_kept = number in marks and marks[number].hashes == mark.hashes
         pages.append(
             _Page(
@@ -220,7 +227,7 @@ def _found(finds: Finds, facts: Facts, marks: dict[int, Mark]) -> _Found:
                 mark.etag,
                 mark.more,
                 mark.total,
-                number in finds.hearsay,
+                number in finds.hearsay if passed is None else passed.is_hearsay,
                 kind,
                 len(mark.hashes),
                 None if is_kept else packed(mark.hashes),
@@ -250,9 +257,12 @@ def _merged(source: Source, app: str, found: Sequence[_Found], memory: Memory) -
     recounted = source.check_whole(app, ((page.number, marks[page.number], page.is_hearsay) for page in pages))
     finds.marks = marks
     for page in pages:
-        if page.kind != "same":
-            getattr(finds, page.kind)[page.number] = marks[page.number]
-    finds.hearsay = {page.number for page in pages if page.is_hearsay}
+        mark = marks[page.number]
+        if page.kind == "passed":
+            marks[page.number] = passed_over(mark, memory.marks.get(page.number))
+        elif page.kind != "same":
+            getattr(finds, page.kind)[page.number] = mark
+    finds.hearsay = {page.number for page in pages if page.is_hearsay and page.kind != "passed"}
     finds.is_recounted = recounted or any(part.is_recounted for part in found)
     finds.is_mistagged = any(part.is_mistagged for part in found)
     finds.portal_time = next((part.portal_time for part in found if part.portal_time is not None), None)

@@ -298,6 +298,31 @@ def test_a_listing_that_grows_under_way_is_partial(large: Large) -> None:
     assert len(large.connected()) == 26
 
 
+@pytest.mark.parametrize("many", [6, 50], ids=["together", "alone"])
+@pytest.mark.parametrize("forgotten", ["", "DELETE FROM walked_page WHERE number = 5"], ids=["known", "forgotten"])
+def test_a_page_from_an_old_cache_proves_nothing(
+    large: Large, monkeypatch: pytest.MonkeyPatch, many: int, forgotten: str
+) -> None:
+    """Whoever reads it: the run is partial, whoever is on that page stays as they were, and nobody is gone."""
+    large.poll()
+    monkeypatch.setattr(walk, "LARGE", many)
+    large.ours.execute(forgotten or "SELECT 1")
+    large.ours.portal.tenants |= {2: 2, 9: 2}
+
+    def cached(request: Request) -> Response:
+        answer = large.ours.portal.truth(request)
+        answer.headers["Age"] = "7200"
+        return answer
+
+    every_fault(large, "5", cached)
+    assert large.poll() == Recorded("partial", 1, 0, ())
+    assert large.last()[6].startswith("stale: a page came from a cache, 7200 s old")
+    assert "grew or shrank" not in large.last()[6]
+    assert large.connected() == dict.fromkeys(range(1, 21), 1) | {2: 2}
+    large.ours.portal.fault = well
+    assert large.poll() == Recorded("complete", 1, 0, ())
+
+
 def test_rows_that_cannot_be_trusted(large: Large) -> None:
     """Their tenants stay as they were, their pages are read again, and the run tells of them."""
     large.poll()
