@@ -13,7 +13,7 @@ import structlog
 from celery import shared_task
 from celery.exceptions import SoftTimeLimitExceeded
 
-from models import Session, db_now
+from models import db_now
 from models.leases import LEASE, AppLease, LeaseLostError
 from models.parts import (
     Part,
@@ -98,8 +98,7 @@ def read_parts(app_id: int, between: Callable[[], None] = lambda: None) -> int:
     """Read one part after the other until all are read or being read; how many were."""
     read = 0
     while True:
-        with Session.begin() as session:
-            part = claim_part(session, app_id)
+        part = lasting(partial(claim_part, app_id=app_id))
         if part is None:
             return read
         try:
@@ -163,8 +162,7 @@ def _all_found(lease: AppLease, parts: int, between: Callable[[], None]) -> list
     """What was found in all parts, read by this worker and by others; raises what any of them met."""
     while True:
         read_parts(lease.app_id, between)
-        with Session.begin() as session:
-            raw = found_in_parts(session, lease)
+        raw = lasting(partial(found_in_parts, lease=lease))
         if len(raw) < parts:
             # A crash of the database has emptied the tables, or another owner has.
             raise LeaseLostError
@@ -181,8 +179,7 @@ def _all_found(lease: AppLease, parts: int, between: Callable[[], None]) -> list
 
 def _read_part(source: Source, part: Part, between: Callable[[], None]) -> None:
     """Read one part and leave what was found, or why nothing was."""
-    with Session.begin() as session:
-        marks = remembered_pages(session, part.app_id, part.span)
+    marks = lasting(partial(remembered_pages, app_id=part.app_id, span=part.span))
     finds = Finds(is_conditional=part.conditional)
     extend = now_and_then(partial(extend_part, part=part), every=LEASE.total_seconds() / 4)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.orm import Session as OrmSession
 from werkzeug import Request, Response
 
 from models import Session
@@ -199,6 +200,24 @@ def test_a_crash_after_the_last_part_records_nothing(large: Large) -> None:
     large.ours.execute("UPDATE app SET lease_token = NULL, lease_until = NULL")
     assert large.poll() == Recorded("complete", 15, 0, (3,))
     assert large.connected() == dict.fromkeys(range(1, 21), 1)
+
+
+@pytest.mark.parametrize("step", ["claim_part", "remembered_pages", "found_in_parts"])
+def test_a_restart_of_the_database_costs_time_only(large: Large, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+    """Whatever was being asked of it; what is read already stands there still."""
+    steps = vars(parts)
+    real = steps[step]
+    ended: list[str] = []
+
+    def restarted(session: OrmSession, *args: Any, **named: Any) -> Any:
+        if not ended:
+            ended.append(step)
+            session.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
+        return real(session, *args, **named)
+
+    monkeypatch.setattr(parts, step, restarted)
+    assert large.poll() == Recorded("complete", 15, 0, (3,))
+    assert ended
 
 
 def test_what_a_walk_left_is_not_mixed_with_the_next(large: Large) -> None:
