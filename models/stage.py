@@ -12,7 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from models.base import forget_plans
-from models.leases import AppLease
+from models.leases import AppLease, LeaseLostError
 from uptake.facts import SeenConnection, Status
 from uptake.pages import Mark
 from uptake.scopes import canonical, fingerprint
@@ -103,12 +103,15 @@ COLUMNS = (
 )
 TYPES = (*["text"] * 5, "int4", "text", "text", "timestamptz", "timestamptz", "text", "int8")
 
+# Both tables are emptied alike: with the walk's parts its rows have gone.
+_STANDS = text("SELECT EXISTS (SELECT FROM walk_part WHERE app_id = :app AND token = :token)")
 # Rows that only moved from one worker's pages to another's are stored as they are.
 _GATHER = text(f"""
 INSERT INTO staged ({", ".join(COLUMNS)})
 SELECT {", ".join(f"r.{column}" for column in COLUMNS)} FROM walk_row r
 WHERE r.app_id = :app AND NOT EXISTS (SELECT FROM connection c WHERE c.app_id = :app AND c.hash = r.hash)
 """)  # noqa: S608 - names of ours
+_NESTED = text("SELECT set_config('enable_nestloop', :nested, true)")
 # Of a connection listed twice the second row goes, and both where their facts differ.
 _IS_DOUBLED = text("SELECT count(*) > count(DISTINCT (tenant, environment)) FROM staged")
 _DOUBLED = text("""
@@ -175,12 +178,11 @@ CROSS JOIN LATERAL (
 def stage(session: Session, lease: AppLease, walk: Walk, *, now: datetime) -> Staged:
     """Fill the temporary table `moved`: one row per connection that is not as it was stored.
 
-    Of a tenant listed twice with different facts nothing is known, and it is not missing either.
+    Of a tenant listed twice with different facts nothing is known, and it is not missing either. Raises LeaseLostError
+    when the rows that others found are not there any more.
     """
     if walk.is_apart:
-        make_tables(session)
-        forget_plans(session)
-        session.execute(_GATHER, {"app": lease.app_id})
+        _gather(session, lease)
     else:
         fill(session, walk.fresh, now=now)
     doubled = session.execute(_DOUBLED).all() if session.scalar(_IS_DOUBLED) else []
@@ -191,6 +193,19 @@ def stage(session: Session, lease: AppLease, walk: Walk, *, now: datetime) -> St
         frozenset(row.hash for row in [*doubled, *conflicts]),
         frozenset(row.tenant for row in doubled if row.is_unclear) | {row.tenant for row in conflicts},
     )
+
+
+def _gather(session: Session, lease: AppLease) -> None:
+    """Put what was found in all parts of the app's walk into `staged`; raises LeaseLostError after a crash."""
+    if not session.scalar(_STANDS, {"app": lease.app_id, "token": lease.token}):
+        raise LeaseLostError
+    make_tables(session)
+    forget_plans(session)
+    # The planner knows nothing of rows that have just come, and PostgreSQL 15 looks through all of the app for each
+    # of a few hundred where it believes in one.
+    session.execute(_NESTED, {"nested": "off"})
+    session.execute(_GATHER, {"app": lease.app_id})
+    session.execute(_NESTED, {"nested": "on"})
 
 
 def fill(session: Session, rows: Sequence[Fresh], *, now: datetime) -> None:

@@ -27,6 +27,7 @@ class Finds:
     new: dict[int, msgspec.Raw] = field(default_factory=dict)  # rows that were not on the same page before
     gone: set[int] = field(default_factory=set)  # rows that were, and are not
     is_conditional: bool = False  # pages with a tag were only asked about
+    passed: dict[int, Page] = field(default_factory=dict)  # pages that are too old, as they came but for their rows
     hearsay: set[int] = field(default_factory=set)  # pages of which the source only said that they are unchanged
     is_mistagged: bool = False  # a page changed and kept its entity tag
     is_recounted: bool = False  # the listing grew or shrank while it was read
@@ -100,8 +101,14 @@ def find(
 
 def _pass_over(page: Page, before: Mark | None, finds: Finds) -> None:
     """Note a page that is older than what is stored: nobody was seen on it, and what it held before it holds still."""
-    finds.marks[page.number] = before or replace(page.mark, hashes=array("q"))
+    finds.marks[page.number] = passed_over(page.mark, before)
+    finds.passed[page.number] = replace(page, items=None)
     finds.stalest = max(page.age or timedelta(), finds.stalest or timedelta())
+
+
+def passed_over(mark: Mark, before: Mark | None) -> Mark:
+    """What is remembered of a page that is too old."""
+    return before or replace(mark, hashes=array("q"))
 
 
 def _compare(page: Page, before: Mark | None, finds: Finds) -> None:

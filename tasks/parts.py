@@ -2,7 +2,7 @@
 
 import time
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -13,7 +13,7 @@ import structlog
 from celery import shared_task
 from celery.exceptions import SoftTimeLimitExceeded
 
-from models import Session, db_now
+from models import db_now
 from models.leases import LEASE, AppLease, LeaseLostError
 from models.parts import (
     Part,
@@ -28,7 +28,7 @@ from models.stage import Walk
 from models.walked import Memory, remembered_pages
 from tasks.doorbell import ring
 from tasks.edges import source_named
-from tasks.found import REMARKS, Facts, Finds, decoded, find
+from tasks.found import REMARKS, Facts, Finds, decoded, find, passed_over
 from tasks.lasting import lasting, now_and_then
 from tasks.walk import TooLargeError, is_same, newer, walk_of
 from uptake.errors import EdgeError, Fault, PermanentError, TransientError
@@ -47,7 +47,7 @@ _LOOK_AGAIN = 0.2  # seconds, while others are still reading
 
 
 class _Page(msgspec.Struct, array_like=True):
-    """A page as it was found; *hashes* is None where they are those remembered."""
+    """A page as it was found, too old or not; *hashes* is None where they are those remembered."""
 
     number: int
     digest: int
@@ -55,7 +55,7 @@ class _Page(msgspec.Struct, array_like=True):
     more: bool
     total: int | None
     is_hearsay: bool
-    kind: str  # read | rewritten | retagged | same
+    kind: str  # read | rewritten | retagged | same | passed
     rows: int
     hashes: bytes | None
 
@@ -98,8 +98,7 @@ def read_parts(app_id: int, between: Callable[[], None] = lambda: None) -> int:
     """Read one part after the other until all are read or being read; how many were."""
     read = 0
     while True:
-        with Session.begin() as session:
-            part = claim_part(session, app_id)
+        part = lasting(partial(claim_part, app_id=app_id))
         if part is None:
             return read
         try:
@@ -163,8 +162,7 @@ def _all_found(lease: AppLease, parts: int, between: Callable[[], None]) -> list
     """What was found in all parts, read by this worker and by others; raises what any of them met."""
     while True:
         read_parts(lease.app_id, between)
-        with Session.begin() as session:
-            raw = found_in_parts(session, lease)
+        raw = lasting(partial(found_in_parts, lease=lease))
         if len(raw) < parts:
             # A crash of the database has emptied the tables, or another owner has.
             raise LeaseLostError
@@ -181,8 +179,7 @@ def _all_found(lease: AppLease, parts: int, between: Callable[[], None]) -> list
 
 def _read_part(source: Source, part: Part, between: Callable[[], None]) -> None:
     """Read one part and leave what was found, or why nothing was."""
-    with Session.begin() as session:
-        marks = remembered_pages(session, part.app_id, part.span)
+    marks = lasting(partial(remembered_pages, app_id=part.app_id, span=part.span))
     finds = Finds(is_conditional=part.conditional)
     extend = now_and_then(partial(extend_part, part=part), every=LEASE.total_seconds() / 4)
 
@@ -209,9 +206,16 @@ def _leave(part: Part, found: _Found, facts: Facts) -> None:
 
 def _found(finds: Finds, facts: Facts, marks: dict[int, Mark]) -> _Found:
     pages = []
-    for number, mark in finds.marks.items():
-        kinds = {"read": finds.read, "rewritten": finds.rewritten, "retagged": finds.retagged}
+    kinds: dict[str, Collection[int]] = {
+        "read": finds.read,
+        "rewritten": finds.rewritten,
+        "retagged": finds.retagged,
+        "passed": finds.passed,
+    }
+    for number, kept in finds.marks.items():
         kind = next((kind for kind, those in kinds.items() if number in those), "same")
+        passed = finds.passed.get(number)
+        mark = kept if passed is None else passed.mark
         is_kept = number in marks and marks[number].hashes == mark.hashes
         pages.append(
             _Page(
@@ -220,7 +224,7 @@ def _found(finds: Finds, facts: Facts, marks: dict[int, Mark]) -> _Found:
                 mark.etag,
                 mark.more,
                 mark.total,
-                number in finds.hearsay,
+                number in finds.hearsay if passed is None else passed.is_hearsay,
                 kind,
                 len(mark.hashes),
                 None if is_kept else packed(mark.hashes),
@@ -250,9 +254,12 @@ def _merged(source: Source, app: str, found: Sequence[_Found], memory: Memory) -
     recounted = source.check_whole(app, ((page.number, marks[page.number], page.is_hearsay) for page in pages))
     finds.marks = marks
     for page in pages:
-        if page.kind != "same":
-            getattr(finds, page.kind)[page.number] = marks[page.number]
-    finds.hearsay = {page.number for page in pages if page.is_hearsay}
+        mark = marks[page.number]
+        if page.kind == "passed":
+            marks[page.number] = passed_over(mark, memory.marks.get(page.number))
+        elif page.kind != "same":
+            getattr(finds, page.kind)[page.number] = mark
+    finds.hearsay = {page.number for page in pages if page.is_hearsay and page.kind != "passed"}
     finds.is_recounted = recounted or any(part.is_recounted for part in found)
     finds.is_mistagged = any(part.is_mistagged for part in found)
     finds.portal_time = next((part.portal_time for part in found if part.portal_time is not None), None)

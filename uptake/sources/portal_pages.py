@@ -55,7 +55,7 @@ def walk(
     started = clock()
     whole = _Whole(what, MOST_ROWS)
     asked_about: int | None = None  # the last page that was only said to be unchanged
-    for number in range(span.first, min(span.last or MOST_PAGES, span.first + MOST_PAGES - 1) + 1):
+    for number in range(span.first, (span.last or span.first + MOST_PAGES - 1) + 1):
         page = _page(fetch(number, marks.get(number)), marks.get(number), number, what)
         whole.add(page.number, page.mark, is_hearsay=page.is_hearsay)
         if not page.mark.more and span == ALL:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.orm import Session as OrmSession
 from werkzeug import Request, Response
 
 from models import Session
@@ -19,6 +20,7 @@ from tasks.poll import poll
 from tasks.sweep import sweep_now
 from tests.integration.portal_double import said
 from tests.integration.tasks.recorded import Ours, well
+from uptake.sources import portal_pages
 
 LAST = (
     "SELECT outcome, pages, rows, changed, rejected, fault, reason FROM poll WHERE app_id = 1 ORDER BY id DESC LIMIT 1"
@@ -183,6 +185,41 @@ def test_a_crash_of_the_database_empties_the_parts(large: Large) -> None:
     ]
 
 
+def test_a_crash_after_the_last_part_records_nothing(large: Large) -> None:
+    """The new rows are gone and the app's lease is not: no page is remembered of which no row was stored."""
+
+    def crashed(request: Request) -> None:
+        # The versions are read before the pages, and again after them.
+        if request.path.endswith("/4711/versions") and large.left()[1]:
+            large.ours.portal.fault = well
+            large.ours.execute("TRUNCATE walk_part, walk_row")
+
+    large.ours.portal.fault = crashed
+    assert large.poll() is None
+    assert large.ours.portal.fault is well
+    large.ours.execute("UPDATE app SET lease_token = NULL, lease_until = NULL")
+    assert large.poll() == Recorded("complete", 15, 0, (3,))
+    assert large.connected() == dict.fromkeys(range(1, 21), 1)
+
+
+@pytest.mark.parametrize("step", ["claim_part", "remembered_pages", "found_in_parts"])
+def test_a_restart_of_the_database_costs_time_only(large: Large, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+    """Whatever was being asked of it; what is read already stands there still."""
+    steps = vars(parts)
+    real = steps[step]
+    ended: list[str] = []
+
+    def restarted(session: OrmSession, *args: Any, **named: Any) -> Any:
+        if not ended:
+            ended.append(step)
+            session.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
+        return real(session, *args, **named)
+
+    monkeypatch.setattr(parts, step, restarted)
+    assert large.poll() == Recorded("complete", 15, 0, (3,))
+    assert ended
+
+
 def test_what_a_walk_left_is_not_mixed_with_the_next(large: Large) -> None:
     """An owner that failed or died leaves parts and rows; the next one begins anew."""
     every_fault(large, "6", lambda _request: said({}, 400))
@@ -280,6 +317,31 @@ def test_a_listing_that_grows_under_way_is_partial(large: Large) -> None:
     assert len(large.connected()) == 26
 
 
+@pytest.mark.parametrize("many", [6, 50], ids=["together", "alone"])
+@pytest.mark.parametrize("forgotten", ["", "DELETE FROM walked_page WHERE number = 5"], ids=["known", "forgotten"])
+def test_a_page_from_an_old_cache_proves_nothing(
+    large: Large, monkeypatch: pytest.MonkeyPatch, many: int, forgotten: str
+) -> None:
+    """Whoever reads it: the run is partial, whoever is on that page stays as they were, and nobody is gone."""
+    large.poll()
+    monkeypatch.setattr(walk, "LARGE", many)
+    large.ours.execute(forgotten or "SELECT 1")
+    large.ours.portal.tenants |= {2: 2, 9: 2}
+
+    def cached(request: Request) -> Response:
+        answer = large.ours.portal.truth(request)
+        answer.headers["Age"] = "7200"
+        return answer
+
+    every_fault(large, "5", cached)
+    assert large.poll() == Recorded("partial", 1, 0, ())
+    assert large.last()[6].startswith("stale: a page came from a cache, 7200 s old")
+    assert "grew or shrank" not in large.last()[6]
+    assert large.connected() == dict.fromkeys(range(1, 21), 1) | {2: 2}
+    large.ours.portal.fault = well
+    assert large.poll() == Recorded("complete", 1, 0, ())
+
+
 def test_rows_that_cannot_be_trusted(large: Large) -> None:
     """Their tenants stay as they were, their pages are read again, and the run tells of them."""
     large.poll()
@@ -298,6 +360,19 @@ def test_rows_that_cannot_be_trusted(large: Large) -> None:
     for _ in range(2):
         assert large.poll() == Recorded("complete", 0, 0, (), rejected=1)
     assert large.connected()[9] == 1
+
+
+def test_a_part_begins_on_any_page(large: Large, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one worker reads is bounded, not where it stands in the listing; the last part may grow like others."""
+    monkeypatch.setattr(portal_pages, "MOST_PAGES", 3)
+
+    def grow(_request: Request) -> None:
+        large.ours.portal.fault = well
+        large.ours.portal.tenants |= {21: 1}
+
+    every_fault(large, "9", grow)
+    assert large.poll() == Recorded("partial", 16, 0, (3,))
+    assert large.poll() == Recorded("complete", 0, 0, ())
 
 
 @pytest.mark.parametrize(("version", "expected"), [(1, 0), (2, 1)], ids=["same", "different"])
