@@ -38,9 +38,9 @@ class Alert(Base):
 
     id: Mapped[pk]
     source_id: Mapped[big] = mapped_column(ForeignKey("source.id"))
-    app_id: Mapped[big | None] = mapped_column(ForeignKey("app.id"))
+    app_id: Mapped[big | None]  # like the tenant copied from what points at it, and not checked again
     kind: Mapped[str]  # uptake.policy.AlertKind
-    tenant_id: Mapped[big | None] = mapped_column(ForeignKey("tenant.id"))
+    tenant_id: Mapped[big | None]
     connection_id: Mapped[big | None] = mapped_column(ForeignKey("connection.id"))
     environment: Mapped[str | None]
     state: Mapped[str]  # pending | firing | resolved

@@ -98,7 +98,9 @@ class App(Leased, Base):
     evaluate_at: Mapped[datetime | None]
     evaluated_at: Mapped[datetime | None]
     changes: Mapped[big] = mapped_column(BigInteger, server_default="0")  # polls that changed anything, counted
-    evaluated_as: Mapped[str | None]  # what the last evaluation rested on, but for the time
+    evaluated_as: Mapped[str | None]  # what the last evaluation rested on, but for the time and the connections
+    evaluated_changes: Mapped[big | None] = mapped_column(BigInteger)  # `changes` then
+    evaluated_seq: Mapped[big | None] = mapped_column(BigInteger)  # the last poll that had changed a connection
     steps_at: Mapped[datetime | None]  # when time alone changes an alert next
 
 

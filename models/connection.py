@@ -76,14 +76,17 @@ class Tenure(Base):
             (func.tstzrange(text("valid_from"), text("valid_to")), "&&"),
             name="ex_tenure_overlap",
             using="gist",
+            # The open one is compared when it ends: what is written most is spared the slowest index of all.
+            where=text("valid_to IS NOT NULL"),
             comment="Stretches of one connection never overlap.",
         ),
         index(
-            "uq_tenure_open",
+            "uq_tenure_connection_id",
             "connection_id",
+            "valid_to",
             unique=True,
-            postgresql_where=text("valid_to IS NULL"),
-            why="Exactly one stretch of a connection is open.",
+            postgresql_nulls_not_distinct=True,
+            why="Exactly one stretch of a connection is open; and all that it had.",
         ),
         CheckConstraint(
             "valid_to IS NULL OR valid_to > valid_from",

@@ -33,8 +33,8 @@ class Reminder(Base):
 
     id: Mapped[pk]
     connection_id: Mapped[big] = mapped_column(ForeignKey("connection.id"))
-    app_id: Mapped[big] = mapped_column(ForeignKey("app.id"))
-    tenant_id: Mapped[big] = mapped_column(ForeignKey("tenant.id"))
+    app_id: Mapped[big]  # this and the next are copied from the connection, and not checked again
+    tenant_id: Mapped[big]
     environment: Mapped[str]
     target_version: Mapped[int]
     opened_at: Mapped[datetime]

@@ -1,5 +1,6 @@
 """Reminder threads: opened, moved to a newer version and stopped by facts, set by set."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import text
@@ -17,8 +18,12 @@ WITH stopped AS (
             WHEN c.version >= r.target_version THEN 'upgraded'
             ELSE 'nothing_missing'
         END
-    FROM connection c JOIN app ON app.id = c.app_id LEFT JOIN standing s ON s.connection_id = c.id
-    WHERE r.app_id = :app AND r.stopped_at IS NULL AND c.id = r.connection_id
+    FROM connection c JOIN app ON app.id = c.app_id
+    LEFT JOIN standing s ON s.connection_id = c.id AND s.app_id = :app
+        AND (:whole OR s.connection_id = ANY(cast(:only AS int8[])))
+    WHERE r.app_id = :app AND r.stopped_at IS NULL AND c.id = r.connection_id AND c.app_id = :app
+      AND (:whole OR r.connection_id = ANY(cast(:only AS int8[])))
+      AND (:whole OR c.id = ANY(cast(:only AS int8[])))
       AND (app.deleted_at IS NOT NULL OR s.lag NOT IN ('blocking', 'unknown') OR c.status <> 'connected'
            OR NOT c.environment = ANY(cast(:environments AS text[])))
     RETURNING r.id, r.app_id, r.tenant_id, r.connection_id, r.stop_reason
@@ -34,8 +39,11 @@ RETURNING id
 # What was queued about the older version and not sent gives its turn back; either way the newer one settles first.
 _SUPERSEDE = text("""
 WITH moved AS (
-    SELECT r.id, s.latest FROM reminder r JOIN standing s ON s.connection_id = r.connection_id
-    WHERE r.app_id = :app AND r.stopped_at IS NULL AND r.target_version < s.latest FOR NO KEY UPDATE OF r
+    SELECT r.id, s.latest FROM reminder r JOIN standing s ON s.connection_id = r.connection_id AND s.app_id = :app
+    WHERE r.app_id = :app AND r.stopped_at IS NULL AND r.target_version < s.latest
+      AND (:whole OR r.connection_id = ANY(cast(:only AS int8[])))
+      AND (:whole OR s.connection_id = ANY(cast(:only AS int8[])))
+    FOR NO KEY UPDATE OF r
 ), cancelled AS (
     UPDATE notice n SET state = 'cancelled', settled_at = :now, settle_reason = 'superseded'
     FROM moved WHERE n.reminder_id = moved.id AND n.state = 'due'
@@ -49,7 +57,7 @@ UPDATE reminder r SET target_version = u.latest, sent = r.sent - u.turns,
                   WHEN r.due_at IS NOT NULL THEN greatest(r.due_at, cast(:settles AS timestamptz)) END,
     last_sent_at = CASE WHEN u.turns = 0 THEN r.last_sent_at ELSE (
         SELECT max(n.created_at) FROM notice n WHERE n.reminder_id = r.id AND n.state IN ('sending', 'sent')) END
-FROM unsent u WHERE r.id = u.id
+FROM unsent u WHERE r.id = u.id AND r.app_id = :app
 """)
 _OPEN = text("""
 WITH opened AS (
@@ -58,7 +66,10 @@ WITH opened AS (
     FROM standing s JOIN app ON app.id = s.app_id AND app.deleted_at IS NULL AND app.approval <> 'pending'
     WHERE s.app_id = :app AND s.lag = 'blocking' AND s.status = 'connected'
       AND s.environment = ANY(cast(:environments AS text[]))
-      AND NOT EXISTS (SELECT FROM reminder r WHERE r.connection_id = s.connection_id AND r.stopped_at IS NULL)
+      AND (:whole OR s.connection_id = ANY(cast(:only AS int8[])))
+      AND NOT EXISTS (
+        SELECT FROM reminder r WHERE r.app_id = :app AND r.connection_id = s.connection_id AND r.stopped_at IS NULL
+            AND (:whole OR r.connection_id = ANY(cast(:only AS int8[]))))
     ON CONFLICT DO NOTHING
     RETURNING id, app_id, tenant_id, connection_id, target_version
 )
@@ -77,14 +88,16 @@ def thread(
     now: datetime,
     settles_at: datetime | None,
     first_due_at: datetime | None,
+    only: Sequence[int] | None = None,
 ) -> tuple[int, int]:
     """Stop the threads that have nothing to ask any more, open those that have; how many were opened and stopped.
 
     Threads open only when the newest version has settled (*settles_at*), at most one per connection, due at
     *first_due_at*; those that are open ask for the newest version from then on, and keep still until it settled.
+    *only*: no other connections are looked at.
     """
     bound = {"app": app_id, "now": now, "environments": list(policy.environments), "first": first_due_at}
-    bound |= {"settles": settles_at}
+    bound |= {"settles": settles_at, "whole": only is None, "only": list(only or ())}
     stopped = len(session.execute(_STOP, bound).all())
     session.execute(_SUPERSEDE, bound)
     settled = settles_at is None or settles_at <= now

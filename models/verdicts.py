@@ -1,5 +1,6 @@
 """Judging an app's connections: the pure core decides once per distinct (version, scope set), rows join it."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import text
@@ -19,6 +20,7 @@ _DISTINCT = text("""
 SELECT d.version, d.scope_set_id, s.grants FROM (
     SELECT DISTINCT coalesce(version, 0) AS version, scope_set_id FROM connection
     WHERE app_id = :app AND status IN ('connected', 'disabled') AND scope_set_id IS NOT NULL
+      AND (:whole OR id = ANY(cast(:only AS int8[])))
 ) d JOIN scope_set s ON s.id = d.scope_set_id
 """)
 _STORE = text("""
@@ -45,13 +47,18 @@ def history_of(session: Session, app_id: int) -> History:
     return ordered(ScopeVersion(row.number, frozenset(row.grants), row.released_at) for row in rows)
 
 
-def judge_app(session: Session, app_id: int, history: History) -> bool:
-    """Bring the app's verdicts up to date; whether any differs. A second run writes nothing."""
+def judge_app(session: Session, app_id: int, history: History, *, only: Sequence[int] | None = None) -> bool:
+    """Bring the app's verdicts up to date; whether any differs. A second run writes nothing.
+
+    *only*: these connections changed since it was done, and nothing else. Verdicts that nobody is left for then stay.
+    """
     written: int = 0
-    for row in session.execute(_DISTINCT, {"app": app_id}).all():
+    bound = {"app": app_id, "whole": only is None, "only": list(only or ())}
+    for row in session.execute(_DISTINCT, bound).all():
         verdict = _verdict(app_id, history, row.version, row.scope_set_id, frozenset(row.grants))
         written += session.execute(_STORE, verdict).rowcount  # type: ignore[attr-defined]  # a cursor result
-    written += session.execute(_FORGET, {"app": app_id}).rowcount  # type: ignore[attr-defined]  # as above
+    if only is None:
+        written += session.execute(_FORGET, {"app": app_id}).rowcount  # type: ignore[attr-defined]  # as above
     return written > 0
 
 

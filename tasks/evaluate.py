@@ -42,7 +42,7 @@ def evaluate_now(app_id: int, *, now: datetime | None = None) -> Evaluated | Non
         if evaluated is None:
             return None
         opened = stopped = 0
-        if not evaluated.is_same:
+        if evaluated.only is None or evaluated.only:
             opened, stopped = thread(
                 session,
                 app_id,
@@ -50,6 +50,7 @@ def evaluate_now(app_id: int, *, now: datetime | None = None) -> Evaluated | Non
                 now=at,
                 settles_at=settles_at(history_of(session, app_id), policy),
                 first_due_at=reminder_due(policy, at, 0, None),
+                only=evaluated.only,
             )
             arouse(session, policy, policy.receivers, now=at, app_id=app_id)
     notable = evaluated.raised or evaluated.escalated or evaluated.resolved or opened or stopped

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from random import Random
 
 import pytest
 from sqlalchemy import text
@@ -220,21 +221,67 @@ def test_nothing_new_is_not_judged_again(world: World) -> None:
     world.evaluate(after=timedelta(minutes=1))
     assert world.rows(severities) == [("critical",)]
 
-    def upgraded() -> None:
-        world.put("new", 2)
-        world.poll()
-        world.evaluate()
-
     everything_new: tuple[Callable[[], object], ...] = (
         lambda: world.evaluate(replace(DEFAULT, environments=("production", "integration"))),
         lambda: world.evaluate(replace(DEFAULT, reminders="tenants")),
-        upgraded,
         lambda: world.evaluate(after=timedelta(hours=23)),
     )
     for news in everything_new:
         world.session.execute(text("UPDATE alert SET severity = 'critical'"))
         news()
         assert ("critical",) not in world.rows(severities)
+
+
+def crowd(world: World) -> None:
+    """Ten tenants at version 1; version 2 wants B too, three have it."""
+    for tenant in range(10):
+        world.put(str(tenant), 1)
+    world.poll()
+    world.release(A, B)
+    for tenant in range(3):
+        world.put(str(tenant), 2)
+    world.poll()
+    world.evaluate(after=20 * DAY)
+
+
+def test_only_whom_a_poll_changed_is_judged(world: World) -> None:
+    """Where a few tenants changed and nothing else, the others' alerts are not looked at."""
+    crowd(world)
+    world.put("5", 2)
+    world.poll()
+    world.session.execute(text("UPDATE alert SET severity = 'critical'"))
+    evaluated = world.evaluate()
+    assert (len(evaluated.only or ()), evaluated.resolved) == (1, 1)
+    assert world.rows("SELECT DISTINCT severity FROM alert WHERE state = 'firing'") == [("critical",)]
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_few_judged_alone_stand_as_if_all_were(world: World, seed: int) -> None:
+    """After any changes an evaluation of everybody finds nothing left to do."""
+    crowd(world)
+    chance, narrow = Random(seed), 0
+    for _ in range(12):
+        for tenant in chance.sample(range(12), chance.choice([1, 1, 2])):
+            move = chance.choice(["upgrade", "back", "drop", "disable", "unknown", "reconnect"])
+            if move == "drop":
+                world.drop(str(tenant))
+            else:
+                version = {"upgrade": len(world.versions), "unknown": None}.get(move, 1)
+                status = Status.DISABLED if move == "disable" else Status.CONNECTED
+                world.put(str(tenant), version, status=status, client_id=f"cid.{chance.random()}")
+        if chance.random() < 0.1:
+            world.release(A, *chance.sample([B, C], chance.choice([1, 2])))
+        world.poll()
+        evaluated = world.evaluate(after=chance.choice([timedelta(), HOUR, 3 * DAY]))
+        narrow += evaluated.only is not None
+        before = world.snapshot()
+        world.session.execute(text("UPDATE app SET evaluated_as = NULL"))
+        world.evaluate()
+        after = world.snapshot()
+        # A verdict on what nobody runs any more is forgotten with the next evaluation of all.
+        assert all(row in before["verdict"] for row in after.pop("verdict"))
+        assert after == {table: rows for table, rows in before.items() if table != "verdict"}
+    assert narrow
 
 
 def test_only_the_groups_of_one_app_are_woken(world: World) -> None:

@@ -1,0 +1,153 @@
+"""The steps of alerts that rest on connections: one statement per app opens, moves and resolves them, and logs it."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from models.base import forget_plans
+
+_RUNGS = """
+rung AS (
+    SELECT * FROM unnest(cast(:lags AS text[]), cast(:kinds AS text[]), cast(:severities AS text[]),
+                         cast(:thresholds AS interval[])) AS r (lag, kind, severity, threshold)
+)
+"""
+_WANTED = """
+-- Built once for all who have the same.
+lacking AS MATERIALIZED (
+    SELECT v.version, v.scope_set_id,
+        jsonb_build_object('version', nullif(v.version, 0), 'latest', v.latest, 'versions_behind', v.versions_behind,
+                           'missing', v.missing, 'superfluous', v.superfluous) AS data
+    FROM verdict v WHERE v.app_id = :app
+),
+wanted AS MATERIALIZED (
+    SELECT s.connection_id, s.app_id, s.tenant_id, s.environment, k.kind, s.since, top.severity, l.data
+    FROM standing s
+    JOIN lacking l ON l.version = coalesce(s.version, 0) AND l.scope_set_id = s.scope_set_id
+    JOIN app ON app.id = s.app_id AND app.deleted_at IS NULL AND app.approval <> 'pending'
+    JOIN (SELECT DISTINCT lag, kind FROM rung) k ON k.lag = s.lag
+    LEFT JOIN LATERAL (
+        SELECT r.severity FROM rung r WHERE r.lag = s.lag AND s.since + r.threshold <= :now
+        ORDER BY r.threshold DESC LIMIT 1
+    ) top ON true
+    WHERE s.app_id = :app AND s.status = 'connected' AND s.environment = ANY(cast(:environments AS text[]))
+      AND (:whole OR s.connection_id = ANY(cast(:only AS int8[])))
+)
+"""
+# A new release holds what has not fired yet (:settled); what fires goes on firing.
+_STEP = text(  # constants only, so nothing can be injected
+    "WITH"  # noqa: S608
+    + _RUNGS
+    + ","
+    + _WANTED
+    + """,
+opened AS (
+    INSERT INTO alert (source_id, app_id, kind, tenant_id, connection_id, environment, state, severity, since,
+        opened_at, fired_at, reason, data)
+    SELECT :source, w.app_id, w.kind, w.tenant_id, w.connection_id, w.environment,
+        CASE WHEN w.severity IS NULL THEN 'pending' ELSE 'firing' END, w.severity, w.since,
+        :now, CASE WHEN w.severity IS NOT NULL THEN cast(:now AS timestamptz) END,
+        CASE WHEN w.severity IS NULL THEN 'in_grace' ELSE 'grace_over' END, w.data
+    FROM wanted w
+    WHERE :settled AND NOT EXISTS (
+        SELECT FROM alert a WHERE a.app_id = :app AND a.connection_id = w.connection_id AND a.kind = w.kind
+            AND a.resolved_at IS NULL AND (:whole OR a.connection_id = ANY(cast(:only AS int8[]))))
+    RETURNING id, app_id, tenant_id, connection_id, kind, state AS step, reason, severity
+),
+moved AS (
+    UPDATE alert a SET severity = n.severity, since = w.since, data = w.data, state = n.state,
+        fired_at = CASE WHEN n.state = 'firing' THEN coalesce(a.fired_at, :now) ELSE a.fired_at END,
+        reason = CASE WHEN n.state = a.state THEN a.reason WHEN n.state = 'firing' THEN 'grace_over'
+                      ELSE 'upgraded_partly' END
+    FROM wanted w
+    JOIN alert before ON before.app_id = :app AND before.connection_id = w.connection_id AND before.kind = w.kind
+        AND before.resolved_at IS NULL AND (:whole OR before.connection_id = ANY(cast(:only AS int8[])))
+    CROSS JOIN LATERAL (
+        SELECT CASE WHEN before.state = 'firing' OR :settled THEN w.severity END AS severity
+    ) n0
+    CROSS JOIN LATERAL (
+        SELECT n0.severity, CASE WHEN n0.severity IS NULL THEN 'pending' ELSE 'firing' END AS state,
+            array_position(cast(:ranks AS text[]), n0.severity) AS rank
+    ) n
+    CROSS JOIN LATERAL (SELECT array_position(cast(:ranks AS text[]), before.severity) AS rank) before_rank
+    WHERE a.id = before.id AND a.app_id = :app AND (:whole OR a.connection_id = ANY(cast(:only AS int8[])))
+      AND (before.state, before.severity, before.since, before.data)
+          IS DISTINCT FROM (n.state, n.severity, w.since, w.data)
+    RETURNING a.id, a.app_id, a.tenant_id, a.connection_id, a.kind, a.severity, a.reason,
+        CASE WHEN n.state <> before.state THEN n.state
+             WHEN n.state = 'firing' AND n.rank > before_rank.rank THEN 'escalated'
+             WHEN n.state = 'firing' AND n.rank < before_rank.rank THEN 'eased' END AS step
+),
+closed AS (
+    UPDATE alert a SET state = 'resolved', resolved_at = :now, resolve_reason = r.reason
+    FROM alert before
+    JOIN app ON app.id = before.app_id
+    JOIN connection c ON c.id = before.connection_id AND c.app_id = :app
+    LEFT JOIN standing s ON s.connection_id = c.id AND s.app_id = :app
+        AND (:whole OR s.connection_id = ANY(cast(:only AS int8[])))
+    CROSS JOIN LATERAL (
+        SELECT CASE
+            WHEN app.deleted_at IS NOT NULL THEN 'app_deleted'
+            WHEN c.status IN ('disabled', 'disconnected') THEN c.status
+            WHEN c.status <> 'connected' THEN 'disconnected'
+            WHEN NOT c.environment = ANY(cast(:environments AS text[])) THEN 'environment_not_watched'
+            WHEN c.version > (before.data ->> 'version')::int THEN 'upgraded'
+            ELSE 'nothing_missing'
+        END AS reason
+    ) r
+    WHERE a.id = before.id AND a.app_id = :app AND before.app_id = :app AND before.resolved_at IS NULL
+      AND (:whole OR before.connection_id = ANY(cast(:only AS int8[])))
+      AND (:whole OR a.connection_id = ANY(cast(:only AS int8[])))
+      AND (:whole OR c.id = ANY(cast(:only AS int8[])))
+      AND before.kind IN ('tenant_lagging', 'tenant_overgranted')
+      -- A version that cannot be judged is no proof that nothing is missing.
+      AND (r.reason NOT IN ('nothing_missing', 'upgraded') OR s.lag <> 'unknown')
+      AND NOT EXISTS (SELECT FROM wanted w WHERE w.connection_id = before.connection_id AND w.kind = before.kind)
+    RETURNING a.id, a.app_id, a.tenant_id, a.connection_id, a.kind, a.severity, r.reason, 'resolved' AS step
+),
+step AS (
+    SELECT id, app_id, tenant_id, connection_id, kind, step, reason, severity FROM opened
+    UNION ALL SELECT id, app_id, tenant_id, connection_id, kind, step, reason, severity FROM moved
+        WHERE step IS NOT NULL
+    UNION ALL SELECT id, app_id, tenant_id, connection_id, kind, step, reason, severity FROM closed
+),
+logged AS (
+    INSERT INTO alert_step (alert_id, at, step, reason, severity) SELECT id, :now, step, reason, severity FROM step
+),
+told AS (
+    INSERT INTO event (at, type, app_id, tenant_id, connection_id, data)
+    SELECT :now, 'alert.' || CASE step WHEN 'firing' THEN 'raised' ELSE step END, app_id, tenant_id, connection_id,
+        jsonb_build_object('alert', id, 'kind', kind, 'reason', reason, 'severity', severity)
+    -- What never fired was told to nobody, and is no event of the tenant.
+    FROM step WHERE step <> 'pending' AND NOT (step = 'resolved' AND severity IS NULL)
+)
+SELECT step, count(*) AS alerts FROM step GROUP BY step
+"""
+)
+_NEXT = text(
+    "WITH"
+    + _RUNGS
+    + """
+SELECT min(s.since + r.threshold) FROM standing s JOIN rung r ON r.lag = s.lag
+WHERE s.app_id = :app AND s.status = 'connected' AND s.environment = ANY(cast(:environments AS text[]))
+  AND s.since + r.threshold > :now AND (:whole OR s.connection_id = ANY(cast(:only AS int8[])))
+"""
+)
+
+
+def step(session: Session, bound: Mapping[str, object]) -> dict[str, int]:
+    """Open, move and close the app's alerts, *bound* says of whom and by what rules; how many took each step."""
+    if bound["whole"]:
+        forget_plans(session)
+    # Tenants, alerts and verdicts are sets to be joined as such, whatever the planner believes of their number: what
+    # it takes for one row is looked up in all others, ten thousand times. So each of them is bounded by itself.
+    session.execute(text("SET LOCAL enable_nestloop = off"))
+    return {row.step: row.alerts for row in session.execute(_STEP, bound)}
+
+
+def next_step(session: Session, bound: Mapping[str, object]) -> datetime | None:
+    """When the next of them reaches a threshold of the ladder."""
+    at: datetime | None = session.scalar(_NEXT, bound)
+    return at
