@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from models.steps import next_step, step
 from models.verdicts import history_of, judge_app
 from uptake.policy import KIND_OF, AlertKind, Policy, Severity, settles_at, severity
+from uptake.versions import History
 
 # So many polls in a row must fail before a human hears of it: portals hiccup.
 FAILING_AFTER = 3
@@ -42,11 +43,11 @@ _FEW = 0.25  # of an app's connections; from there on all are judged as fast
 class Evaluated:
     """What one evaluation changed, by step, and when time alone may change something next."""
 
-    pending: int
-    raised: int
-    escalated: int
-    resolved: int
-    next_at: datetime | None
+    pending: int = 0
+    raised: int = 0
+    escalated: int = 0
+    resolved: int = 0
+    next_at: datetime | None = None
     only: Sequence[int] | None = None  # the connections that were judged anew, none where nothing is new; None: all
 
 
@@ -69,31 +70,42 @@ def evaluate(session: Session, app_id: int, policy: Policy, *, now: datetime) ->
         "environments": list(policy.environments),
     }
     rests_on = _rests_on(app, len(history), policy, bound)
-    steps: dict[str, int] = {}
-    next_at: datetime | None = app.steps_at
-    is_known = app.evaluated_as == rests_on and (next_at is None or next_at > now)
+    is_known = app.evaluated_as == rests_on and (app.steps_at is None or app.steps_at > now)
     # Judging 10,000 tenants anew takes tens of milliseconds; most evaluations have nothing new to judge them by, and
     # most others a few tenants that a poll found changed.
-    is_same = is_known and app.evaluated_changes == app.changes
-    seq, only = (
-        (app.evaluated_seq, ()) if is_same else _changed(session, app_id, app.evaluated_seq if is_known else None)
-    )
-    if not is_same:
-        bound |= {"whole": only is None, "only": list(only or ())}
-        judge_app(session, app_id, history, only=only)
-        steps = step(session, bound)
-        known = app.steps_at if only is not None else None
-        times = [known, next_step(session, bound), settles] if not app.deleted_at else []
-        next_at = min((at for at in times if at is not None and at > now), default=None)
+    if is_known and app.evaluated_changes == app.changes:
+        seq, evaluated = app.evaluated_seq, Evaluated(next_at=app.steps_at, only=())
+    else:
+        seq, only = _changed(session, app_id, app.evaluated_seq if is_known else None)
+        evaluated = _judged(session, app, history, bound, settles=settles, only=only)
     _failing(session, app.source_id, app_id, failing=app.failures >= FAILING_AFTER and not app.deleted_at, now=now)
-    done = {"app": app_id, "now": now, "next": next_at, "rests_on": rests_on, "changes": app.changes, "seq": seq}
-    session.execute(_EVALUATED, done)
+    done = {"app": app_id, "now": now, "next": evaluated.next_at, "rests_on": rests_on, "changes": app.changes}
+    session.execute(_EVALUATED, done | {"seq": seq})
+    return evaluated
+
+
+def _judged(
+    session: Session,
+    app: Row[Any],
+    history: History,
+    bound: Mapping[str, Any],
+    *,
+    settles: datetime | None,
+    only: Sequence[int] | None,
+) -> Evaluated:
+    """Judge the app's connections, or *only* these, and let their alerts take the steps that follow."""
+    bound = {**bound, "whole": only is None, "only": list(only or ())}
+    judge_app(session, app.id, history, only=only)
+    steps = step(session, bound)
+    # Nothing is sooner for whoever was not judged now.
+    known = app.steps_at if only is not None else None
+    times = [known, next_step(session, bound), settles] if not app.deleted_at else []
     return Evaluated(
         pending=steps.get("pending", 0),
         raised=steps.get("firing", 0),
         escalated=steps.get("escalated", 0),
         resolved=steps.get("resolved", 0),
-        next_at=next_at,
+        next_at=min((at for at in times if at is not None and at > bound["now"]), default=None),
         only=only,
     )
 
