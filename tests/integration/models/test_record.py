@@ -121,7 +121,7 @@ def test_gone_only_after_two_complete_walks(world: World) -> None:
     assert world.rows("SELECT version, tenants FROM adoption") == [(1, 1)]
     world.listed["2", "production"] = gone
     world.poll()
-    assert world.rows("SELECT status, epoch FROM connection ORDER BY id") == [("connected", 1), ("connected", 2)]
+    assert world.rows("SELECT status, epoch FROM connection ORDER BY epoch") == [("connected", 1), ("connected", 2)]
 
 
 def test_partial_walk_vouches_for_nothing(world: World) -> None:
