@@ -15,7 +15,6 @@ from sqlalchemy import (
     Identity,
     Index,
     MetaData,
-    String,
     Text,
     create_engine,
     func,
@@ -66,8 +65,6 @@ def index(name: str, *columns: Any, why: str, **options: Any) -> Index:
 
 # Bound per process (worker.lifecycle, dashboard.app); Session.begin() is the only transaction boundary.
 Session = sessionmaker(expire_on_commit=False)
-
-short = String(40)
 
 
 def engine_for(dsn: str) -> Engine:

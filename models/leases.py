@@ -1,9 +1,11 @@
 """Who polls what: due rows are rung for, then leased by exactly one worker, and fenced by a token."""
 
+import json
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 from sqlalchemy import TextClause, text
 from sqlalchemy.orm import Session
@@ -55,7 +57,8 @@ WITH clock AS MATERIALIZED (
     SELECT coalesce(cast(:now AS timestamptz), clock_timestamp()) AS now, set_config('synchronous_commit', 'off', true)
 )
 UPDATE app a SET lease_token = :token, lease_until = clock_timestamp() + :lease, poll_seq = a.poll_seq + 1,
-    next_poll_at = clock.now + cast(:every AS interval) * (0.95 + random() * 0.1)
+    next_poll_at = clock.now + coalesce(make_interval(secs => (cast(:own AS jsonb) ->> s.name)::float8),
+        cast(:every AS interval)) * (0.95 + random() * 0.1)
 FROM source s, clock
 WHERE a.id = :app AND s.id = a.source_id AND a.deleted_at IS NULL AND s.enabled
   AND (:forced OR a.next_poll_at <= clock.now AND (s.circuit_open_until IS NULL OR s.circuit_open_until <= clock.now))
@@ -63,14 +66,15 @@ WHERE a.id = :app AND s.id = a.source_id AND a.deleted_at IS NULL AND s.enabled
   AND (:forced OR s.at_once > (
       SELECT count(*) FROM app b WHERE b.source_id = s.id AND b.lease_until >= clock_timestamp()))
 RETURNING a.id AS app_id, a.source_id, s.name AS source, a.external_id, a.poll_seq AS seq, a.lease_token AS token,
-    (SELECT f.exact_at FROM freshness f WHERE f.app_id = a.id) AS exact_at, a.walked_at, s.feed_since,
+    (SELECT f.exact_at FROM freshness f WHERE f.app_id = a.id) AS exact_at, s.feed_since,
     a.full_walk_at, a.changed_at, a.settled, a.rewrites, a.latest_version,
     s.circuit_open_until IS NOT NULL OR s.last_fault IS NOT NULL AS is_troubled, clock.now AS started_at,
     clock_timestamp() AS claimed_at
 """)
 _CLAIM_SOURCE = text("""
 UPDATE source SET lease_token = :token, lease_until = clock_timestamp() + :lease, poll_seq = poll_seq + 1,
-    next_poll_at = cast(:now AS timestamptz) + cast(:every AS interval) * (0.95 + random() * 0.1)
+    next_poll_at = cast(:now AS timestamptz) + coalesce(make_interval(secs => (cast(:own AS jsonb) ->> name)::float8),
+        cast(:every AS interval)) * (0.95 + random() * 0.1)
 WHERE id = :source AND enabled
   AND (:forced OR next_poll_at <= :now AND (circuit_open_until IS NULL OR circuit_open_until <= :now))
   AND (lease_until IS NULL OR lease_until < clock_timestamp())
@@ -94,7 +98,6 @@ class AppLease:
     seq: int
     token: uuid.UUID
     exact_at: datetime | None  # until when what is stored is all there was: the last complete walk, or the feed
-    walked_at: datetime | None  # the complete walk before this one
     feed_since: datetime | None  # the source's feed tells what becomes of whoever was walked since then
     full_walk_at: datetime | None  # the last one that took the source's word for nothing
     changed_at: datetime | None
@@ -136,11 +139,18 @@ def ring_sources(session: Session, *, now: datetime, most: int) -> Sequence[int]
 
 
 def claim_app(
-    session: Session, app_id: int, *, now: datetime | None = None, every: timedelta, forced: bool = False
+    session: Session,
+    app_id: int,
+    *,
+    now: datetime | None = None,
+    every: timedelta,
+    own: Mapping[str, timedelta] = MappingProxyType({}),
+    forced: bool = False,
 ) -> AppLease | None:
     """Lease the app if it is due (or *forced*); None when it is not, or another worker has it.
 
-    *now* is Postgres's clock unless told otherwise.
+    *now* is Postgres's clock unless told otherwise. Should nothing come of it, the app is due again after *every*, or
+    what its source has of its *own*, by name.
 
     None also when as many of its source's apps as may be are being polled already: a later tick rings for it again.
     Those who claim in the same instant do not count each other.
@@ -148,7 +158,15 @@ def claim_app(
     row = (
         session.execute(
             _CLAIM_APP,
-            {"app": app_id, "now": now, "every": every, "lease": LEASE, "forced": forced, "token": uuid.uuid4()},
+            {
+                "app": app_id,
+                "now": now,
+                "every": every,
+                "own": _seconds(own),
+                "lease": LEASE,
+                "forced": forced,
+                "token": uuid.uuid4(),
+            },
         )
         .mappings()
         .one_or_none()
@@ -157,9 +175,15 @@ def claim_app(
 
 
 def claim_source(
-    session: Session, source_id: int, *, now: datetime, every: timedelta, forced: bool = False
+    session: Session,
+    source_id: int,
+    *,
+    now: datetime,
+    every: timedelta,
+    own: Mapping[str, timedelta] = MappingProxyType({}),
+    forced: bool = False,
 ) -> SourceLease | None:
-    """Lease the source's listing if it is due (or *forced*); None when it is not, or another worker has it."""
+    """Lease the source's listing if it is due (or *forced*), as claim_app does an app."""
     row = (
         session.execute(
             _CLAIM_SOURCE,
@@ -167,6 +191,7 @@ def claim_source(
                 "source": source_id,
                 "now": now,
                 "every": every,
+                "own": _seconds(own),
                 "lease": LEASE,
                 "forced": forced,
                 "token": uuid.uuid4(),
@@ -176,6 +201,10 @@ def claim_source(
         .one_or_none()
     )
     return None if row is None else SourceLease(**row, started_at=now)
+
+
+def _seconds(own: Mapping[str, timedelta]) -> str:
+    return json.dumps({name: every.total_seconds() for name, every in own.items()})
 
 
 def hold_app(session: Session, lease: AppLease) -> None:

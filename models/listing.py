@@ -1,6 +1,7 @@
 """Recording a source's list of apps: what is there, what was renamed, approved or deleted."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
@@ -11,6 +12,7 @@ from sqlalchemy.orm import Session
 from models.event import Poll
 from models.leases import SourceLease, keep_source
 from uptake.facts import SeenApp
+from uptake.letter import clean
 
 AT_ONCE = 8  # apps of one source, where nothing else is said
 
@@ -19,23 +21,38 @@ INSERT INTO source (name, kind, at_once, enabled, next_poll_at) VALUES (:name, :
 ON CONFLICT (name) DO UPDATE SET kind = excluded.kind, at_once = excluded.at_once, enabled = true
 WHERE (source.kind, source.at_once, source.enabled) IS DISTINCT FROM (excluded.kind, excluded.at_once, true)
 """)
-_UPSERT = text("""
-WITH before AS (SELECT id, latest_version FROM app WHERE source_id = :source AND external_id = :external_id)
-INSERT INTO app AS a (source_id, external_id, name, distribution, approval, environments, created_at, first_seen_at,
-    next_poll_at)
-VALUES (:source, :external_id, :name, :distribution, :approval, :environments, :created_at, :now, :now)
-ON CONFLICT (source_id, external_id) DO UPDATE SET name = excluded.name, distribution = excluded.distribution,
-    approval = excluded.approval, environments = excluded.environments,
-    created_at = coalesce(excluded.created_at, a.created_at),
-    -- An approval is told of no connection, and changes the status of many.
-    next_poll_at = CASE WHEN :latest > a.latest_version OR a.approval <> excluded.approval
-        THEN least(a.next_poll_at, :now) ELSE a.next_poll_at END,
-    evaluate_at = CASE WHEN a.approval <> excluded.approval THEN :now ELSE a.evaluate_at END
-WHERE (a.name, a.distribution, a.approval, a.environments) IS DISTINCT FROM
-      (excluded.name, excluded.distribution, excluded.approval, excluded.environments)
-   OR :latest > a.latest_version
-RETURNING a.id, (SELECT id FROM before) IS NULL AS is_new
+# Nothing is written, and no row locked, where all is as it was.
+_LISTED = text("""
+WITH listed AS MATERIALIZED (
+    SELECT * FROM json_to_recordset(cast(:apps AS json)) AS l (external_id text, name text, distribution text,
+        approval text, environments text[], created_at timestamptz, latest int8)
+), came AS (
+    INSERT INTO app (source_id, external_id, name, distribution, approval, environments, created_at, first_seen_at,
+        next_poll_at)
+    SELECT :source, l.external_id, l.name, l.distribution, l.approval, l.environments, l.created_at, :now, :now
+    FROM listed l WHERE NOT EXISTS (SELECT FROM app a WHERE (a.source_id, a.external_id) = (:source, l.external_id))
+    RETURNING id
+), told AS (
+    INSERT INTO event (at, type, app_id) SELECT :now, 'app.listed', id FROM came ORDER BY id
+), differs AS (
+    UPDATE app a SET name = l.name, distribution = l.distribution, approval = l.approval,
+        environments = l.environments, created_at = coalesce(l.created_at, a.created_at),
+        -- An approval is told of no connection, and changes the status of many.
+        next_poll_at = CASE WHEN l.latest > a.latest_version OR a.approval <> l.approval
+            THEN least(a.next_poll_at, :now) ELSE a.next_poll_at END,
+        evaluate_at = CASE WHEN a.approval <> l.approval THEN :now ELSE a.evaluate_at END
+    FROM listed l WHERE (a.source_id, a.external_id) = (:source, l.external_id)
+      AND ((a.name, a.distribution, a.approval, a.environments)
+              IS DISTINCT FROM (l.name, l.distribution, l.approval, l.environments)
+          OR l.latest > a.latest_version AND a.next_poll_at > :now)
+)
+SELECT count(*) FROM came
 """)
+_AGAIN = text("""
+SELECT external_id FROM app
+WHERE source_id = :source AND deleted_at IS NOT NULL AND external_id = ANY(cast(:listed AS text[])) ORDER BY id
+""")
+_REMARKS = 5  # told in a listing's row
 _DELETED = text("""
 WITH gone AS (
     -- Without its lease, a poll still under way records nothing any more.
@@ -99,37 +116,38 @@ class Heard:
     reason: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """How many apps are new or deleted, and which are listed although they were deleted before."""
+
+    changed: int
+    again: tuple[str, ...] = ()
+
+
 def record_listing(
     session: Session,
     lease: SourceLease,
-    apps: Iterable[SeenApp],
+    seen: Sequence[SeenApp],
     *,
     now: datetime,
     duration_seconds: float,
     heard: Heard | None = None,
-) -> int:
-    """Record the whole list; how many apps are new or deleted. Raises LeaseLostError when another run took over.
+) -> Listed:
+    """Record the whole list; raises LeaseLostError when another run took over.
 
-    An app is gone when the portal lists it as deleted; one that is merely missing stays as it was. What was *heard*
-    of connections is recorded already, and counted here.
+    An app is gone for good when the portal lists it as deleted; one that is merely missing stays as it was. What was
+    *heard* of connections is recorded already, and counted here.
     """
     heard = heard or Heard()
     keep_source(session, lease)
-    seen = list(apps)
     bound = {"source": lease.source_id, "now": now, "day": now.date()}
-    changed = 0
-    for app in seen:
-        if not app.deleted:
-            row = session.execute(_UPSERT, bound | _columns(app)).one_or_none()
-            changed += row is not None and row.is_new
-            if row is not None and row.is_new:
-                session.execute(
-                    text("INSERT INTO event (at, type, app_id) VALUES (:now, 'app.listed', :app)"),
-                    {"now": now, "app": row.id},
-                )
-    deleted = [app.external_id for app in seen if app.deleted]
-    changed += len(session.execute(_DELETED, bound | {"deleted": deleted}).all())
-    session.execute(_REOPEN, bound)
+    apps = {app.external_id: app._asdict() for app in seen if not app.deleted}
+    again = tuple(session.scalars(_AGAIN, {"source": lease.source_id, "listed": list(apps)}))
+    in_json = json.dumps(list(apps.values()), default=datetime.isoformat)
+    changed: int = session.execute(_LISTED, bound | {"apps": in_json}).scalar_one()
+    if deleted := [app.external_id for app in seen if app.deleted]:
+        changed += len(session.execute(_DELETED, bound | {"deleted": deleted}).all())
+        session.execute(_REOPEN, bound)
     session.execute(
         text("UPDATE source SET failures = 0, listed_at = :now WHERE id = :source"),
         {"source": lease.source_id, "now": now},
@@ -141,22 +159,22 @@ def record_listing(
             started_at=lease.started_at,
             duration_seconds=duration_seconds,
             outcome="complete",
-            reason=heard.reason,
+            reason=_reason(heard, again),
             pages=heard.pages,
             rows=len(seen) + heard.rows,
             changed=changed + heard.changed,
         )
     )
-    return changed
+    return Listed(changed, again)
 
 
-def _columns(app: SeenApp) -> dict[str, object]:
-    return {
-        "external_id": app.external_id,
-        "name": app.name,
-        "distribution": app.distribution,
-        "approval": app.approval,
-        "environments": list(app.environments),
-        "created_at": app.created_at,
-        "latest": app.latest,
-    }
+def _reason(heard: Heard, again: Sequence[str]) -> str | None:
+    """What was odd: the feed, and apps that are listed although they were deleted, with what to do about them."""
+    told = [heard.reason] if heard.reason else []
+    if again:
+        named = ", ".join(clean(app) for app in again[:_REMARKS]) + (" and more" if len(again) > _REMARKS else "")
+        told.append(
+            f"listed again although deleted: {named}; deletion is for good, so nothing more is recorded of them: "
+            "let the portal give them new ids, or their [[source]] another name, under which all begins anew"
+        )
+    return "; ".join(told) or None

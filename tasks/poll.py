@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -25,7 +26,7 @@ from models.leases import (
     give_back,
     ring_apps,
 )
-from models.listing import record_listing
+from models.listing import Listed, record_listing
 from models.parts import forget_parts
 from models.record import Recorded, is_news, record, renew_statistics
 from models.stage import Walk
@@ -79,7 +80,8 @@ def poll(
     *now* is Postgres's clock unless told otherwise; a failed read changes nothing but the poll's own row.
     """
     with Session.begin() as session:
-        lease = claim_app(session, app_id, now=now, every=rules().file.polling.poll_every, forced=forced)
+        every, own = rules().file.polling.poll_every, rules().own_poll_every
+        lease = claim_app(session, app_id, now=now, every=every, own=own, forced=forced)
         memory = remembered(session, app_id, settled=lease.settled) if lease else Memory()
     if lease is None:
         return None
@@ -132,7 +134,8 @@ def list_apps(source_id: int, *, now: datetime | None = None, forced: bool = Fal
     """
     with Session.begin() as session:
         at = now or db_now(session)
-        lease = claim_source(session, source_id, now=at, every=rules().file.polling.poll_every, forced=forced)
+        every, own = rules().file.polling.poll_every, rules().own_poll_every
+        lease = claim_source(session, source_id, now=at, every=every, own=own, forced=forced)
     if lease is None:
         return None
     started = time.monotonic()
@@ -140,7 +143,7 @@ def list_apps(source_id: int, *, now: datetime | None = None, forced: bool = Fal
         source = source_named(lease.source)
         apps = source.apps()
         fed = read_feed(source, lease, gone={app.external_id for app in apps if app.deleted}, now=now)
-        changed = lasting(partial(_listed, lease, apps, fed, now=now, seconds=time.monotonic() - started))
+        listed = lasting(partial(_listed, lease, apps, fed, now=now, seconds=time.monotonic() - started))
     except EdgeError as error:
         _failed(lease, error, now=now, seconds=time.monotonic() - started)
         return None
@@ -150,14 +153,16 @@ def list_apps(source_id: int, *, now: datetime | None = None, forced: bool = Fal
     except LeaseLostError:
         log.warning("listing.discarded", source=lease.source, seq=lease.seq)
         return None
+    for app in listed.again:
+        log.warning("app.refused", app=f"{lease.source}:{app}", reason="listed again although it was deleted for good")
     log.log(
-        logging.INFO if changed else logging.DEBUG,
+        logging.INFO if listed.changed else logging.DEBUG,
         "source.listed",
         source=lease.source,
         apps=len(apps),
-        changed=changed,
+        changed=listed.changed,
     )
-    return changed
+    return listed.changed
 
 
 def _recorded(
@@ -197,14 +202,14 @@ def _listed(
     *,
     now: datetime | None,
     seconds: float,
-) -> int:
+) -> Listed:
     at = now or db_now(session)
     heard = heard_of(fed)
-    changed = record_listing(session, lease, apps, now=at, duration_seconds=seconds, heard=heard)
+    listed = record_listing(session, lease, apps, now=at, duration_seconds=seconds, heard=heard)
     conclude(session, lease, fed, now=at)
     portal_answered(session, lease.source_id, since=lease.started_at, now=at)
     source_failing(session, lease.source_id, now=at)
-    return changed + heard.changed
+    return replace(listed, changed=listed.changed + heard.changed)
 
 
 def _read(lease: AppLease, memory: Memory) -> tuple[Walk, list[SeenVersion]]:

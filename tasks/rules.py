@@ -19,9 +19,13 @@ class Rules:
     receivers: dict[str, Receiver]
 
     def poll_every(self, source: str) -> timedelta:
-        """The base cadence of a source's apps."""
-        table = self.sources.get(source)
-        return (table and table.poll_every) or self.file.polling.poll_every
+        """The base cadence of a source and of its apps."""
+        return self.own_poll_every.get(source, self.file.polling.poll_every)
+
+    @property
+    def own_poll_every(self) -> dict[str, timedelta]:
+        """The base cadence of each source that has one of its own."""
+        return {name: table.poll_every for name, table in self.sources.items() if table.poll_every}
 
 
 @functools.cache

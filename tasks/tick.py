@@ -8,6 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session as OrmSession
 
 from models import Session, db_now
+from models.failures import workers_fell_silent
 from models.leases import ring_apps, ring_sources
 from models.outbox import waiting
 from tasks.deliver import BATCH, deliver
@@ -55,6 +56,8 @@ def due_work(*, now: datetime | None = None) -> list[tuple[Task[..., None], tupl
         at = now or db_now(session)
         session.execute(_ALIVE, {"now": at})
         if fires(session, "poll", now=at):
+            for source, app in workers_fell_silent(session, now=at):
+                log.warning("poll.abandoned", source=source, app=app)
             work += [(poll_source, (row,)) for row in ring_sources(session, now=at, most=MOST)]
             work += [(poll_app, (row,)) for row in ring_apps(session, now=at, most=MOST)]
         if fires(session, "evaluate", now=at):

@@ -70,7 +70,7 @@ def walk(
             return
         if clock() - started > LONGEST_WALK:
             raise TransientError(f"{what} took longer than {LONGEST_WALK:.0f} s to read", fault=Fault.DEADLINE)
-    raise _odd(what, f"has more than {MOST_PAGES} pages")
+    raise _odd(what, f"has more than {MOST_PAGES} pages; set a higher page_size for its [[source]], such as 500")
 
 
 def check_whole(pages: Iterable[tuple[int, Mark, bool]], *, what: str) -> bool:

@@ -57,6 +57,8 @@ def test_endless(ours: Ours, monkeypatch: pytest.MonkeyPatch, most: str) -> None
     paged(ours, lambda number, _: page(number, someone(number), more=True))
     run = spoiled(ours)
     assert (run.fault, "has more than 7" in run.reason) == ("paging", True)
+    # Small pages are what may make so many of them.
+    assert ("set a higher page_size" in run.reason) == (most == "MOST_PAGES")
     recovered(ours)
 
 

@@ -9,8 +9,10 @@ from sqlalchemy.orm import Session
 
 from models.alerts import evaluate
 from models.failures import portal_answered
-from models.leases import claim_app, ring_apps
+from models.leases import claim_app, claim_source, ring_apps
+from models.listing import record_listing
 from tests.servers import Servers, create, drop
+from uptake.facts import SeenApp
 from uptake.policy import DEFAULT
 
 EVERY = timedelta(minutes=15)
@@ -99,6 +101,39 @@ def test_so_many_apps_of_a_source_at_once(engine: Engine) -> None:
         claims = [claim_app(session, app, now=NOW, every=EVERY) for app in (1, 2, 3)]
         assert [claim is not None for claim in claims] == [True, True, False]
         assert claim_app(session, 3, now=NOW, every=EVERY, forced=True)
+
+
+def test_listing_holds_only_apps_that_differ(engine: Engine) -> None:
+    """A list of apps that is as it was touches none of them, and one with news only those of which there are any."""
+    same, busy, new = (
+        SeenApp(name, name, 2, "public", "approved", None, deleted=False, environments=("production",))
+        for name in ("4711", "4712", "4713")
+    )
+    with Session(engine) as one, engine.connect() as other:
+
+        def free() -> list[str]:
+            with other.begin():
+                return list(other.scalars(text("SELECT external_id FROM app ORDER BY 1 FOR UPDATE SKIP LOCKED")))
+
+        def listed(*apps: SeenApp) -> tuple[int, list[str]]:
+            lease = claim_source(one, 1, now=NOW, every=EVERY, forced=True)
+            assert lease
+            changed = record_listing(one, lease, apps, now=NOW, duration_seconds=0.1).changed
+            return changed, free()
+
+        with one.begin():
+            assert listed(same, busy) == (1, [])
+            # Each has a version that no walk has seen so far, and is due.
+            one.execute(text("UPDATE app SET latest_version = 1"))
+        with one.begin():
+            assert listed(same, busy) == (0, ["4711", "4712"])
+        with one.begin():
+            assert listed(same, busy._replace(name="Renamed"), new) == (1, ["4711"])
+        with one.begin():
+            one.execute(text("UPDATE app SET next_poll_at = next_poll_at + interval '1 hour'"))
+        with one.begin():
+            assert listed(same._replace(latest=1), busy._replace(name="Renamed"), new) == (0, ["4711", "4713"])
+            assert one.scalar(text("SELECT next_poll_at FROM app WHERE external_id = '4712'")) == NOW
 
 
 def test_source_that_was_not_well_is_tried_with_one_app(engine: Engine) -> None:

@@ -10,7 +10,7 @@ from werkzeug import Request, Response
 from models import Session
 from models.leases import ring_apps, ring_sources
 from tasks.poll import list_apps, poll
-from tests.integration.portal_double import said
+from tests.integration.portal_double import APP, page, said
 from tests.integration.small_portal import Fault, hang_up
 from tests.integration.tasks.recorded import Ours, well
 
@@ -109,6 +109,27 @@ def test_list_of_apps_is_not_believed(name: str, ours: Ours) -> None:
     assert (ours.contents(), ours.rows("SELECT external_id, deleted_at, name FROM app ORDER BY id")) == before
 
 
+def test_deleted_app_that_is_listed_again_is_told_of(ours: Ours, capsys: pytest.CaptureFixture[str]) -> None:
+    """Deletion is for good: nothing of the app is recorded, and each reading of the list says so and what to do."""
+    at = ours.now + timedelta(hours=7)
+    ours.portal.fault = lambda request: page(1, APP | {"active": False}) if request.path.endswith("/apps") else None
+    assert list_apps(ours.source, now=at) == 1
+    ours.portal.fault = well
+    before = ours.contents()
+    for hours in (1, 2):
+        assert list_apps(ours.source, now=at + timedelta(hours=hours)) == 0
+        assert "app.refused" in capsys.readouterr().out
+        ((reason,),) = ours.rows("SELECT reason FROM poll ORDER BY id DESC LIMIT 1")
+        assert "listed again although deleted: 4711;" in reason
+        assert "their [[source]] another name" in reason
+    assert poll(ours.app, now=at + timedelta(hours=3), forced=True) is None
+    assert ours.contents() == before
+    # As long as it is listed as deleted there is nothing to tell.
+    ours.portal.fault = lambda request: page(1, APP | {"active": False}) if request.path.endswith("/apps") else None
+    assert list_apps(ours.source, now=at + timedelta(hours=4)) == 0
+    assert ours.rows("SELECT reason FROM poll ORDER BY id DESC LIMIT 1") == [(None,)]
+
+
 def test_status_says_why(ours: Ours) -> None:
     """`status` shows the last poll's failure in words, for people and for programs, and the data as they were."""
     ours.portal.fault = FAULTS["500"][0]
@@ -151,6 +172,36 @@ def test_retry_after_outlasts_a_walk_that_began_before(ours: Ours) -> None:
     with Session.begin() as session:
         assert ring_apps(session, now=at + timedelta(seconds=599), most=9) == []
         assert ring_apps(session, now=at + timedelta(seconds=601), most=9)
+
+
+def test_circuit_waits_longer_each_time(ours: Ours) -> None:
+    """Whichever app is tried, a portal that is down is left alone for twice as long, until it has answered."""
+    apps = [row[0] for row in ours.rows("SELECT id FROM app ORDER BY id")]
+    at, waits = ours.now + timedelta(hours=7), []
+    ours.portal.fault = FAULTS["500"][0]
+    for turn in range(7):
+        poll(apps[turn % 2], now=at)
+        ((until,),) = ours.rows("SELECT circuit_open_until FROM source")
+        waits.append((until - at).total_seconds())
+        ours.execute("UPDATE app SET next_poll_at = now()")
+        at = until
+    assert waits == [30, 60, 120, 240, 480, 900, 900]
+    ours.portal.fault = well
+    assert poll(apps[1], now=at)
+    ours.portal.fault = FAULTS["500"][0]
+    poll(apps[0], now=at + timedelta(seconds=1))
+    assert ours.rows("SELECT circuit_open_until - circuit_opened_at FROM source") == [(timedelta(seconds=30),)]
+
+
+def test_failures_at_once_are_one(ours: Ours) -> None:
+    """Apps that were being polled when the portal went down do not make the wait any longer."""
+    at = ours.now + timedelta(hours=7)
+    ours.portal.fault = FAULTS["500"][0]
+    for app in (row[0] for row in ours.rows("SELECT id FROM app")):
+        poll(app, now=at, forced=True)
+    poll(ours.app, now=at + timedelta(seconds=1), forced=True)
+    ((until,),) = ours.rows("SELECT circuit_open_until FROM source")
+    assert until == at + timedelta(seconds=31)
 
 
 def test_app_that_is_closed_to_us_stops_no_other(ours: Ours) -> None:

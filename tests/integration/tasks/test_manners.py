@@ -33,6 +33,34 @@ def test_processes_share_the_limit(broker_url: str) -> None:
     assert 40 <= sum(asked) <= 160
 
 
+def test_what_was_not_used_is_not_saved_up(broker_url: str) -> None:
+    """What some took and did not need ends with its second: the next window is no larger for it."""
+    name = f"saved-{time.monotonic_ns()}"
+    paces = [Pace(broker_url, name, 30) for _ in range(4)]
+    for paced in paces:
+        for _ in range(8):
+            paced.wait()
+    time.sleep(1.2)
+    began, made = time.monotonic(), 0
+    while time.monotonic() - began < 0.9:
+        for paced in paces:
+            paced.wait()
+            made += time.monotonic() - began < 0.9
+    assert made <= 30
+
+
+def test_whoever_asks_slowly_takes_no_more_than_that(broker_url: str) -> None:
+    """16 processes that make a request a second each have room for it: none takes what it will not need."""
+    name = f"slow-{time.monotonic_ns()}"
+    paces = [Pace(broker_url, name, 30) for _ in range(16)]
+    for _ in range(4):
+        began = time.monotonic()
+        for paced in paces:
+            paced.wait()
+        assert time.monotonic() - began < 1
+        time.sleep(1.1)
+
+
 def test_limit_without_redis(caplog: pytest.LogCaptureFixture) -> None:
     """A Redis that is not there is not waited for: the process keeps the limit by itself."""
     alone = Pace("redis://127.0.0.1:1/0", "alone", 10)
