@@ -90,6 +90,7 @@ class App(Leased, Base):
     walked_at: Mapped[datetime | None]  # the last complete walk; until when our picture is exact: view `freshness`
     # The feed has told something since then that only a walk can make out.
     exact_until: Mapped[datetime | None]
+    recorded_at: Mapped[datetime | None]  # when a walk's findings were recorded last
     full_walk_at: Mapped[datetime | None]  # the last one that looked at the bytes of every page
     # The last walk accounted for every listed connection, and every page of it is remembered.
     settled: Mapped[bool] = mapped_column(server_default=text("false"))

@@ -100,7 +100,7 @@ def app_poll_failed(
     )
     _remember(session, lease, error, duration_seconds=duration_seconds)
     if error.fault not in _OF_ONE_APP:
-        _circuit(session, lease, error, now=now)
+        open_circuit(session, lease, error, now=now)
     if error.fault in {Fault.GONE, Fault.AUTH}:
         # Whether it was deleted, or we are shut out, is for the list of apps to say: read that next.
         session.execute(
@@ -129,7 +129,7 @@ def source_poll_failed(
         },
     )
     _remember(session, lease, error, duration_seconds=duration_seconds)
-    _circuit(session, lease, error, now=now)
+    open_circuit(session, lease, error, now=now)
 
 
 def _remember(session: Session, lease: AppLease | SourceLease, error: EdgeError, *, duration_seconds: float) -> None:
@@ -165,7 +165,7 @@ def _is_lasting(error: EdgeError) -> bool:
     return isinstance(error, PermanentError) and error.fault in _LASTING
 
 
-def _circuit(session: Session, lease: AppLease | SourceLease, error: EdgeError, *, now: datetime) -> None:
+def open_circuit(session: Session, lease: AppLease | SourceLease, error: EdgeError, *, now: datetime) -> None:
     """Open the source's circuit on a fault of the whole portal, for as long as it asked, else for a growing wait."""
     if error.fault not in _PORTAL_WIDE:
         return

@@ -9,20 +9,22 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from models.leases import SourceLease, extend_source
-from models.moves import IMPLAUSIBLE_SHARE, is_implausible, moves
+from models.moves import IMPLAUSIBLE_COUNT, IMPLAUSIBLE_SHARE, is_implausible, moves
 from models.stage import Fresh, compare, fill
 from models.walked import forget_pages
 from uptake.facts import Change
 
-# An app that is being walked, or was since the feed was opened, may be known better than the feed tells. One that was
-# never walked learns all from its first walk.
+# Two statements: whoever waits for a walk that is being recorded has to see what that came to.
+_LOCK = text("""
+SELECT id FROM app WHERE source_id = :source AND external_id = :app AND deleted_at IS NULL FOR NO KEY UPDATE
+""")
+# An app that is being walked, or whose walk was recorded since the feed was opened, may be known better than the feed
+# tells. One that was never walked learns all from its first walk.
 _APP = text("""
 SELECT a.id, a.poll_seq + 1 AS seq, coalesce(a.latest_version, 0) AS latest,
     (SELECT f.exact_at FROM freshness f WHERE f.app_id = a.id) AS before, a.walked_at IS NOT NULL AS is_walked,
-    coalesce(a.lease_until >= clock_timestamp(), false) OR EXISTS (
-        SELECT FROM poll p WHERE p.app_id = a.id AND p.started_at >= :began AND p.outcome <> 'failed') AS is_busy
-FROM app a WHERE a.source_id = :source AND a.external_id = :app AND a.deleted_at IS NULL
-FOR NO KEY UPDATE OF a
+    coalesce(a.lease_until >= clock_timestamp(), false) OR coalesce(a.recorded_at >= :began, false) AS is_busy
+FROM app a WHERE a.id = :app
 """)
 # The end of what was never known is no news.
 _UNKNOWN = text("""
@@ -38,10 +40,8 @@ DELETE FROM moved m WHERE EXISTS (
           IS NOT DISTINCT FROM
           (m.status, m.version, m.scope_set_id, m.client_id, m.allowed_at, m.accepted_at, m.accepted_by, m.epoch))
 """)
-_GONE = text("""
-SELECT count(*) AS gone, (SELECT count(*) FROM connection c WHERE c.app_id = :app AND c.hash <> 0) AS listed
-FROM moved WHERE hash = 0 AND was_hash <> 0
-""")
+_GONE = text("SELECT count(*) FROM moved WHERE hash = 0 AND was_hash <> 0")
+_LISTED = text("SELECT count(*) FROM connection WHERE app_id = :app AND hash <> 0")
 _LEFT = text("SELECT count(*) AS rows, array_agg(was_hash) FILTER (WHERE was_hash <> 0) AS hashes FROM moved")
 # Whoever walks without a lease any more records nothing now: it read before this.
 _TAKEN = text("""
@@ -55,6 +55,7 @@ UPDATE app SET next_poll_at = least(next_poll_at, :now), exact_until = (
     SELECT f.exact_at FROM freshness f WHERE f.app_id = app.id)
 WHERE source_id = :source AND external_id = :app
 """)
+_GO_ON_FROM = text("UPDATE source SET feed_from = :after WHERE id = :source")
 _BUSIEST = text("""
 SELECT max(v.released_at) AS released_at, max(a.changed_at) AS changed_at
 FROM app a LEFT JOIN app_version v ON v.app_id = a.id WHERE a.source_id = :source AND a.deleted_at IS NULL
@@ -108,9 +109,12 @@ def take_in(
     at those rows itself.
     """
     extend_source(session, lease)
-    row = session.execute(_APP, {"source": lease.source_id, "app": app, "began": lease.started_at}).one_or_none()
-    if row is None or row.is_busy or not row.is_walked:
-        return Taken(is_busy=row is not None and row.is_busy)
+    app_id = session.scalar(_LOCK, {"source": lease.source_id, "app": app})
+    if app_id is None:
+        return Taken()
+    row = session.execute(_APP, {"app": app_id, "began": lease.started_at}).one()
+    if row.is_busy or not row.is_walked:
+        return Taken(is_busy=row.is_busy)
     clear = [change for change in _last(changes) if (change.seen.version or 0) <= row.latest]
     fill(session, [Fresh(0 if change.is_gone else change.hash, change.seen) for change in clear], now=now)
     bound: dict[str, Any] = {
@@ -142,13 +146,21 @@ def _last(changes: Sequence[Change]) -> list[Change]:
 
 
 def _is_flood(session: Session, app_id: int, share: float) -> bool:
-    gone, listed = session.execute(_GONE, {"app": app_id}).one()
-    return is_implausible(gone, listed, share)
+    gone: int = session.execute(_GONE).scalar_one()
+    if gone < IMPLAUSIBLE_COUNT:
+        return False
+    return is_implausible(gone, session.execute(_LISTED, {"app": app_id}).scalar_one(), share)
 
 
 def walk_soon(session: Session, lease: SourceLease, app: str, *, now: datetime) -> None:
     """Let a walk say what is so with *app*: until then our picture of it is as exact as it was before this reading."""
     session.execute(_WALK, {"source": lease.source_id, "app": app, "now": now})
+
+
+def go_on_from(session: Session, lease: SourceLease, after: str | None) -> None:
+    """Begin the next reading at *after*, however this one ends; raises LeaseLostError when another run reads it."""
+    extend_source(session, lease)
+    session.execute(_GO_ON_FROM, {"source": lease.source_id, "after": after})
 
 
 def busiest(session: Session, lease: SourceLease) -> tuple[datetime | None, datetime | None]:

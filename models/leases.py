@@ -67,7 +67,7 @@ WHERE a.id = :app AND s.id = a.source_id AND a.deleted_at IS NULL AND s.enabled
       SELECT count(*) FROM app b WHERE b.source_id = s.id AND b.lease_until >= clock_timestamp()))
 RETURNING a.id AS app_id, a.source_id, s.name AS source, a.external_id, a.poll_seq AS seq, a.lease_token AS token,
     (SELECT f.exact_at FROM freshness f WHERE f.app_id = a.id) AS exact_at, s.feed_since,
-    a.full_walk_at, a.changed_at, a.settled, a.rewrites, a.latest_version,
+    a.full_walk_at, a.changed_at, a.next_poll_at AS due_again_at, a.settled, a.rewrites, a.latest_version,
     s.circuit_open_until IS NOT NULL OR s.last_fault IS NOT NULL AS is_troubled, clock.now AS started_at,
     clock_timestamp() AS claimed_at
 """)
@@ -101,6 +101,7 @@ class AppLease:
     feed_since: datetime | None  # the source's feed tells what becomes of whoever was walked since then
     full_walk_at: datetime | None  # the last one that took the source's word for nothing
     changed_at: datetime | None
+    due_again_at: datetime  # unless somebody wants it sooner meanwhile
     settled: bool
     rewrites: int
     latest_version: int | None

@@ -67,8 +67,8 @@ WITH gone AS (
     FROM gone WHERE c.app_id = gone.id AND c.status <> 'disconnected'
 ), counted AS (
     INSERT INTO adoption (app_id, environment, version, day, tenants)
-    SELECT DISTINCT a.app_id, a.environment, a.version, cast(:day AS date), 0
-    FROM adoption a JOIN gone ON gone.id = a.app_id
+    SELECT a.app_id, a.environment, a.version, greatest(cast(:day AS date), max(a.day)), 0
+    FROM adoption a JOIN gone ON gone.id = a.app_id GROUP BY a.app_id, a.environment, a.version
     ON CONFLICT (app_id, environment, version, day) DO UPDATE SET tenants = 0
 ), forgotten AS (
     DELETE FROM walked_page p USING gone WHERE p.app_id = gone.id

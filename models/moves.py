@@ -132,6 +132,7 @@ FROM moved m CROSS JOIN LATERAL (VALUES
 WHERE e.type IS NOT NULL
 ORDER BY m.connection_id, e.place
 """)
+# On a clock that went back over midnight, the day that has begun goes on.
 _ADOPTION = text("""
 WITH delta AS (
     SELECT environment, version, sum(step) AS step FROM (
@@ -141,11 +142,12 @@ WITH delta AS (
     ) steps GROUP BY environment, version HAVING sum(step) <> 0
 )
 INSERT INTO adoption (app_id, environment, version, day, tenants)
-SELECT :app, d.environment, d.version, :day, d.step + coalesce((
-    SELECT a.tenants FROM adoption a
+SELECT :app, d.environment, d.version, greatest(:day, last.day), d.step + coalesce(last.tenants, 0)
+FROM delta d LEFT JOIN LATERAL (
+    SELECT a.day, a.tenants FROM adoption a
     WHERE a.app_id = :app AND a.environment = d.environment AND a.version = d.version
-    ORDER BY a.day DESC LIMIT 1), 0)
-FROM delta d
+    ORDER BY a.day DESC LIMIT 1
+) last ON true
 ON CONFLICT (app_id, environment, version, day) DO UPDATE SET tenants = excluded.tenants
 """)
 

@@ -12,12 +12,16 @@ from sqlalchemy import TextClause, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from models.base import Base, big
-from models.leases import LEASE, AppLease, LeaseLostError
+from models.leases import LEASE, AppLease
 from models.stage import COLUMNS, TYPES, Fresh, copy, intern, staged_rows
 from uptake.pages import Span
 
 # Filled by one walk and emptied by the next; nothing is ever updated in place for long.
 _UNLOGGED = {"prefixes": ["UNLOGGED"]}
+
+
+class PartLostError(Exception):
+    """The part is done, or its walk is over or has failed: what was read of it is of no use."""
 
 
 class WalkPart(Base):
@@ -35,6 +39,8 @@ class WalkPart(Base):
     walked: Mapped[timedelta | None]  # how long ago all was as stored, when the walk began
     lease_until: Mapped[datetime | None]
     found: Mapped[bytes | None]  # as tasks.parts has it; None: nobody was done with it
+    # What was found is why it cannot be read: the walk has failed.
+    failed: Mapped[bool] = mapped_column(server_default=text("false"))
 
 
 class WalkRow(Base):
@@ -80,12 +86,13 @@ INSERT INTO walk_part (app_id, number, token, first_page, last_page, conditional
 SELECT :app, p.number, :token, p.first_page, p.last_page, :conditional, :walked
 FROM unnest(cast(:firsts AS int[]), cast(:lasts AS int[])) WITH ORDINALITY AS p (first_page, last_page, number)
 """)
-# Of the walk that holds the app's lease now, and of no other.
+# Of the walk that holds the app's lease now, and of no other; a portal that failed one of its parts is left in peace.
 _CLAIM = text("""
 UPDATE walk_part p SET lease_until = clock_timestamp() + :lease FROM app a, source s
 WHERE (p.app_id, p.number) = (
     SELECT f.app_id, f.number FROM walk_part f JOIN app b ON b.id = f.app_id AND b.lease_token = f.token
     WHERE f.app_id = :app AND f.found IS NULL AND (f.lease_until IS NULL OR f.lease_until < clock_timestamp())
+      AND NOT EXISTS (SELECT FROM walk_part g WHERE g.app_id = f.app_id AND g.token = f.token AND g.failed)
     ORDER BY f.number LIMIT 1 FOR UPDATE OF f SKIP LOCKED
 ) AND a.id = p.app_id AND s.id = a.source_id
 RETURNING p.number, p.token, s.name AS source, a.external_id, p.first_page, p.last_page, p.conditional, p.walked
@@ -94,10 +101,11 @@ _EXTEND = text("""
 UPDATE walk_part p SET lease_until = clock_timestamp() + :lease FROM app a
 WHERE p.app_id = :app AND p.number = :number AND p.token = :token AND p.found IS NULL
   AND a.id = p.app_id AND a.lease_token = p.token
+  AND NOT EXISTS (SELECT FROM walk_part g WHERE g.app_id = p.app_id AND g.token = p.token AND g.failed)
 RETURNING p.number
 """)
 _DONE = text("""
-UPDATE walk_part p SET found = :found FROM app a
+UPDATE walk_part p SET found = :found, failed = :failed FROM app a
 WHERE p.app_id = :app AND p.number = :number AND p.token = :token AND p.found IS NULL
   AND a.id = p.app_id AND a.lease_token = p.token
 RETURNING p.number
@@ -151,7 +159,7 @@ def claim_part(session: Session, app_id: int) -> Part | None:
 
 
 def extend_part(session: Session, part: Part) -> None:
-    """Hold the part for another lease's length; raises LeaseLostError when it is done, or its walk is over."""
+    """Hold the part for another lease's length; raises PartLostError when it is done, or its walk is over."""
     _own(session, part, _EXTEND, {"lease": LEASE})
 
 
@@ -164,9 +172,14 @@ def give_part_back(session: Session, part: Part) -> None:
     )
 
 
+def part_failed(session: Session, part: Part, found: bytes) -> None:
+    """Leave why the part cannot be read, and end its walk; raises PartLostError for who is too late."""
+    _own(session, part, _DONE, {"found": found, "failed": True})
+
+
 def finish_part(session: Session, part: Part, found: bytes, fresh: Iterable[Fresh], *, now: datetime) -> None:
-    """Leave what was *found* and the *fresh* rows; raises LeaseLostError, and leaves nothing, for who is too late."""
-    _own(session, part, _DONE, {"found": found})
+    """Leave what was *found* and the *fresh* rows; raises PartLostError, and leaves nothing, for who is too late."""
+    _own(session, part, _DONE, {"found": found, "failed": False})
     rows = list(fresh)
     intern(session, {row.seen.grants for row in rows if row.seen.grants is not None})
     copy(
@@ -197,4 +210,4 @@ def forget_parts_left_behind(session: Session) -> None:
 def _own(session: Session, part: Part, statement: TextClause, bound: dict[str, object]) -> None:
     held = {"app": part.app_id, "number": part.number, "token": part.token, **bound}
     if session.execute(statement, held).one_or_none() is None:
-        raise LeaseLostError
+        raise PartLostError

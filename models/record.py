@@ -43,10 +43,12 @@ WITH kept AS (
     UPDATE app SET lease_token = NULL, lease_until = NULL, rung_until = NULL, settled = :settled,
         rewrites = CASE WHEN :rewritten THEN rewrites + 1 ELSE 0 END,
         failures = CASE WHEN :held THEN failures + 1 ELSE 0 END,
-        next_poll_at = coalesce(
-            cast(:started AS timestamptz) + cast(:every AS interval) * (0.95 + random() * 0.1), next_poll_at),
+        -- Whoever wanted it to be walked soon, while it was, has seen what this walk may not have.
+        next_poll_at = CASE WHEN next_poll_at < :due_again_at THEN next_poll_at ELSE coalesce(
+            cast(:started AS timestamptz) + cast(:every AS interval) * (0.95 + random() * 0.1), next_poll_at) END,
+        recorded_at = greatest(:now, cast(:started AS timestamptz) + :seconds * interval '1 s'),
         walked_at = CASE WHEN :whole THEN :started ELSE walked_at END,
-        exact_until = CASE WHEN :whole THEN NULL ELSE exact_until END,
+        exact_until = CASE WHEN :whole AND next_poll_at >= :due_again_at THEN NULL ELSE exact_until END,
         full_walk_at = CASE WHEN :whole AND :full THEN :started ELSE full_walk_at END,
         changed_at = CASE WHEN :moved THEN :now ELSE changed_at END,
         changes = changes + cast(:moved AS int),
@@ -140,6 +142,7 @@ def _finish(
             "seconds": walk.duration_seconds,
             "now": now,
             "every": every,
+            "due_again_at": lease.due_again_at,
             "outcome": recorded.outcome,
             "reason": _reason(applied, walk),
             "held": applied.held is not None,

@@ -57,18 +57,19 @@ def _send_all(claimed: Sequence[ClaimedNotice], *, now: datetime | None) -> int:
     except SoftTimeLimitExceeded:
         log.warning("delivery.broken_off", tried=tried, left=len(claimed) - tried)
     finally:
-        lasting(lambda session: give_back(session, claimed[tried:]))
+        lasting(lambda session: give_back(session, claimed[tried:]), is_last=True)
     return tried
 
 
 def _send(notice: ClaimedNotice, *, at: datetime, now: datetime | None) -> None:
     try:
-        _settle(notice, _attempt(notice, now=at), now=now)
+        settlement = _attempt(notice, now=at)
     except SoftTimeLimitExceeded:
         # Whether it arrived is not known; its key tells the receiver a repetition.
         error = TransientError("broken off: no time was left", fault=Fault.DEADLINE)
         _settle(notice, _again(notice, error, now=at), now=now)
         raise
+    _settle(notice, settlement, now=now)
 
 
 def _settle(notice: ClaimedNotice, settlement: Settlement, *, now: datetime | None) -> None:

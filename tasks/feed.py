@@ -7,14 +7,17 @@ from datetime import datetime, timedelta
 from functools import partial
 
 import structlog
+from celery.exceptions import SoftTimeLimitExceeded
 from sqlalchemy.orm import Session as OrmSession
 
 from models import db_now
-from models.feed import Taken, busiest, feed_read, no_feed, take_in, walk_soon
+from models.failures import open_circuit
+from models.feed import Taken, busiest, feed_read, go_on_from, no_feed, take_in, walk_soon
 from models.leases import SourceLease
 from models.listing import Heard
 from tasks.lasting import lasting
 from tasks.rules import rules
+from tasks.stopping import is_stopping
 from uptake.cadence import next_poll
 from uptake.errors import EdgeError, Fault, TransientError
 from uptake.facts import Change, FedPage
@@ -46,7 +49,7 @@ def read_feed(source: Source, lease: SourceLease, *, gone: Collection[str], now:
     """Record what the feed tells of apps that are not *gone*; None when there is none to read now.
 
     Raises LeaseLostError when another run took over. Nothing is lost by an end at any time: the feed is gone on from
-    only when `conclude` has stored where.
+    only where all was recorded before.
     """
     if not _is_wanted(source, lease):
         return None
@@ -58,8 +61,15 @@ def read_feed(source: Source, lease: SourceLease, *, gone: Collection[str], now:
             fed.pages += len(pages)
             fed.rows += sum(len(page.changes) for page in pages)
             is_whole &= _record(lease, pages, fed, gone=gone, now=now)
+            if is_whole:
+                # However this ends, the next reading need not be told so much again.
+                lasting(partial(go_on_from, lease=lease, after=after))
     except EdgeError as error:
         fed.error = error
+    except SoftTimeLimitExceeded:
+        if is_stopping():
+            raise
+        fed.error = TransientError("no end of the feed while there was time", fault=Fault.DEADLINE)
     else:
         fed.after = after if is_whole else None
     return fed
@@ -74,13 +84,18 @@ def heard_of(fed: Fed | None) -> Heard:
 
 
 def conclude(session: OrmSession, lease: SourceLease, fed: Fed | None, *, now: datetime) -> None:
-    """Store what came of it, in the transaction that gives the lease back, and how often to look from now on."""
+    """Store what came of it, in the transaction that gives the lease back, and how often to look from now on.
+
+    After `portal_answered`: a portal that gave its list of apps may ask to be left alone by the feed.
+    """
     polling, every = rules().file.polling, rules().poll_every(lease.source)
     lost = partial(no_feed, session, lease, now=now, every=every, longest=polling.max * 1.1)
     if fed is None:
         is_later = _is_later(lease)
         lost(fault=lease.feed_fault if is_later else None, retry_at=lease.feed_retry_at if is_later else None)
     elif fed.error is not None:
+        if fed.error.retry_after or fed.error.fault is Fault.RATE_LIMITED:
+            open_circuit(session, lease, fed.error, now=now)
         if _may_recover(lease, fed.error, every=every):
             log.info("feed.delayed", source=lease.source, fault=fed.error.fault.value, error=str(fed.error))
             return

@@ -19,27 +19,34 @@ _PAUSE_SECONDS = 0.5
 T = TypeVar("T")
 
 
-def lasting(write: Callable[[OrmSession], T]) -> T:
+def lasting(write: Callable[[OrmSession], T], *, is_last: bool = False) -> T:
     """Commit *write* in a transaction, again while the database is away.
 
     Whether a COMMIT without an answer took place cannot be known, so *write* must bear to run twice: it is fenced
-    by a lease token, and finds the lease given back. A task whose time is over has one more try.
+    by a lease token, and finds the lease given back. A task whose time is over has one more try, and is told so
+    after it: raises SoftTimeLimitExceeded then, unless this *is_last*, after which the task ends anyway.
     """
     deadline = time.monotonic() + PATIENCE_SECONDS
+    is_over = False
     while True:
         try:
             with Session.begin() as session:
-                return write(session)
+                done = write(session)
         except SoftTimeLimitExceeded:
-            if time.monotonic() > deadline:
+            if is_over or time.monotonic() > deadline:
                 raise
-            deadline = time.monotonic()
+            is_over, deadline = True, time.monotonic()
         except DBAPIError as error:
             away = isinstance(error, OperationalError) or error.connection_invalidated
             if not away or time.monotonic() > deadline:
                 raise
             log.warning("write.delayed", error=str(error.orig).strip().partition("\n")[0])
             time.sleep(_PAUSE_SECONDS)
+        else:
+            # Nobody says it twice.
+            if is_over and not is_last:
+                raise SoftTimeLimitExceeded
+            return done
 
 
 def now_and_then(write: Callable[[OrmSession], object], *, every: float) -> Callable[[], None]:

@@ -17,11 +17,13 @@ from models import db_now
 from models.leases import LEASE, AppLease, LeaseLostError
 from models.parts import (
     Part,
+    PartLostError,
     claim_part,
     extend_part,
     finish_part,
     found_in_parts,
     give_part_back,
+    part_failed,
     plan_parts,
 )
 from models.stage import Walk
@@ -95,7 +97,10 @@ def walk_part(app_id: int) -> None:
 
 
 def read_parts(app_id: int, between: Callable[[], None] = lambda: None) -> int:
-    """Read one part after the other until all are read or being read; how many were."""
+    """Read one part after the other until all are read or being read, or one cannot be; how many were.
+
+    *between* is called between two pages; what it raises ends this, and leaves the part to others.
+    """
     read = 0
     while True:
         part = lasting(partial(claim_part, app_id=app_id))
@@ -110,9 +115,9 @@ def read_parts(app_id: int, between: Callable[[], None] = lambda: None) -> int:
             return read
         try:
             _read_part(source, part, between)
-        except LeaseLostError:
+        except PartLostError:
             log.info("part.discarded", app=f"{part.source}:{part.external_id}", part=part.number)
-        except SoftTimeLimitExceeded:
+        except (LeaseLostError, SoftTimeLimitExceeded):
             lasting(partial(give_part_back, part=part))
             raise
         read += 1
@@ -195,13 +200,10 @@ def _read_part(source: Source, part: Part, between: Callable[[], None]) -> None:
         facts = decoded(source, part.external_id, new)
     except EdgeError as error:
         failure = _Failure(error.fault, str(error), isinstance(error, TransientError), error.retry_after)
-        _leave(part, _Found(failure=failure), Facts())
+        lasting(lambda session: part_failed(session, part, _encode(_Found(failure=failure))))
         return
-    _leave(part, _found(finds, facts, marks), facts)
-
-
-def _leave(part: Part, found: _Found, facts: Facts) -> None:
-    lasting(lambda session: finish_part(session, part, _encode(found), facts.fresh, now=db_now(session)))
+    found = _encode(_found(finds, facts, marks))
+    lasting(lambda session: finish_part(session, part, found, facts.fresh, now=db_now(session)))
 
 
 def _found(finds: Finds, facts: Facts, marks: dict[int, Mark]) -> _Found:

@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -10,6 +11,7 @@ from functools import partial
 import structlog
 from celery import shared_task
 from celery.exceptions import SoftTimeLimitExceeded
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session as OrmSession
 
 from models import Session, db_now
@@ -88,15 +90,13 @@ def poll(
     started = time.monotonic()
     try:
         walk, versions = _read(lease, memory)
-        recorded = lasting(partial(_recorded, lease, walk, versions, now=now, believe_absence=believe_absence))
-    except EdgeError as error:
-        _failed(lease, error, now=now, seconds=time.monotonic() - started)
-        return None
-    except SoftTimeLimitExceeded:
-        _interrupted(lease, now=now, seconds=time.monotonic() - started)
-        return None
+        write = partial(_recorded, lease, walk, versions, now=now, believe_absence=believe_absence)
+        recorded = lasting(write, is_last=True)
     except LeaseLostError:
         log.warning("poll.discarded", app=app_id, seq=lease.seq)
+        return None
+    except Exception as error:  # noqa: BLE001 -- raised again, after it was recorded
+        _ended(lease, error, now=now, seconds=time.monotonic() - started)
         return None
     if recorded.changed >= MANY:
         lasting(renew_statistics)
@@ -143,15 +143,13 @@ def list_apps(source_id: int, *, now: datetime | None = None, forced: bool = Fal
         source = source_named(lease.source)
         apps = source.apps()
         fed = read_feed(source, lease, gone={app.external_id for app in apps if app.deleted}, now=now)
-        listed = lasting(partial(_listed, lease, apps, fed, now=now, seconds=time.monotonic() - started))
-    except EdgeError as error:
-        _failed(lease, error, now=now, seconds=time.monotonic() - started)
-        return None
-    except SoftTimeLimitExceeded:
-        _interrupted(lease, now=now, seconds=time.monotonic() - started)
-        return None
+        write = partial(_listed, lease, apps, fed, now=now, seconds=time.monotonic() - started)
+        listed = lasting(write, is_last=True)
     except LeaseLostError:
         log.warning("listing.discarded", source=lease.source, seq=lease.seq)
+        return None
+    except Exception as error:  # noqa: BLE001 -- raised again, after it was recorded
+        _ended(lease, error, now=now, seconds=time.monotonic() - started)
         return None
     for app in listed.again:
         log.warning("app.refused", app=f"{lease.source}:{app}", reason="listed again although it was deleted for good")
@@ -206,8 +204,8 @@ def _listed(
     at = now or db_now(session)
     heard = heard_of(fed)
     listed = record_listing(session, lease, apps, now=at, duration_seconds=seconds, heard=heard)
-    conclude(session, lease, fed, now=at)
     portal_answered(session, lease.source_id, since=lease.started_at, now=at)
+    conclude(session, lease, fed, now=at)
     source_failing(session, lease.source_id, now=at)
     return replace(listed, changed=listed.changed + heard.changed)
 
@@ -216,7 +214,9 @@ def _read(lease: AppLease, memory: Memory) -> tuple[Walk, list[SeenVersion]]:
     """Read the app, by this worker alone or, if it is a large one, by all that are free."""
     source = source_named(lease.source)
     conditional = _may_ask_whether(lease)
-    walked = lease.started_at - lease.exact_at if lease.exact_at else None
+    # A page from before what is stored was recorded, be it by a walk that was not whole, has no news either.
+    known_at = max((at for at in (lease.exact_at, lease.changed_at) if at is not None), default=None)
+    walked = lease.started_at - known_at if known_at else None
     # A long walk extends its lease now and then.
     between = now_and_then(partial(extend_app, lease=lease), every=LEASE.total_seconds() / 4)
     try:
@@ -225,11 +225,30 @@ def _read(lease: AppLease, memory: Memory) -> tuple[Walk, list[SeenVersion]]:
         return read_together(source, lease, memory, size, conditional=conditional, walked=walked, between=between)
 
 
+def _ended(lease: AppLease | SourceLease, error: Exception, *, now: datetime | None, seconds: float) -> None:
+    """Record why a run came to nothing; what is a fault of ours is raised again after that."""
+    if isinstance(error, EdgeError):
+        _failed(lease, error, now=now, seconds=seconds)
+    elif isinstance(error, SoftTimeLimitExceeded):
+        _interrupted(lease, now=now, seconds=seconds)
+    else:
+        with suppress(DBAPIError, LeaseLostError):
+            _failed(lease, _ours(error), now=now, seconds=seconds)
+        raise error
+
+
+def _ours(error: Exception) -> EdgeError:
+    """A fault of Uptake's own, without its text, which may quote anything."""
+    return TransientError(
+        f"Uptake broke off ({type(error).__name__}): please report it, with the worker's log", fault=Fault.INTERNAL
+    )
+
+
 def _interrupted(lease: AppLease | SourceLease, *, now: datetime | None, seconds: float) -> None:
     """Leave the rest to the next worker if this one has to stop; else the portal is too slow, which is a failure."""
     if is_stopping():
         log.info("poll.given_back", source=lease.source, seq=lease.seq)
-        lasting(lambda session: give_back(session, lease))
+        lasting(lambda session: give_back(session, lease), is_last=True)
         return
     _failed(lease, TransientError(f"no end after {seconds:.0f} s", fault=Fault.DEADLINE), now=now, seconds=seconds)
 
@@ -247,7 +266,7 @@ def _failed(lease: AppLease | SourceLease, error: EdgeError, *, now: datetime | 
             source_failing(session, lease.source_id, now=at)
 
     try:
-        lasting(write)
+        lasting(write, is_last=True)
     except LeaseLostError:
         log.warning("poll.discarded", source=lease.source, seq=lease.seq)
 

@@ -22,6 +22,7 @@ class Fault(enum.StrEnum):
     PAGING = "paging"  # pages that cannot be a whole listing
     TOO_LARGE = "too_large"
     RECIPIENT = "recipient"  # the address is refused for good
+    INTERNAL = "internal"  # a fault of Uptake's own
 
 
 class EdgeError(Exception):

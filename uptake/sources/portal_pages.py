@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import msgspec
 import xxhash
@@ -32,7 +32,7 @@ class _Envelope(msgspec.Struct, rename="camel", frozen=True):
     page: int
     has_more: bool
     data: list[msgspec.Raw]
-    total_count: int | None = None
+    total_count: Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)] | None = None
 
 
 _envelope = msgspec.json.Decoder(_Envelope).decode

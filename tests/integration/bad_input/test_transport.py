@@ -56,7 +56,7 @@ BROKEN: list[tuple[str, Script, str, str]] = [
     ("case_14_zstd_unasked", saying(answer(b"\x28\xb5\x2f\xfd", "Content-Encoding: zstd")), "protocol", "compressed"),
     ("case_14_deflate_unasked", saying(answer(zlib.compress(PAGE), "Content-Encoding: deflate")), "protocol", "compr"),
     ("case_15_header_of_200_kB", saying(HEAD + b"X: " + b"x" * 200_000 + b"\r\n\r\n"), "protocol", "rules of HTTP"),
-    ("case_15_10000_headers", saying(HEAD + b"X-Some: value\r\n" * 10_000 + b"\r\n"), "protocol", "rules of HTTP"),
+    ("case_15_10000_headers", saying(HEAD + b"X-Some: %030d\r\n" % 0 * 10_000 + b"\r\n"), "protocol", "rules of HTTP"),
     ("case_15_garbage_status_line", saying(b"HTTP/1.1 2OO Fine\r\n\r\n"), "protocol", "rules of HTTP"),
     ("case_15_switching_protocols", saying(b"HTTP/1.1 101 Switching\r\n\r\n"), "protocol", "rules of HTTP"),
     ("case_17_http2_goaway", saying(GOAWAY), "protocol", "rules of HTTP"),
