@@ -198,7 +198,7 @@ def _text(path: Path, *, required: bool) -> str:
     except FileNotFoundError:
         if not required:
             return ""
-        raise SettingsError(f"{path}: no such file; UPTAKE_CONFIG names it") from None
+        raise SettingsError(f"{path}: no such file; UPTAKE_CONFIG or an argument names it") from None
     except UnicodeDecodeError:
         raise SettingsError(f"{path}: not UTF-8 text; save it as UTF-8") from None
     except OSError as error:

@@ -53,6 +53,14 @@ SELECT external_id FROM app
 WHERE source_id = :source AND deleted_at IS NOT NULL AND external_id = ANY(cast(:listed AS text[])) ORDER BY id
 """)
 _REMARKS = 5  # told in a listing's row
+_MENDED = text("""
+WITH refused AS (
+    UPDATE source SET circuit_open_until = NULL, next_poll_at = least(next_poll_at, :now)
+    WHERE enabled AND last_fault = 'auth' RETURNING id
+)
+UPDATE app SET next_poll_at = least(next_poll_at, :now) FROM refused
+WHERE app.source_id = refused.id AND app.deleted_at IS NULL AND app.failures > 0
+""")
 _DELETED = text("""
 WITH gone AS (
     -- Without its lease, a poll still under way records nothing any more.
@@ -96,10 +104,12 @@ def sync_sources(
 ) -> None:
     """Make the source table say what uptake.toml says: (name, kind) pairs; others rest, with their history.
 
-    *at_once* says, by name, how many apps of a source may be polled at the same time.
+    *at_once* says, by name, how many apps of a source may be polled at the same time. Whoever starts Uptake may just
+    have mended a credential, so a source that refused the last one is tried at once.
     """
     for name, kind in sources:
         session.execute(_SOURCE, {"name": name, "kind": kind, "at_once": at_once.get(name, AT_ONCE), "now": now})
+    session.execute(_MENDED, {"now": now})
     session.execute(
         text("UPDATE source SET enabled = false WHERE enabled AND NOT name = ANY(cast(:names AS text[]))"),
         {"names": [name for name, _ in sources]},

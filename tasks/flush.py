@@ -127,7 +127,8 @@ def _text(session: OrmSession, group: DueGroup, count: GroupCounts, reason: Noti
     return digest(
         Digest(
             reason=reason.value,
-            app=group.app or group.source,
+            app=group.app,
+            source=group.source,
             kind=group.kind,
             firing=count.firing,
             resolved=count.new_resolved,

@@ -38,6 +38,7 @@ KINDS = {
     "poll_failing": "the app cannot be polled",
     "data_stale": "what we know of the app is old",
 }
+SOURCE_FAILING = "its list of apps cannot be read"
 NOTICES = {
     "first": "This is the first notice about it.",
     "new_alerts": "There are new alerts since the last notice.",
@@ -102,7 +103,8 @@ class Digest:
     """A group of alerts; *firing* and *resolved* count all of them, *members* may hold the first only."""
 
     reason: str
-    app: str
+    app: str | None  # None: all of it is about the source
+    source: str
     kind: str
     firing: int
     resolved: int
@@ -134,20 +136,24 @@ def reminder(facts: Reminder) -> Parts:
 
 def digest(facts: Digest) -> Parts:
     """Tell operators about a group of alerts: why now, how many, the first of them, and where to look."""
-    app, title = clean(facts.app), KINDS.get(facts.kind, clean(facts.kind))
+    if facts.app is None and facts.kind == "poll_failing":
+        title = SOURCE_FAILING
+    else:
+        title = KINDS.get(facts.kind, clean(facts.kind))
+    app = facts.app or f"source {facts.source}"
     state = f"FIRING {facts.firing}" if facts.firing else "RESOLVED"
     reason = NOTICES.get(facts.reason, clean(facts.reason))
     shown = facts.members[:MEMBERS_SHOWN]
     hidden = facts.firing + facts.resolved - len(shown)
     blocks: list[Block] = [
-        f"{app}: {title}.",
+        f"{clean(app)}: {title}.",
         reason,
         f"Open: {facts.firing}. Over: {facts.resolved}.",
         Bullets(tuple(_line(member) for member in shown)),
     ]
     blocks += [f"And {hidden} more."] if hidden > 0 else []
     blocks += links("See all of them", facts.link)
-    return letter(f"[{state}] {clean(facts.app, SUBJECT_NAME_LIMIT)}: {title}", blocks)
+    return letter(f"[{state}] {clean(app, SUBJECT_NAME_LIMIT)}: {title}", blocks)
 
 
 def explanation(facts: Standing) -> str:

@@ -16,7 +16,8 @@ class AlertRow:
     kind: str
     state: str
     severity: str | None
-    app: str | None
+    source: str
+    app: str | None  # None: it is about the source
     app_name: str | None
     tenant: str | None
     tenant_name: str | None
@@ -29,9 +30,16 @@ class AlertRow:
     resolve_reason: str | None
     data: dict[str, Any]
 
+    @property
+    def error(self) -> str | None:
+        """What a poll that failed met, in words."""
+        found: str | None = self.data.get("error")
+        return found
+
 
 _ALERTS = text("""
-SELECT a.id, a.kind, a.state, a.severity, CASE WHEN app.id IS NOT NULL THEN s.name || ':' || app.external_id END AS app,
+SELECT a.id, a.kind, a.state, a.severity, s.name AS source,
+    CASE WHEN app.id IS NOT NULL THEN s.name || ':' || app.external_id END AS app,
     app.name AS app_name, t.external_id AS tenant, t.name AS tenant_name, a.environment, a.since, a.opened_at,
     a.fired_at, a.resolved_at, a.reason, a.resolve_reason, a.data
 FROM alert a JOIN source s ON s.id = a.source_id

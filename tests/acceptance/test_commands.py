@@ -131,6 +131,11 @@ def test_wrong_credential(typed: Typed, portal: PortalWorld, fresh_database: Cal
     examined = typed("doctor", "sources", DATABASE_URL=url)
     assert examined.returncode == 1
     assert "acme" in examined.stdout
+    for command in ("status", "laggards"):
+        asked = typed(command, DATABASE_URL=url)
+        assert asked.returncode == 1
+        assert "Source acme cannot be read" in asked.stderr
+        assert "Nobody lags" not in asked.stdout
 
     (tmp_path / "secret").write_text(secret)
     assert typed("poll", DATABASE_URL=url).returncode == 0
@@ -149,9 +154,10 @@ def test_unknown_app_is_said(typed: Typed, fresh_database: Callable[[], str]) ->
 
 def test_rules_that_are_not_there_are_said(typed: Typed) -> None:
     """Without a file nothing is polled, and that is not "in order"."""
-    said = typed("check").stdout
-    assert "There is no uptake.toml" in said
-    assert "in order" not in said
+    done = typed("check")
+    assert done.returncode == 1
+    assert "There is no uptake.toml" in done.stdout
+    assert "in order" not in done.stdout
 
 
 def test_what_is_no_text_is_refused(typed: Typed, fresh_database: Callable[[], str]) -> None:
@@ -164,4 +170,8 @@ def test_what_is_no_text_is_refused(typed: Typed, fresh_database: Callable[[], s
 def test_named_rules_must_be_there(typed: Typed, tmp_path: Path) -> None:
     """A file that UPTAKE_CONFIG names is there, or no source would be watched and nobody would know why."""
     refused(typed("check", UPTAKE_CONFIG=str(tmp_path / "nowhere.toml")), "nowhere.toml", "UPTAKE_CONFIG")
+    refused(typed("check", "nowhere.toml"), "nowhere.toml")
+    (tmp_path / "other.toml").write_text("[polling]\nmin = 5\n")
+    refused(typed("check", "other.toml"), "other.toml:2: polling.min")
+    (tmp_path / "uptake.toml").write_text("")
     assert typed("check").returncode == 0

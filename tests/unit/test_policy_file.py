@@ -165,7 +165,7 @@ def test_mark_at_the_beginning(file: Path) -> None:
 def test_missing_file(file: Path) -> None:
     """By default there may be none; one that somebody named has to be there."""
     assert load_file(file).sources == ()
-    with pytest.raises(SettingsError, match="UPTAKE_CONFIG names it"):
+    with pytest.raises(SettingsError, match="UPTAKE_CONFIG or an argument names it"):
         load_file(file, required=True)
 
 

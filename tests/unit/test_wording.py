@@ -48,6 +48,7 @@ PLEA = Reminder(
 NOTICE = Digest(
     reason="new_alerts",
     app="Acme CRM",
+    source="acme",
     kind="tenant_lagging",
     firing=3,
     resolved=1,

@@ -3,6 +3,8 @@
 import os
 import sys
 from collections.abc import Callable
+from importlib.metadata import version
+from typing import Annotated
 
 import typer
 
@@ -24,6 +26,27 @@ _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "Answers": (status, laggards, timeline, explain, alerts),
     "Upkeep": (check, doctor, migrate, poll),
 }
+
+
+def _version(*, wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"uptake {version('uptake')}")
+        raise typer.Exit
+
+
+@cli.callback()
+def _options(
+    *,
+    _: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=lambda wanted: _version(wanted=wanted), is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None:
+    pass
+
+
 for _panel, _commands in _PANELS.items():
     for _command in _commands:
         cli.command(rich_help_panel=_panel)(_command)

@@ -1,6 +1,6 @@
 """The questions that the command line answers, each one query away."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated
 
 import typer
@@ -9,8 +9,9 @@ from sqlalchemy.orm import Session as OrmSession
 from config.settings import SettingsError
 from models import Session, db_now
 from models.queries.alerts import alerts as alert_rows
-from models.queries.apps import is_app, overview
+from models.queries.apps import AppOverview, is_app, overview
 from models.queries.apps import laggards as laggard_rows
+from models.queries.sources import sources
 from models.queries.tenants import is_tenant, notices, story
 from models.queries.tenants import timeline as timeline_rows
 from models.verdicts import history_of
@@ -28,8 +29,10 @@ def status(*, json: Json = False) -> None:
     open_database()
     with Session() as session:
         apps, now = overview(session), db_now(session)
+        unreadable = _unreadable(session, now)
     if json:
         as_json(apps)
+        _tell(unreadable)
         return
     columns = (
         "App",
@@ -41,7 +44,7 @@ def status(*, json: Json = False) -> None:
         "Trimming",
         "Adoption",
         "Alerts",
-        "Last poll",
+        "As of",
     )
     rows = [
         (
@@ -54,11 +57,14 @@ def status(*, json: Json = False) -> None:
             app.trimming,
             "" if app.adoption is None else f"{app.adoption:.0%}",
             app.open_alerts or "",
-            _poll(app.last_poll.outcome, app.last_poll.reason, now - app.last_poll.at) if app.last_poll else "never",
+            _as_of(app, now=now),
         )
         for app in apps
     ]
     table("Apps (production)", columns, rows, empty=_no_apps())
+    _tell(unreadable)
+    if unreadable and not apps:
+        raise typer.Exit(1)
 
 
 def laggards(app: OneApp = None, *, json: Json = False) -> None:
@@ -67,8 +73,10 @@ def laggards(app: OneApp = None, *, json: Json = False) -> None:
     with Session() as session:
         require_app(session, app)
         found, now = laggard_rows(session, app=app), db_now(session)
+        unreadable, is_known = _unreadable(session, now), bool(overview(session))
     if json:
         as_json(found)
+        _tell(unreadable)
         return
     rows = [
         (
@@ -85,7 +93,10 @@ def laggards(app: OneApp = None, *, json: Json = False) -> None:
         for lag in found
     ]
     columns = ("App", "Tenant id", "Tenant", "Version", "Class", "Missing scopes", "Since", "Alert", "Reminders")
-    table("Laggards", columns, rows, empty="Nobody lags.")
+    table("Laggards", columns, rows, empty="Nobody lags." if is_known else _no_apps())
+    _tell(unreadable)
+    if unreadable and not is_known:
+        raise typer.Exit(1)
 
 
 def timeline(tenant: Annotated[str, typer.Argument(help="A tenant's id.")], *, json: Json = False) -> None:
@@ -135,11 +146,11 @@ def alerts(app: OneApp = None, *, json: Json = False) -> None:
         (
             row.severity,
             _plain(row.kind),
-            row.app,
+            row.app or f"source {row.source}",
             row.tenant,
             row.tenant_name,
             _days(now, row.since),
-            _plain(row.reason),
+            row.error or _plain(row.reason),
         )
         for row in found
     ]
@@ -160,12 +171,37 @@ def _no_tenant(tenant: str) -> str:
 
 def _no_apps() -> str:
     if rules().sources:
-        return "The list of apps has not been read so far: is a worker running? `uptake poll` reads it now."
+        return "No list of apps has been read so far: is a worker running? `uptake poll` reads it now."
     return "No apps: add a [[source]] to uptake.toml."
 
 
-def _poll(outcome: str, reason: str | None, age: object) -> str:
-    return f"{str(age).partition('.')[0]} ago, {outcome}" + (f": {reason}" if reason else "")
+def _unreadable(session: OrmSession, now: datetime) -> list[str]:
+    """A sentence for each source that does not answer: what is shown of it is old."""
+    return [
+        f"Source {row.source} cannot be read: {row.error}."
+        + (f" What is shown of it is {_age(now - row.listed_at)} old." if row.listed_at else "")
+        for row in sources(session)
+        if row.error
+    ]
+
+
+def _tell(sentences: list[str]) -> None:
+    # Not among the answers, which programs may read.
+    for sentence in sentences:
+        typer.echo(sentence, err=True)
+
+
+def _as_of(app: AppOverview, *, now: datetime) -> str:
+    """How old what we know of the app is, and what became of its last poll where that was not well."""
+    known = f"{_age(now - app.last_complete_poll_at)} ago" if app.last_complete_poll_at else "never"
+    last = app.last_poll
+    if last is None or (last.outcome == "complete" and last.reason is None):
+        return known
+    return f"{known}; last poll {last.outcome}" + (f": {last.reason}" if last.reason else "")
+
+
+def _age(age: timedelta) -> str:
+    return str(age).partition(".")[0]
 
 
 def _plain(reason: str) -> str:

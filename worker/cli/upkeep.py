@@ -1,10 +1,12 @@
 """The commands that set Uptake up, look after it, and poll at once."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from sqlalchemy import text
 
+from config.policy_file import load_file
 from config.settings import SettingsError, settings
 from models import Session
 from models.migrations import pending, upgrade
@@ -12,7 +14,7 @@ from models.queries.apps import overview
 from models.queries.sources import sources
 from tasks import evaluate
 from tasks import poll as polling
-from tasks.rules import rules
+from tasks.rules import rules, written
 from worker.addresses import database_url
 from worker.cli.answers import OneApp, require_app
 from worker.cli.output import Json, as_json, console, table
@@ -31,15 +33,20 @@ def migrate(*, json: Json = False) -> None:
         console.print("The schema is now up to date." if behind else "The schema was up to date.")
 
 
-def check(*, json: Json = False) -> None:
-    """Check the environment and uptake.toml, without starting anything."""
-    file, found = settings().config, rules()
+def check(
+    file: Annotated[Path | None, typer.Argument(help="A rules file; left out: the one that commands use here.")] = None,
+    *,
+    json: Json = False,
+) -> None:
+    """Check the environment and uptake.toml, without starting anything; exit code 1 when there is no such file."""
+    found = written(load_file(file, required=True)) if file else rules()
+    file = file or settings().config
     if json:
         as_json({"file": str(file), "sources": sorted(found.sources), "receivers": sorted(found.receivers)})
         return
     if not file.exists():
         console.print(f"There is no {file}: copy docs/uptake.example.toml and say where your portal is.", markup=False)
-        return
+        raise typer.Exit(1)
     names = ", ".join(found.sources) or "none, so nothing is polled"
     console.print(
         f"{file} is in order. Sources: {names}. Receivers: {', '.join(found.receivers)}.",
@@ -81,7 +88,9 @@ def poll(
     adopt_sources()
     refused = [] if app else _listed()
     for app_id in _apps(app):
-        polling.poll(app_id, forced=True, believe_absence=accept_disappearance)
+        # One that is asked for by name is tried in any case; of many, a portal that does not answer is asked for one.
+        if app or not _rests(app_id):
+            polling.poll(app_id, forced=True, believe_absence=accept_disappearance)
     for app_id in evaluate.due_apps():
         evaluate.evaluate_now(app_id)
     with Session() as session:
@@ -106,6 +115,16 @@ def _listed() -> list[str]:
         polling.list_apps(source, forced=True)
     with Session() as session:
         return [f"source {row.source}: {row.error}" for row in sources(session) if row.error]
+
+
+def _rests(app_id: int) -> bool:
+    """Whether the app's source is to be left alone for a while."""
+    query = text("""
+        SELECT EXISTS (SELECT FROM app a JOIN source s ON s.id = a.source_id
+                       WHERE a.id = :app AND s.circuit_open_until > clock_timestamp())
+    """)
+    with Session() as session:
+        return bool(session.scalar(query, {"app": app_id}))
 
 
 def _apps(app: str | None) -> list[int]:

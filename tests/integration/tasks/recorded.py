@@ -58,7 +58,13 @@ class Ours:
         """What `uptake doctor` prints of these *checks*."""
         return self._said("doctor", *checks)
 
-    def _said(self, *arguments: str) -> str:
+    def said(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """What the command `uptake` says to *arguments*."""
         environment = os.environ | {"DATABASE_URL": self.url, "NO_COLOR": "1"}
         command = [sys.executable, "-m", "worker.cli", *arguments]
-        return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+    def _said(self, *arguments: str) -> str:
+        done = self.said(*arguments)
+        done.check_returncode()
+        return done.stdout
