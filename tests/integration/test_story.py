@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 
+from sqlalchemy import text
+
 from models.queries.tenants import notices, story, timeline
 from models.verdicts import history_of
 from tests.integration.models.world import A, B, World
@@ -46,6 +48,20 @@ def test_from_grace_to_alert(world: World) -> None:
     said = words(world)
     assert "Alert (info): Bright HVAC has lagged since" in said
     assert "open since 22 March 2026" in said
+
+
+def test_next_reminder_is_when_people_are_at_work(world: World) -> None:
+    """A reminder due on a night or a Saturday is promised for the hour at which it goes out, where the tenant is."""
+    lagging(world)
+    # Friday noon in UTC: in Auckland it is Saturday already.
+    world.session.execute(
+        text("""INSERT INTO reminder (connection_id, app_id, tenant_id, environment, target_version, opened_at, due_at)
+                SELECT id, app_id, tenant_id, environment, 2, :now, '2026-03-06 12:00+00' FROM connection"""),
+        {"now": world.now},
+    )
+    assert "Next reminder: 6 March 2026, 12:00 UTC" in words(world)
+    world.session.execute(text("UPDATE tenant SET time_zone = 'Pacific/Auckland'"))
+    assert "Next reminder: 8 March 2026, 19:00 UTC" in words(world)
 
 
 def test_upgraded_tenant(world: World) -> None:

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from models.queries.tenants import SentNotice, Story, TimelineEntry
+from uptake.cadence import next_open
 from uptake.facts import Status
 from uptake.lag import LagClass, bounded, judge
 from uptake.policy import KIND_OF, Explanation, Policy, Reason, explain
@@ -19,7 +20,7 @@ def told(story: Story, notices: list[SentNotice], history: History, policy: Poli
     yield from _versions(story)
     yield from _lag(story, now=now)
     yield from _alert(story, history, policy, now=now)
-    yield from _reminders(story, notices)
+    yield from _reminders(story, notices, policy)
     yield f"All this as of {_at(story.last_complete_poll_at)}, the last complete poll."
 
 
@@ -106,7 +107,7 @@ def _days(span: timedelta) -> str:
     return f"{hours:g} hours" if hours >= 2 else f"{hours * 60:g} minute{'' if hours * 60 == 1 else 's'}"
 
 
-def _reminders(story: Story, notices: list[SentNotice]) -> Iterator[str]:
+def _reminders(story: Story, notices: list[SentNotice], policy: Policy) -> Iterator[str]:
     for notice in notices:
         state = notice.state if not notice.settle_reason else f"{notice.state}: {notice.settle_reason}"
         which = "first reminder" if notice.reason == "first" else "another reminder"
@@ -116,7 +117,9 @@ def _reminders(story: Story, notices: list[SentNotice]) -> Iterator[str]:
     elif story.next_reminder_at:
         held = f" Held back: {story.held_reason.replace('_', ' ')}." if story.held_reason else ""
         to = story.contact or "nobody: no contact is known, import one"
-        yield f"Next reminder: {_at(story.next_reminder_at)}, to {to}.{held}"
+        # When it is due; it goes out when the tenant's people are at work.
+        goes_out = next_open(story.next_reminder_at, story.time_zone, policy.working_hours)
+        yield f"Next reminder: {_at(goes_out)}, to {to}.{held}"
     elif not notices:
         yield "No reminder was sent, and none is planned."
 
