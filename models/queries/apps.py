@@ -74,6 +74,11 @@ ORDER BY s.name, a.name, a.id
 """)
 
 
+def has_apps(session: Session) -> bool:
+    """Whether any app was ever listed."""
+    return bool(session.scalar(text("SELECT EXISTS (SELECT FROM app)")))
+
+
 def is_app(session: Session, app: str) -> bool:
     """Whether there is or was an app called *app* (source:external id)."""
     query = text("""SELECT EXISTS (SELECT FROM app a JOIN source s ON s.id = a.source_id

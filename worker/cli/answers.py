@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session as OrmSession
 from config.settings import SettingsError
 from models import Session, db_now
 from models.queries.alerts import alerts as alert_rows
-from models.queries.apps import AppOverview, is_app, overview
+from models.queries.apps import AppOverview, has_apps, is_app, overview
 from models.queries.apps import laggards as laggard_rows
 from models.queries.sources import sources
 from models.queries.tenants import is_tenant, notices, story
@@ -29,10 +29,9 @@ def status(*, json: Json = False) -> None:
     open_database()
     with Session() as session:
         apps, now = overview(session), db_now(session)
-        unreadable = _unreadable(session, now)
+        is_old = _warned(session, now=now)
     if json:
         as_json(apps)
-        _tell(unreadable)
         return
     columns = (
         "App",
@@ -62,8 +61,7 @@ def status(*, json: Json = False) -> None:
         for app in apps
     ]
     table("Apps (production)", columns, rows, empty=_no_apps())
-    _tell(unreadable)
-    if unreadable and not apps:
+    if is_old and not apps:
         raise typer.Exit(1)
 
 
@@ -73,10 +71,9 @@ def laggards(app: OneApp = None, *, json: Json = False) -> None:
     with Session() as session:
         require_app(session, app)
         found, now = laggard_rows(session, app=app), db_now(session)
-        unreadable, is_known = _unreadable(session, now), bool(overview(session))
+        is_old, is_known = _warned(session, now=now), has_apps(session)
     if json:
         as_json(found)
-        _tell(unreadable)
         return
     rows = [
         (
@@ -94,8 +91,7 @@ def laggards(app: OneApp = None, *, json: Json = False) -> None:
     ]
     columns = ("App", "Tenant id", "Tenant", "Version", "Class", "Missing scopes", "Since", "Alert", "Reminders")
     table("Laggards", columns, rows, empty="Nobody lags." if is_known else _no_apps())
-    _tell(unreadable)
-    if unreadable and not is_known:
+    if is_old and not is_known:
         raise typer.Exit(1)
 
 
@@ -104,6 +100,7 @@ def timeline(tenant: Annotated[str, typer.Argument(help="A tenant's id.")], *, j
     open_database()
     with Session() as session:
         entries = timeline_rows(session, tenant)
+        _warned(session, now=db_now(session))
     if not entries:
         raise SettingsError(_no_tenant(tenant))
     if json:
@@ -121,6 +118,7 @@ def explain(app: App, tenant: Annotated[str, typer.Argument(help="A tenant's id.
         if not is_tenant(session, tenant):
             raise SettingsError(_no_tenant(tenant))
         stories, sent, now = story(session, app, tenant), notices(session, app, tenant), db_now(session)
+        _warned(session, now=now)
         history = history_of(session, stories[0].app_id) if stories else ()
     if json:
         as_json(stories)
@@ -139,6 +137,7 @@ def alerts(app: OneApp = None, *, json: Json = False) -> None:
     with Session() as session:
         require_app(session, app)
         found, now = alert_rows(session, app=app), db_now(session)
+        _warned(session, now=now)
     if json:
         as_json(found)
         return
@@ -175,20 +174,14 @@ def _no_apps() -> str:
     return "No apps: add a [[source]] to uptake.toml."
 
 
-def _unreadable(session: OrmSession, now: datetime) -> list[str]:
-    """A sentence for each source that does not answer: what is shown of it is old."""
-    return [
-        f"Source {row.source} cannot be read: {row.error}."
-        + (f" What is shown of it is {_age(now - row.listed_at)} old." if row.listed_at else "")
-        for row in sources(session)
-        if row.error
-    ]
-
-
-def _tell(sentences: list[str]) -> None:
-    # Not among the answers, which programs may read.
-    for sentence in sentences:
-        typer.echo(sentence, err=True)
+def _warned(session: OrmSession, *, now: datetime) -> bool:
+    """Say of each source that does not answer that what is known of it is old; whether there was any to say it of."""
+    silent = [row for row in sources(session) if row.error]
+    for row in silent:
+        age = f" What is known of it is {_age(now - row.listed_at)} old." if row.listed_at else ""
+        # Not among the answers, which programs may read.
+        typer.echo(f"Source {row.source} cannot be read: {row.error}.{age}", err=True)
+    return bool(silent)
 
 
 def _as_of(app: AppOverview, *, now: datetime) -> str:

@@ -30,8 +30,9 @@ def test_old_answers_are_told_to_be_old(ours: Ours) -> None:
     ours.portal.fault = down
     assert list_apps(ours.source, now=ours.now + HOURS) is None
     assert "3:00:0" in ours.status()
-    for command in ("status", "laggards"):
-        assert "Source acme cannot be read: localhost" in ours.said(command).stderr
+    tenant = ours.rows("SELECT external_id FROM tenant LIMIT 1")[0][0]
+    for question in (["status"], ["laggards"], ["alerts"], ["explain", "acme:4711", tenant], ["timeline", tenant]):
+        assert "Source acme cannot be read: localhost" in ours.said(*question).stderr
 
 
 def test_failing_source_is_named_by_its_alert(ours: Ours) -> None:
