@@ -5,11 +5,15 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from celery.exceptions import SoftTimeLimitExceeded
 from werkzeug import Request, Response
 
 from models import Session
+from models.feed import Taken, take_in
 from models.leases import claim_app
 from models.record import Recorded
+from tasks import feed
+from tasks import poll as tasks_poll
 from tasks.edges import source_named
 from tasks.poll import list_apps, poll
 from tasks.rules import rules
@@ -380,6 +384,73 @@ def test_what_was_told_before_a_failure_is_told_again(fed: Fed) -> None:
     fed.read()
     assert fed.versions() == {"1": 3, "3": 1, "4": 3, "5": 2, "6": 3, "9": 2}
     assert fed.ours.rows(SOURCE) == [("after-3", True, None)]
+
+
+def test_what_was_recorded_before_a_failure_is_not_told_again(fed: Fed, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A long feed goes on, next time, from the last changes that were recorded; it was not read as a whole, though."""
+    monkeypatch.setattr(feed, "MANY", 2)
+    ((fed_at,),) = fed.ours.rows("SELECT fed_at FROM source")
+    for tenant, version in ((4, 3), (1, 3), (9, 2), (2, 3)):
+        fed.tell(tenant, version)
+    fed.ours.portal.fault = lambda request: said({}, 503) if request.args.get("from") == "after-2" else None
+    assert fed.read() == 2
+    assert fed.ours.rows(SOURCE) == [("after-2", True, None)]
+    assert fed.ours.rows("SELECT fed_at FROM source") == [(fed_at,)]
+    fed.ours.portal.fault = well
+    assert fed.read() == 2
+    assert fed.ours.rows(SOURCE) == [("after-4", True, None)]
+
+
+def test_nothing_is_gone_on_from_behind_an_app_that_was_busy(fed: Fed, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its changes have to be told once more, and with them all that came after."""
+    monkeypatch.setattr(feed, "MANY", 2)
+    for tenant, version in ((4, 3), (1, 3), (9, 2)):
+        fed.tell(tenant, version)
+    with Session.begin() as session:
+        assert claim_app(session, 1, every=timedelta(minutes=15), forced=True)
+    assert fed.read() == 0
+    assert fed.ours.rows(SOURCE) == [("after-0", True, None)]
+
+
+@pytest.mark.parametrize("is_stopping", [False, True], ids=["late", "stopping"])
+def test_a_feed_without_an_end_costs_the_feed_only(
+    fed: Fed, monkeypatch: pytest.MonkeyPatch, is_stopping: bool
+) -> None:
+    """When the task's time is over the list of apps is recorded all the same; a worker that stops gives it all back."""
+    monkeypatch.setattr(feed, "is_stopping", lambda: is_stopping)
+    monkeypatch.setattr(tasks_poll, "is_stopping", lambda: is_stopping)
+    ended = [SoftTimeLimitExceeded()]
+
+    def over(*args: Any, **named: Any) -> Taken:
+        if ended:
+            raise ended.pop()
+        return take_in(*args, **named)
+
+    monkeypatch.setattr(feed, "take_in", over)
+    fed.tell(4, 3)
+    assert fed.read() == (None if is_stopping else 0)
+    ((outcome, *_, reason),) = fed.ours.rows(LAST_LISTING)
+    if not is_stopping:
+        assert (outcome, reason) == ("complete", "no feed: no end of the feed while there was time")
+    assert fed.ours.rows(SOURCE) == [("after-0", True, None)]
+    assert fed.ours.rows("SELECT lease_token, failures FROM source") == [(None, 0)]
+    # What was under way got one more try.
+    assert fed.versions()["4"] == 3
+
+
+def test_a_feed_that_asks_us_to_wait_is_obeyed_by_all(fed: Fed) -> None:
+    """The list of apps was answered in the same run; nobody asks this portal for anything all the same."""
+    fed.ours.portal.fault = lambda request: (
+        Response(b"", 429, headers={"Retry-After": "600"}) if request.path.endswith(FEED) else None
+    )
+    fed.read()
+    ((until,),) = fed.ours.rows("SELECT circuit_open_until FROM source")
+    assert until == fed.now + timedelta(seconds=600)
+    # One that is only broken concerns nobody else.
+    fed.ours.portal.fault = answers({}, status=500)
+    fed.ours.execute("UPDATE source SET circuit_open_until = NULL, last_fault = NULL")
+    fed.read()
+    assert fed.ours.rows("SELECT circuit_open_until FROM source") == [(None,)]
 
 
 def test_a_feed_may_be_left_alone(fed: Fed, chosen: Any) -> None:

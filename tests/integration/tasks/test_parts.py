@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session as OrmSession
 from werkzeug import Request, Response
 
 from models import Session
-from models.leases import LEASE
-from models.parts import claim_part
+from models.leases import LEASE, LeaseLostError
+from models.parts import PartLostError, claim_part, extend_part
 from models.record import Recorded
 from tasks import edges, parts, walk
 from tasks.parts import read_parts
@@ -260,6 +260,48 @@ def test_a_part_that_fails_fails_the_walk(large: Large, monkeypatch: pytest.Monk
     assert large.last()[5:] == ("paging", "the list of connections of app 4711 gave page 99 for page 6")
     assert large.connected() == before
     assert large.ours.rows("SELECT lease_token, full_walk_at FROM app WHERE id = 1") == [(None, None)]
+
+
+def test_a_portal_that_failed_one_part_is_not_asked_for_others(large: Large, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The walk has failed; whoever is reading another part of it finds out before long, and stops."""
+    monkeypatch.setattr(parts, "LEASE", timedelta())
+    taken = []
+
+    def limited(_request: Request) -> Response:
+        with Session.begin() as session:
+            taken.append(claim_part(session, 1))
+        return Response(b"", 429, headers={"Retry-After": "60"})
+
+    every_fault(large, "6", limited)
+    asked = len(large.ours.portal.asked)
+    assert large.poll() is None
+    assert large.last()[5] == "rate_limited"
+    # The third part failed; the fourth is a helper's, and nobody has asked for the fifth.
+    assert [part.number for part in taken if part] == [4]
+    assert not [path for path, _ in large.ours.portal.asked[asked:] if path.endswith("/4711/connections?9")]
+    large.ours.execute("UPDATE app SET lease_token = (SELECT token FROM walk_part LIMIT 1) WHERE id = 1")
+    with Session.begin() as session, pytest.raises(PartLostError):
+        extend_part(session, taken[0])  # type: ignore[arg-type]
+
+
+def test_an_owner_that_lost_its_lease_leaves_the_next_ones_parts(large: Large) -> None:
+    """It may have taken one of them: that one is free again at once, and it takes no other."""
+
+    def lost() -> None:
+        raise LeaseLostError
+
+    every_fault(large, "6", lambda _request: said({}, 400))
+    assert large.poll() is None
+    large.ours.portal.fault = well
+    large.ours.execute("""
+        UPDATE app SET lease_token = (SELECT token FROM walk_part LIMIT 1), lease_until = now() + interval '1 minute'
+        WHERE id = 1""")
+    large.ours.execute("UPDATE walk_part SET found = NULL, failed = false, lease_until = NULL")
+    with pytest.raises(LeaseLostError):
+        read_parts(1, lost)
+    assert large.ours.rows("SELECT count(*) FROM walk_part WHERE lease_until IS NOT NULL OR found IS NOT NULL") == [
+        (0,)
+    ]
 
 
 def test_rows_that_move_from_part_to_part_are_no_news(large: Large) -> None:
