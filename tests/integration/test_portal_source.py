@@ -253,6 +253,8 @@ BAD_PAGES: list[tuple[str, list[Response], type[EdgeError], Fault]] = [
     ("has-more-string", [page(1, more="false")], PermanentError, Fault.SCHEMA),
     ("has-more-number", [page(1, more=0)], PermanentError, Fault.SCHEMA),
     ("total-string", [page(1, totalCount="0")], PermanentError, Fault.SCHEMA),
+    ("total-negative", [page(1, totalCount=-1)], PermanentError, Fault.SCHEMA),
+    ("total-beyond-a-count", [page(1, totalCount=2**63)], PermanentError, Fault.SCHEMA),
     ("unchanged-unasked", [said(b"", 304)], TransientError, Fault.PROTOCOL),
     ("empty-and-more-twice", [page(1, more=True), page(2, more=True)], TransientError, Fault.PAGING),
     ("empty-and-miscounted", [page(1, more=True, totalCount=2), page(2, row())], TransientError, Fault.PAGING),

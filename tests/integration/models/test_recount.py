@@ -38,6 +38,25 @@ def test_every_day_is_exact(world: World, seed: int) -> None:
         assert counters_apart(world.session, day) == []
 
 
+def test_clock_that_goes_back_over_midnight(world: World) -> None:
+    """The day that has begun goes on: the counters stay those of a recount, after an upgrade and after the end."""
+    for tenant in "123":
+        world.put(tenant, 1)
+    world.release(A, B)
+    world.poll(after=timedelta(days=1))
+    world.put("1", 2)
+    world.poll(after=timedelta(days=1))
+    latest = world.now.date()
+    world.put("2", 2)
+    world.poll(after=-timedelta(days=1))
+    assert world.now.date() < latest
+    assert counters_apart(world.session) == []
+    assert world.rows("SELECT tenants FROM adoption WHERE version = 2 AND day = :day", day=latest) == [(2,)]
+    world.list_apps(deleted=True)
+    assert counters_apart(world.session) == []
+    assert world.rows("SELECT sum(tenants) FROM adoption WHERE day = :day", day=latest) == [(0,)]
+
+
 def test_difference_is_told(world: World) -> None:
     """One counter wrong on one day is found on that day and after it, not before."""
     world.put("1", 1)

@@ -13,6 +13,7 @@ from tasks.poll import list_apps, poll
 from tests.integration.portal_double import APP, page, said
 from tests.integration.small_portal import Fault, hang_up
 from tests.integration.tasks.recorded import Ours, well
+from uptake.sources.portal import PortalSource
 
 WHOLE = b'{"page":2,"pageSize":2,"hasMore":false,"totalCount":5,"data":[]}'
 
@@ -128,6 +129,23 @@ def test_deleted_app_that_is_listed_again_is_told_of(ours: Ours, capsys: pytest.
     ours.portal.fault = lambda request: page(1, APP | {"active": False}) if request.path.endswith("/apps") else None
     assert list_apps(ours.source, now=at + timedelta(hours=4)) == 0
     assert ours.rows("SELECT reason FROM poll ORDER BY id DESC LIMIT 1") == [(None,)]
+
+
+@pytest.mark.parametrize("of", ["app", "list"])
+def test_a_fault_of_our_own_is_a_failed_run(ours: Ours, monkeypatch: pytest.MonkeyPatch, of: str) -> None:
+    """It is recorded like any other, without its text, which may quote anything; the lease is free, and it is told."""
+
+    def broken(*_args: object, **_named: object) -> None:
+        raise RuntimeError("hush")
+
+    monkeypatch.setattr(PortalSource, "versions" if of == "app" else "apps", broken)
+    with pytest.raises(RuntimeError):
+        poll(ours.app, forced=True) if of == "app" else list_apps(ours.source, forced=True)
+    last = ours.rows("SELECT outcome, fault, reason FROM poll ORDER BY id DESC LIMIT 1")
+    assert last == [("failed", "internal", "Uptake broke off (RuntimeError): please report it, with the worker's log")]
+    assert ours.rows(f"SELECT lease_token, failures FROM {'app' if of == 'app' else 'source'} WHERE id = 1") == [  # noqa: S608
+        (None, 1)
+    ]
 
 
 def test_status_says_why(ours: Ours) -> None:
