@@ -1,5 +1,6 @@
 """All rows of a database as files, one per table, in an order in which they can be read in again."""
 
+from collections.abc import Collection
 from pathlib import Path
 
 import psycopg
@@ -18,16 +19,25 @@ WHERE c.contype = 'f' AND r.relkind = 'r' AND r.oid <> f.oid AND r.relnamespace 
 _TABLES = "SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace ORDER BY relname"
 
 
-def write(cluster: Cluster, database: str, place: Path) -> dict[str, int]:
-    """Write the rows of every table under *place*; how many, of those that have any, the referred-to first."""
+def write(
+    cluster: Cluster, database: str, place: Path, *, since: int = 0, without: Collection[str] = ()
+) -> dict[str, int]:
+    """Write the rows of every table under *place*; how many, of those that have any, the referred-to first.
+
+    *since* is a number of a transaction: rows that were written before it are left out, as are tables named in
+    *without*.
+    """
     place.mkdir()
     with cluster.session(database) as session:
-        counts = {table: _written(session, table, place / table) for table in _ordered(session)}
+        tables = [table for table in _ordered(session) if table not in without]
+        counts = {table: _written(session, table, place / table, since) for table in tables}
     return {table: count for table, count in counts.items() if count}
 
 
-def _written(session: psycopg.Connection, table: str, file: Path) -> int:
-    statement = sql.SQL("COPY {} TO STDOUT (FORMAT BINARY)").format(sql.Identifier(table))
+def _written(session: psycopg.Connection, table: str, file: Path, since: int) -> int:
+    statement = sql.SQL("COPY (SELECT * FROM {} WHERE xmin::text::int8 >= {}) TO STDOUT (FORMAT BINARY)").format(
+        sql.Identifier(table), since
+    )
     with session.cursor() as cursor:
         with file.open("wb") as target, cursor.copy(statement) as copy:
             for block in copy:

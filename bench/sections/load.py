@@ -25,12 +25,12 @@ def run(scale: Scale) -> Section:
         found = in_turns(
             min(scale.rounds, _MOST_ROUNDS),
             {
-                COPIED: partial(_copied, place, rows),
+                COPIED: partial(copied, place, rows),
                 FIRST: lambda: place.load(_FRESH),
                 ALL: partial(changed, place, 1.0),
             },
         )
-    copied = ", ".join(f"{name} {count:,}" for name, count in rows.items())
+    told = ", ".join(f"{name} {count:,}" for name, count in rows.items())
     return Section(
         name="load",
         title="First load, and everything changed",
@@ -48,15 +48,16 @@ def run(scale: Scale) -> Section:
             Target("rate of a poll with all changed : COPY", ratio(found[COPIED], found[ALL]), least=0.25),
         ],
         notes=[
-            f"COPY writes the rows of the first poll: {copied}.",
+            f"COPY writes the rows of the first poll: {told}.",
             "They are in binary form and go, in one transaction, into empty tables with all indexes and constraints.",
             "A poll with all changed writes as many of connection, tenure and event, and ends the old stretches too.",
         ],
     )
 
 
-def _copied(place: World, rows: dict[str, int]) -> Measured:
-    place.cluster.create(_COPY)
+def copied(place: World, rows: dict[str, int], *, onto: str | None = None) -> Measured:
+    """COPY *rows*, which stand in files, into an empty database, or one that is as *onto*."""
+    place.cluster.create(_COPY, **({"template": onto} if onto else {}))
     arguments = {
         "conninfo": place.cluster.conninfo(_COPY),
         "place": str(place.place / "rows"),
