@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from types import MappingProxyType
 
 from sqlalchemy import insert, text
@@ -150,7 +150,7 @@ def record_listing(
     """
     heard = heard or Heard()
     keep_source(session, lease)
-    bound = {"source": lease.source_id, "now": now, "day": now.date()}
+    bound = {"source": lease.source_id, "now": now, "day": now.astimezone(UTC).date()}
     apps = {app.external_id: app._asdict() for app in seen if not app.deleted}
     again = tuple(session.scalars(_AGAIN, {"source": lease.source_id, "listed": list(apps)}))
     in_json = json.dumps(list(apps.values()), default=datetime.isoformat)
