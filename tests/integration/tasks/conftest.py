@@ -1,6 +1,7 @@
 """An uptake.toml of the test's own, read by the tasks as any other."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
@@ -11,11 +12,13 @@ from config.settings import settings
 from models import Session, db_now
 from models.base import engine_for
 from models.listing import sync_sources
+from models.record import Recorded
 from tasks import edges
 from tasks.edges import source_named
 from tasks.poll import list_apps, poll
 from tasks.rules import rules
 from tests.integration.small_portal import SmallPortal, small_portal
+from tests.integration.tasks.fed import Fed
 from tests.integration.tasks.recorded import Ours, well
 from tests.servers import Servers, create, drop
 from uptake.sources.portal import PortalSource
@@ -84,3 +87,15 @@ def ours(
     source_named.cache_clear()
     engine.dispose()
     drop(servers.admin, name)
+
+
+@pytest.fixture
+def fed(ours: Ours) -> Fed:
+    """Everything is recorded, and the feed has nothing to tell so far."""
+    ours.portal.told = []
+    fed = Fed(ours, ours.now)
+    # There was none when it was asked for first.
+    assert fed.read(after=timedelta(days=1)) == 0
+    assert fed.poll() == Recorded("complete", 3, 0, (3,))
+    assert fed.poll() == Recorded("complete", 1, 1, ())
+    return fed

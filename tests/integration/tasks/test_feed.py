@@ -1,6 +1,5 @@
 """The feed of changes, over real HTTP: what it tells is recorded without a walk, and nothing is lost where it fails."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,66 +14,15 @@ from models.record import Recorded
 from tasks import feed
 from tasks import poll as tasks_poll
 from tasks.edges import source_named
-from tasks.poll import list_apps, poll
+from tasks.poll import poll
 from tasks.rules import rules
 from tests.integration.portal_double import said
-from tests.integration.tasks.recorded import Ours, well
+from tests.integration.tasks.fed import FEED, Fed
+from tests.integration.tasks.recorded import well
 from tests.unit.portal_examples import row
 
-FEED = "/export/connections"
 SOURCE = "SELECT feed_from, feed_since IS NOT NULL, feed_fault FROM source"
 LAST_LISTING = "SELECT outcome, pages, rows, changed, reason FROM poll WHERE app_id IS NULL ORDER BY id DESC LIMIT 1"
-VERSIONS = """
-SELECT t.external_id, c.version FROM connection c JOIN tenant t ON t.id = c.tenant_id
-WHERE c.app_id = 1 AND c.status = 'connected'
-"""
-
-
-@dataclass
-class Fed:
-    """A source whose feed is followed, its clock, and an app that was walked since."""
-
-    ours: Ours
-    now: datetime
-
-    def read(self, *, after: timedelta = timedelta(minutes=5)) -> int | None:
-        """Read the list of apps and the feed."""
-        self.now += after
-        return list_apps(self.ours.source, now=self.now, forced=True)
-
-    def poll(self, *, after: timedelta = timedelta(minutes=5)) -> Recorded | None:
-        """Walk the app."""
-        self.now += after
-        return poll(self.ours.app, now=self.now, forced=True)
-
-    def tell(self, tenant: int, version: int = 1, **said_of: Any) -> None:
-        """The app's tenant is so now, and the feed tells it."""
-        if said_of.get("deleted"):
-            self.ours.portal.tenants.pop(tenant, None)
-        else:
-            self.ours.portal.tenants[tenant] = version
-        self.ours.portal.tell(4711, tenant, version, **said_of)
-
-    def versions(self) -> dict[str, int]:
-        """Who runs what, of those who are connected."""
-        return dict(self.ours.rows(VERSIONS))
-
-    def due(self) -> timedelta:
-        """How long until the app's next walk."""
-        due: datetime = self.ours.rows("SELECT next_poll_at FROM app WHERE id = 1")[0][0]
-        return due - self.now
-
-
-@pytest.fixture
-def fed(ours: Ours) -> Fed:
-    """Everything is recorded, and the feed has nothing to tell so far."""
-    ours.portal.told = []
-    fed = Fed(ours, ours.now)
-    # There was none when it was asked for first.
-    assert fed.read(after=timedelta(days=1)) == 0
-    assert fed.poll() == Recorded("complete", 3, 0, (3,))
-    assert fed.poll() == Recorded("complete", 1, 1, ())
-    return fed
 
 
 def test_whoever_was_walked_since_the_feed_began_is_walked_once_a_day(fed: Fed) -> None:

@@ -4,116 +4,91 @@ import threading
 import time
 from datetime import timedelta
 
-import pytest
 from sqlalchemy import text
 from werkzeug import Request, Response
 
 from models import Session
 from models.record import Recorded
-from tasks.poll import list_apps, poll
+from tasks.poll import poll
+from tests.integration.tasks.fed import FEED, Fed
 from tests.integration.tasks.recorded import Ours, well
 
-FEED = "/export/connections"
-MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 WAITING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 
 
-def version_of(ours: Ours, tenant: int) -> int:
-    """What the tenant runs of the first app, as recorded."""
-    ((version,),) = ours.rows(
-        f"""SELECT c.version FROM connection c JOIN tenant t ON t.id = c.tenant_id
-            WHERE c.app_id = 1 AND t.external_id = '{tenant}'"""  # noqa: S608 - a number of ours
-    )
-    assert isinstance(version, int)
-    return version
-
-
-@pytest.fixture
-def followed(ours: Ours) -> Ours:
-    """Everything is recorded, and the feed has nothing to tell so far."""
-    ours.portal.told = []
-    # There was none when it was asked for first.
-    for hours in (1, 2):
-        assert list_apps(ours.source, now=ours.now + DAY + hours * HOUR, forced=True) == 0
-        assert poll(ours.app, now=ours.now + DAY + hours * HOUR, forced=True)
-    assert ours.rows("SELECT feed_from FROM source") == [("after-0",)]
-    return ours
-
-
-def test_a_walk_that_ends_after_the_feed_was_opened_knows_better(followed: Ours) -> None:
+def test_a_walk_that_ends_after_the_feed_was_opened_knows_better(fed: Fed) -> None:
     """It began before; but what it read may be newer than what the feed told, and is told of once more."""
-    read_at = followed.now + DAY + 3 * HOUR
+    began = fed.now + HOUR - timedelta(seconds=1)
 
     def walk_ends(request: Request) -> Response | None:
         if request.path.endswith(FEED):
-            followed.portal.fault = well
-            followed.portal.tenants[4] = 2
-            assert poll(1, now=read_at - timedelta(seconds=1), forced=True)
-            followed.execute("UPDATE app SET recorded_at = '2100-01-01' WHERE id = 1")
+            fed.ours.portal.fault = well
+            fed.ours.portal.tenants[4] = 2
+            assert poll(1, now=began, forced=True)
+            fed.ours.execute("UPDATE app SET recorded_at = '2100-01-01' WHERE id = 1")
         return None
 
-    followed.portal.tell(4711, 4, 3)
-    followed.portal.fault = walk_ends
-    assert list_apps(followed.source, now=read_at, forced=True) == 0
-    assert version_of(followed, 4) == 2
-    assert followed.rows("SELECT feed_from FROM source") == [("after-0",)]
+    fed.ours.portal.tell(4711, 4, 3)
+    fed.ours.portal.fault = walk_ends
+    assert fed.read(after=HOUR) == 0
+    assert fed.versions()["4"] == 2
+    assert fed.ours.rows("SELECT feed_from FROM source") == [("after-0",)]
 
 
-def test_a_walk_says_when_it_was_recorded(followed: Ours) -> None:
+def test_a_walk_says_when_it_was_recorded(fed: Fed) -> None:
     """By its end, which may be long after its beginning."""
-    assert followed.rows("SELECT recorded_at >= walked_at FROM app WHERE id = 1") == [(True,)]
-    started = followed.now + DAY + 3 * HOUR
+    assert fed.ours.rows("SELECT recorded_at >= walked_at FROM app WHERE id = 1") == [(True,)]
 
     def slowly(request: Request) -> Response | None:
         if request.path.endswith("/connections"):
-            followed.portal.fault = well
+            fed.ours.portal.fault = well
             time.sleep(0.5)
         return None
 
-    followed.portal.fault = slowly
-    assert poll(1, now=started, forced=True)
-    ((recorded_at,),) = followed.rows("SELECT recorded_at FROM app WHERE id = 1")
-    assert recorded_at >= started + timedelta(seconds=0.5)
+    fed.ours.portal.fault = slowly
+    assert fed.poll()
+    ((recorded_at,),) = fed.ours.rows("SELECT recorded_at FROM app WHERE id = 1")
+    assert recorded_at >= fed.now + timedelta(seconds=0.5)
 
 
-def test_a_walk_that_is_being_recorded_is_waited_for(followed: Ours) -> None:
+def test_a_walk_that_is_being_recorded_is_waited_for(fed: Fed) -> None:
     """What the feed told is compared with what that walk has come to."""
-    followed.portal.tell(4711, 4, 3)
-    read_at, came = followed.now + DAY + 3 * HOUR, list[int | None]()
-    reading = threading.Thread(target=lambda: came.append(list_apps(followed.source, now=read_at, forced=True)))
+    fed.ours.portal.tell(4711, 4, 3)
+    came = list[int | None]()
+    reading = threading.Thread(target=lambda: came.append(fed.read()))
     with Session.begin() as session:
         session.execute(text("SELECT FROM app WHERE id = 1 FOR NO KEY UPDATE"))
-        session.execute(text("UPDATE app SET recorded_at = :at WHERE id = 1"), {"at": read_at})
+        session.execute(text("UPDATE app SET recorded_at = :at WHERE id = 1"), {"at": fed.now + HOUR})
         reading.start()
         until = time.monotonic() + 10
-        while followed.rows(WAITING) == [(0,)] and time.monotonic() < until:
+        while fed.ours.rows(WAITING) == [(0,)] and time.monotonic() < until:
             time.sleep(0.02)
     reading.join()
     assert came == [0]
-    assert version_of(followed, 4) == 1
-    assert followed.rows("SELECT feed_from FROM source") == [("after-0",)]
+    assert fed.versions()["4"] == 1
+    assert fed.ours.rows("SELECT feed_from FROM source") == [("after-0",)]
 
 
-def test_a_walk_that_ends_leaves_the_wish_for_another(followed: Ours) -> None:
+def test_a_walk_that_ends_leaves_the_wish_for_another(fed: Fed) -> None:
     """Whoever wants an app to be walked soon while it is may know of what that walk has not seen."""
-    read_at = followed.now + DAY + 3 * HOUR
 
     def told_meanwhile(request: Request) -> Response | None:
         if request.path.endswith("/4711/connections") and request.args["page"] == "3":
-            followed.portal.fault = well
+            fed.ours.portal.fault = well
             # A version that is not listed yet.
-            followed.portal.tell(4711, 1, 9)
-            followed.execute("UPDATE app SET next_poll_at = '2026-01-01', exact_until = walked_at WHERE id = 1")
+            fed.ours.portal.tell(4711, 1, 9)
+            fed.ours.execute("UPDATE app SET next_poll_at = '2026-01-01', exact_until = walked_at WHERE id = 1")
         return None
 
-    followed.portal.fault = told_meanwhile
-    assert poll(1, now=read_at, forced=True)
+    fed.ours.portal.fault = told_meanwhile
+    assert fed.poll()
     due, exact = "SELECT next_poll_at <= '2026-01-01' FROM app WHERE id = 1", "SELECT exact_until FROM app WHERE id = 1"
-    assert followed.rows(due) == [(True,)]
-    assert followed.rows(exact) != [(None,)]
-    assert poll(1, now=read_at + HOUR)
-    assert followed.rows(due) == [(False,)]
-    assert followed.rows(exact) == [(None,)]
+    assert fed.ours.rows(due) == [(True,)]
+    assert fed.ours.rows(exact) != [(None,)]
+    assert fed.poll(after=HOUR)
+    assert fed.ours.rows(due) == [(False,)]
+    assert fed.ours.rows(exact) == [(None,)]
 
 
 def test_a_cached_page_older_than_a_partial_walk_is_no_news(ours: Ours) -> None:
@@ -130,7 +105,7 @@ def test_a_cached_page_older_than_a_partial_walk_is_no_news(ours: Ours) -> None:
     recorded = poll(1, now=fresh, forced=True)
     assert recorded
     assert recorded.outcome == "partial"
-    assert version_of(ours, 4) == 2
+    assert Fed(ours, ours.now).versions()["4"] == 2
 
     def cached(request: Request) -> Response | None:
         if request.path.endswith("/4711/connections") and request.args["page"] == "2":
@@ -143,7 +118,7 @@ def test_a_cached_page_older_than_a_partial_walk_is_no_news(ours: Ours) -> None:
 
     ours.portal.fault = cached
     assert poll(1, now=old, forced=True) == Recorded("partial", 1, 0, ())
-    assert version_of(ours, 4) == 2
+    assert Fed(ours, ours.now).versions()["4"] == 2
 
 
 def aged(ours: Ours, request: Request, *, seconds: int) -> Response:
