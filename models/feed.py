@@ -115,8 +115,8 @@ def take_in(
     row = session.execute(_APP, {"app": app_id, "began": lease.started_at}).one()
     if row.is_busy or not row.is_walked:
         return Taken(is_busy=row.is_busy)
-    clear = [change for change in _last(changes) if (change.seen.version or 0) <= row.latest]
-    fill(session, [Fresh(0 if change.is_gone else change.hash, change.seen) for change in clear], now=now)
+    last = _last(changes)
+    clear = [change for change in last if (change.seen.version or 0) <= row.latest]
     bound: dict[str, Any] = {
         "source": lease.source_id,
         "app": row.id,
@@ -125,24 +125,37 @@ def take_in(
         "seq": row.seq,
         "day": now.astimezone(UTC).date(),
     }
-    session.execute(_UNKNOWN, bound)
-    compare(session, bound)
-    session.execute(_NEWS)
-    is_flood = _is_flood(session, row.id, implausible_share)
-    if is_flood:
-        session.execute(text("DELETE FROM moved WHERE hash = 0"))
-    left = session.execute(_LEFT).one()
-    changed = 0
-    if left.rows:
-        forget_pages(session, row.id, frozenset(left.hashes or ()))
-        changed = moves(session, bound)
-        session.execute(_TAKEN, bound | {"moved": changed > 0})
-    return Taken(row.id, changed, is_doubtful=is_flood or len(clear) < len(_last(changes)))
+    is_flood = _compare(session, bound, clear, implausible_share)
+    return Taken(row.id, _move(session, bound), is_doubtful=is_flood or len(clear) < len(last))
 
 
 def _last(changes: Sequence[Change]) -> list[Change]:
     """What is told last of each connection."""
     return list({(change.seen.tenant, change.seen.environment): change for change in changes}.values())
+
+
+def _compare(session: Session, bound: dict[str, Any], changes: Sequence[Change], share: float) -> bool:
+    """Put into `moved` what of these *changes* is news; whether so many are gone that none of those is believed."""
+    fresh = [Fresh(0 if change.is_gone else change.hash, change.seen) for change in changes]
+    fill(session, fresh, now=bound["now"])
+    session.execute(_UNKNOWN, bound)
+    compare(session, bound)
+    session.execute(_NEWS)
+    if not _is_flood(session, bound["app"], share):
+        return False
+    session.execute(text("DELETE FROM moved WHERE hash = 0"))
+    return True
+
+
+def _move(session: Session, bound: dict[str, Any]) -> int:
+    """Write what is in `moved`, and forget the pages that it stands on; how many connections differ in fact."""
+    left = session.execute(_LEFT).one()
+    if not left.rows:
+        return 0
+    forget_pages(session, bound["app"], frozenset(left.hashes or ()))
+    changed = moves(session, bound)
+    session.execute(_TAKEN, bound | {"moved": changed > 0})
+    return changed
 
 
 def _is_flood(session: Session, app_id: int, share: float) -> bool:

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import MappingProxyType
+from typing import Any
 
-from sqlalchemy import TextClause, text
+from sqlalchemy import RowMapping, TextClause, text
 from sqlalchemy.orm import Session
 
 LEASE = timedelta(seconds=60)  # a walk extends it page by page; what a killed worker held is free after this
@@ -156,22 +157,8 @@ def claim_app(
     None also when as many of its source's apps as may be are being polled already: a later tick rings for it again.
     Those who claim in the same instant do not count each other.
     """
-    row = (
-        session.execute(
-            _CLAIM_APP,
-            {
-                "app": app_id,
-                "now": now,
-                "every": every,
-                "own": _seconds(own),
-                "lease": LEASE,
-                "forced": forced,
-                "token": uuid.uuid4(),
-            },
-        )
-        .mappings()
-        .one_or_none()
-    )
+    bound = {"app": app_id, "now": now, "every": every, "own": own, "forced": forced}
+    row = _claimed(session, _CLAIM_APP, bound)
     return None if row is None else AppLease(**row)
 
 
@@ -185,27 +172,16 @@ def claim_source(
     forced: bool = False,
 ) -> SourceLease | None:
     """Lease the source's listing if it is due (or *forced*), as claim_app does an app."""
-    row = (
-        session.execute(
-            _CLAIM_SOURCE,
-            {
-                "source": source_id,
-                "now": now,
-                "every": every,
-                "own": _seconds(own),
-                "lease": LEASE,
-                "forced": forced,
-                "token": uuid.uuid4(),
-            },
-        )
-        .mappings()
-        .one_or_none()
-    )
+    bound = {"source": source_id, "now": now, "every": every, "own": own, "forced": forced}
+    row = _claimed(session, _CLAIM_SOURCE, bound)
     return None if row is None else SourceLease(**row, started_at=now)
 
 
-def _seconds(own: Mapping[str, timedelta]) -> str:
-    return json.dumps({name: every.total_seconds() for name, every in own.items()})
+def _claimed(session: Session, statement: TextClause, bound: dict[str, Any]) -> RowMapping | None:
+    """What the claim returns, under a new token; None when nothing was leased."""
+    own = json.dumps({name: every.total_seconds() for name, every in bound["own"].items()})
+    granted = {"own": own, "lease": LEASE, "token": uuid.uuid4()}
+    return session.execute(statement, bound | granted).mappings().one_or_none()
 
 
 def hold_app(session: Session, lease: AppLease) -> None:
