@@ -57,7 +57,7 @@ def _again(place: World, workers: int) -> Measured:
 
 def _polled(place: World, database: str, workers: int, *, expected: int) -> Measured:
     environment = place.environment(database)
-    with child("bench.subjects.large:polling", {}, environment) as owner:
+    with child("bench.subjects.uptake:polling", {}, environment) as owner:
         if workers == 1:
             found = measure(place.cluster, [owner])
             value = found.value

@@ -5,21 +5,12 @@ from collections.abc import Callable
 
 from sqlalchemy import text
 
-from bench.subjects import uptake
 from bench.subjects.uptake import SOURCE, opened
 from models import Session
-from tasks import parts
 from tasks.edges import source_named
 from tasks.parts import read_parts
 
 _LONGEST = 60.0  # seconds to wait for a walk that needs help
-
-
-def polling() -> Callable[[], int]:
-    """Poll the only app as its owner; how many connections changed."""
-    # There is no broker here: who helps looks by itself.
-    vars(parts)["ring"] = lambda *_: False
-    return uptake.polling()
 
 
 def helping() -> Callable[[], int]:

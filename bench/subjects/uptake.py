@@ -7,6 +7,7 @@ from sqlalchemy import text
 from config.logs import configure_logging
 from config.settings import settings
 from models import Session
+from tasks import parts
 from tasks.edges import source_named
 from tasks.poll import list_apps, poll
 from worker.lifecycle import adopt_sources, open_database
@@ -54,5 +55,7 @@ def polled(known: list[int]) -> int:
 
 def opened() -> None:
     """Make this process one that can run tasks."""
+    # There is no broker here, and each ring would wait for one: who helps with a large app looks by itself.
+    vars(parts)["ring"] = lambda *_: False
     configure_logging(settings().log_level, settings().log_format)
     open_database()
