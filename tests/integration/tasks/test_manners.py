@@ -61,6 +61,22 @@ def test_whoever_asks_slowly_takes_no_more_than_that(broker_url: str) -> None:
         time.sleep(1.1)
 
 
+def test_whoever_asks_fast_asks_redis_seldom(broker_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The more requests a process makes in a second, the more of them it takes at a time."""
+    real, taken = vars(Pace)["_admitted"], []
+
+    def counted(self: Pace) -> int:
+        taken.append(real(self))
+        return int(taken[-1])
+
+    monkeypatch.setattr(Pace, "_admitted", counted)
+    fast = Pace(broker_url, f"fast-{time.monotonic_ns()}", 10_000)
+    for _ in range(200):
+        fast.wait()
+    assert len(taken) < 100
+    assert max(taken) == 10
+
+
 def test_limit_without_redis(caplog: pytest.LogCaptureFixture) -> None:
     """A Redis that is not there is not waited for: the process keeps the limit by itself."""
     alone = Pace("redis://127.0.0.1:1/0", "alone", 10)
