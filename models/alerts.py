@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
-from models.steps import next_step, step
+from models.steps import step
 from models.verdicts import history_of, judge_app
 from uptake.policy import KIND_OF, AlertKind, Policy, Severity, settles_at, severity
 from uptake.versions import History
@@ -28,7 +28,7 @@ FROM app WHERE id = :app FOR NO KEY UPDATE
 """)
 # Polls of an app are recorded in the order of their numbers, so what is higher than all seen has come since.
 _CHANGED = text("""
-SELECT max(last_seq) AS seq, count(*) AS connections, array_agg(id) FILTER (WHERE last_seq > :seq) AS ids
+SELECT count(*) AS connections, array_agg(id) FILTER (WHERE last_seq > :seq) AS ids
 FROM connection WHERE app_id = :app
 """)
 _EVALUATED = text("""
@@ -76,8 +76,8 @@ def evaluate(session: Session, app_id: int, policy: Policy, *, now: datetime) ->
     if is_known and app.evaluated_changes == app.changes:
         seq, evaluated = app.evaluated_seq, Evaluated(next_at=app.steps_at, only=())
     else:
-        seq, only = _changed(session, app_id, app.evaluated_seq if is_known else None)
-        evaluated = _judged(session, app, history, bound, settles=settles, only=only)
+        only = _changed(session, app_id, app.evaluated_seq) if is_known else None
+        seq, evaluated = _judged(session, app, history, bound, settles=settles, only=only)
     _failing(session, app.source_id, app_id, failing=app.failures >= FAILING_AFTER and not app.deleted_at, now=now)
     done = {"app": app_id, "now": now, "next": evaluated.next_at, "rests_on": rests_on, "changes": app.changes}
     session.execute(_EVALUATED, done | {"seq": seq})
@@ -92,15 +92,18 @@ def _judged(
     *,
     settles: datetime | None,
     only: Sequence[int] | None,
-) -> Evaluated:
-    """Judge the app's connections, or *only* these, and let their alerts take the steps that follow."""
+) -> tuple[int | None, Evaluated]:
+    """Judge the app's connections, or *only* these, and let their alerts take the steps that follow.
+
+    With the number of the app's last poll that changed anything.
+    """
     bound = {**bound, "whole": only is None, "only": list(only or ())}
-    judge_app(session, app.id, history, only=only)
-    steps = step(session, bound)
+    seq = judge_app(session, app.id, history, only=only)
+    steps, next_at = step(session, bound)
     # Nothing is sooner for whoever was not judged now.
     known = app.steps_at if only is not None else None
-    times = [known, next_step(session, bound), settles] if not app.deleted_at else []
-    return Evaluated(
+    times = [known, next_at, settles] if not app.deleted_at else []
+    return app.evaluated_seq if seq is None else seq, Evaluated(
         pending=steps.get("pending", 0),
         raised=steps.get("firing", 0),
         escalated=steps.get("escalated", 0),
@@ -110,15 +113,12 @@ def _judged(
     )
 
 
-def _changed(session: Session, app_id: int, since: int | None) -> tuple[int | None, Sequence[int] | None]:
-    """The number of the app's last poll that changed anything, and the connections changed *since* one before it.
-
-    None: all of them, or so many that it makes no difference.
-    """
+def _changed(session: Session, app_id: int, since: int | None) -> Sequence[int] | None:
+    """The app's connections changed *since* that poll. None: all of them, or so many that it makes no difference."""
     row = session.execute(_CHANGED, {"app": app_id, "seq": since}).one()
     ids: Sequence[int] = row.ids or ()
     is_few = since is not None and len(ids) <= row.connections * _FEW
-    return row.seq, ids if is_few else None
+    return ids if is_few else None
 
 
 def _rests_on(app: Row[Any], versions: int, policy: Policy, bound: Mapping[str, object]) -> str:
@@ -167,8 +167,8 @@ FROM opened
 _RECOVERED = text("""
 WITH closed AS (
     UPDATE alert SET state = 'resolved', resolved_at = :now, resolve_reason = 'recovered'
-    WHERE source_id = :source AND app_id IS NOT DISTINCT FROM cast(:app AS int8) AND kind = :kind
-      AND resolved_at IS NULL
+    WHERE source_id = :source AND (app_id = :app OR cast(:app AS int8) IS NULL AND app_id IS NULL)
+      AND connection_id IS NULL AND kind = :kind AND resolved_at IS NULL
     RETURNING id, severity
 ), logged AS (
     INSERT INTO alert_step (alert_id, at, step, reason, severity)

@@ -11,21 +11,21 @@ from uptake.policy import Policy
 _STOP = text("""
 WITH stopped AS (
     UPDATE reminder r SET stopped_at = :now, due_at = NULL, stop_reason = CASE
-            WHEN app.deleted_at IS NOT NULL THEN 'app_deleted'
+            WHEN (SELECT deleted_at FROM app WHERE id = :app) IS NOT NULL THEN 'app_deleted'
             WHEN c.status IN ('disabled', 'disconnected') THEN c.status
             WHEN c.status <> 'connected' THEN 'disconnected'
             WHEN NOT c.environment = ANY(cast(:environments AS text[])) THEN 'environment_not_watched'
             WHEN c.version >= r.target_version THEN 'upgraded'
             ELSE 'nothing_missing'
         END
-    FROM connection c JOIN app ON app.id = c.app_id
+    FROM connection c
     LEFT JOIN standing s ON s.connection_id = c.id AND s.app_id = :app
         AND (:whole OR s.connection_id = ANY(cast(:only AS int8[])))
     WHERE r.app_id = :app AND r.stopped_at IS NULL AND c.id = r.connection_id AND c.app_id = :app
       AND (:whole OR r.connection_id = ANY(cast(:only AS int8[])))
       AND (:whole OR c.id = ANY(cast(:only AS int8[])))
-      AND (app.deleted_at IS NOT NULL OR s.lag NOT IN ('blocking', 'unknown') OR c.status <> 'connected'
-           OR NOT c.environment = ANY(cast(:environments AS text[])))
+      AND ((SELECT deleted_at FROM app WHERE id = :app) IS NOT NULL OR s.lag NOT IN ('blocking', 'unknown')
+           OR c.status <> 'connected' OR NOT c.environment = ANY(cast(:environments AS text[])))
     RETURNING r.id, r.app_id, r.tenant_id, r.connection_id, r.stop_reason
 ), cancelled AS (
     UPDATE notice n SET state = 'cancelled', settled_at = :now, settle_reason = s.stop_reason
@@ -63,14 +63,14 @@ _OPEN = text("""
 WITH opened AS (
     INSERT INTO reminder (connection_id, app_id, tenant_id, environment, target_version, opened_at, due_at)
     SELECT s.connection_id, s.app_id, s.tenant_id, s.environment, s.latest, :now, cast(:first AS timestamptz)
-    FROM standing s JOIN app ON app.id = s.app_id AND app.deleted_at IS NULL AND app.approval <> 'pending'
-    WHERE s.app_id = :app AND s.lag = 'blocking' AND s.status = 'connected'
+    FROM standing s
+    WHERE EXISTS (SELECT FROM app WHERE id = :app AND deleted_at IS NULL AND approval <> 'pending')
+      AND s.app_id = :app AND s.lag = 'blocking' AND s.status = 'connected'
       AND s.environment = ANY(cast(:environments AS text[]))
       AND (:whole OR s.connection_id = ANY(cast(:only AS int8[])))
       AND NOT EXISTS (
         SELECT FROM reminder r WHERE r.app_id = :app AND r.connection_id = s.connection_id AND r.stopped_at IS NULL
             AND (:whole OR r.connection_id = ANY(cast(:only AS int8[]))))
-    ON CONFLICT DO NOTHING
     RETURNING id, app_id, tenant_id, connection_id, target_version
 )
 INSERT INTO event (at, type, app_id, tenant_id, connection_id, data)

@@ -8,13 +8,17 @@ from sqlalchemy.orm import Session
 
 from models.base import forget_plans
 
-_RUNGS = """
+_WANTED = """
 rung AS (
     SELECT * FROM unnest(cast(:lags AS text[]), cast(:kinds AS text[]), cast(:severities AS text[]),
                          cast(:thresholds AS interval[])) AS r (lag, kind, severity, threshold)
-)
-"""
-_WANTED = """
+),
+-- Each age falls into exactly one: the first begins with the lag and has no severity yet.
+stretch AS (
+    SELECT lag, kind, severity, threshold AS begins, lead(threshold) OVER (PARTITION BY lag ORDER BY threshold) AS ends
+    FROM rung
+    UNION ALL SELECT lag, kind, NULL, NULL, min(threshold) FROM rung GROUP BY lag, kind
+),
 -- Built once for all who have the same.
 lacking AS MATERIALIZED (
     SELECT v.version, v.scope_set_id,
@@ -23,24 +27,21 @@ lacking AS MATERIALIZED (
     FROM verdict v WHERE v.app_id = :app
 ),
 wanted AS MATERIALIZED (
-    SELECT s.connection_id, s.app_id, s.tenant_id, s.environment, k.kind, s.since, top.severity, l.data
+    SELECT s.connection_id, s.app_id, s.tenant_id, s.environment, g.kind, s.since, g.severity, l.data,
+        s.since + g.ends AS next_at
     FROM standing s
     JOIN lacking l ON l.version = coalesce(s.version, 0) AND l.scope_set_id = s.scope_set_id
-    JOIN app ON app.id = s.app_id AND app.deleted_at IS NULL AND app.approval <> 'pending'
-    JOIN (SELECT DISTINCT lag, kind FROM rung) k ON k.lag = s.lag
-    LEFT JOIN LATERAL (
-        SELECT r.severity FROM rung r WHERE r.lag = s.lag AND s.since + r.threshold <= :now
-        ORDER BY r.threshold DESC LIMIT 1
-    ) top ON true
-    WHERE s.app_id = :app AND s.status = 'connected' AND s.environment = ANY(cast(:environments AS text[]))
+    JOIN stretch g ON g.lag = s.lag AND (g.begins IS NULL OR s.since + g.begins <= :now)
+        AND (g.ends IS NULL OR s.since + g.ends > :now)
+    -- Asked once; a joined app would be looked up for every tenant.
+    WHERE EXISTS (SELECT FROM app WHERE id = :app AND deleted_at IS NULL AND approval <> 'pending')
+      AND s.app_id = :app AND s.status = 'connected' AND s.environment = ANY(cast(:environments AS text[]))
       AND (:whole OR s.connection_id = ANY(cast(:only AS int8[])))
 )
 """
 # A new release holds what has not fired yet (:settled); what fires goes on firing.
 _STEP = text(  # constants only, so nothing can be injected
     "WITH"  # noqa: S608
-    + _RUNGS
-    + ","
     + _WANTED
     + """,
 opened AS (
@@ -83,13 +84,12 @@ moved AS (
 closed AS (
     UPDATE alert a SET state = 'resolved', resolved_at = :now, resolve_reason = r.reason
     FROM alert before
-    JOIN app ON app.id = before.app_id
     JOIN connection c ON c.id = before.connection_id AND c.app_id = :app
     LEFT JOIN standing s ON s.connection_id = c.id AND s.app_id = :app
         AND (:whole OR s.connection_id = ANY(cast(:only AS int8[])))
     CROSS JOIN LATERAL (
         SELECT CASE
-            WHEN app.deleted_at IS NOT NULL THEN 'app_deleted'
+            WHEN (SELECT deleted_at FROM app WHERE id = :app) IS NOT NULL THEN 'app_deleted'
             WHEN c.status IN ('disabled', 'disconnected') THEN c.status
             WHEN c.status <> 'connected' THEN 'disconnected'
             WHEN NOT c.environment = ANY(cast(:environments AS text[])) THEN 'environment_not_watched'
@@ -123,31 +123,21 @@ told AS (
     -- What never fired was told to nobody, and is no event of the tenant.
     FROM step WHERE step <> 'pending' AND NOT (step = 'resolved' AND severity IS NULL)
 )
-SELECT step, count(*) AS alerts FROM step GROUP BY step
-"""
-)
-_NEXT = text(
-    "WITH"
-    + _RUNGS
-    + """
-SELECT min(s.since + r.threshold) FROM standing s JOIN rung r ON r.lag = s.lag
-WHERE s.app_id = :app AND s.status = 'connected' AND s.environment = ANY(cast(:environments AS text[]))
-  AND s.since + r.threshold > :now AND (:whole OR s.connection_id = ANY(cast(:only AS int8[])))
+SELECT next.at, taken.step, taken.alerts FROM (SELECT min(next_at) AS at FROM wanted) next
+LEFT JOIN (SELECT step, count(*) AS alerts FROM step GROUP BY step) taken ON true
 """
 )
 
 
-def step(session: Session, bound: Mapping[str, object]) -> dict[str, int]:
-    """Open, move and close the app's alerts, *bound* says of whom and by what rules; how many took each step."""
+def step(session: Session, bound: Mapping[str, object]) -> tuple[dict[str, int], datetime | None]:
+    """Open, move and close the app's alerts, *bound* says of whom and by what rules; how many took each step.
+
+    And when the next of them reaches a threshold of the ladder.
+    """
     if bound["whole"]:
         forget_plans(session)
     # Tenants, alerts and verdicts are sets to be joined as such, whatever the planner believes of their number: what
     # it takes for one row is looked up in all others, ten thousand times. So each of them is bounded by itself.
     session.execute(text("SET LOCAL enable_nestloop = off"))
-    return {row.step: row.alerts for row in session.execute(_STEP, bound)}
-
-
-def next_step(session: Session, bound: Mapping[str, object]) -> datetime | None:
-    """When the next of them reaches a threshold of the ladder."""
-    at: datetime | None = session.scalar(_NEXT, bound)
-    return at
+    rows = session.execute(_STEP, bound).all()
+    return {row.step: row.alerts for row in rows if row.step}, rows[0].at

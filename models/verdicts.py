@@ -17,11 +17,11 @@ SELECT v.number, s.grants, v.released_at FROM app_version v JOIN scope_set s ON 
 WHERE v.app_id = :app ORDER BY v.number
 """)
 _DISTINCT = text("""
-SELECT d.version, d.scope_set_id, s.grants FROM (
-    SELECT DISTINCT coalesce(version, 0) AS version, scope_set_id FROM connection
-    WHERE app_id = :app AND status IN ('connected', 'disabled') AND scope_set_id IS NOT NULL
-      AND (:whole OR id = ANY(cast(:only AS int8[])))
-) d JOIN scope_set s ON s.id = d.scope_set_id
+SELECT d.version, d.scope_set_id, s.grants, d.seq, d.is_held AND s.id IS NOT NULL AS is_judged FROM (
+    SELECT coalesce(version, 0) AS version, scope_set_id, max(last_seq) AS seq,
+        bool_or(status IN ('connected', 'disabled')) AS is_held
+    FROM connection WHERE app_id = :app AND (:whole OR id = ANY(cast(:only AS int8[]))) GROUP BY 1, 2
+) d LEFT JOIN scope_set s ON s.id = d.scope_set_id
 """)
 _STORE = text("""
 INSERT INTO verdict AS v (app_id, version, scope_set_id, latest, lag, missing, superfluous, versions_behind,
@@ -36,8 +36,8 @@ WHERE (v.latest, v.lag, v.missing, v.superfluous, v.versions_behind, v.outdated_
 """)
 _FORGET = text("""
 DELETE FROM verdict v WHERE v.app_id = :app AND NOT EXISTS (
-    SELECT FROM connection c WHERE c.app_id = v.app_id AND coalesce(c.version, 0) = v.version
-        AND c.scope_set_id = v.scope_set_id AND c.status IN ('connected', 'disabled'))
+    SELECT FROM unnest(cast(:versions AS int[]), cast(:scope_sets AS int8[])) AS j (version, scope_set_id)
+    WHERE j.version = v.version AND j.scope_set_id = v.scope_set_id)
 """)
 
 
@@ -47,19 +47,19 @@ def history_of(session: Session, app_id: int) -> History:
     return ordered(ScopeVersion(row.number, frozenset(row.grants), row.released_at) for row in rows)
 
 
-def judge_app(session: Session, app_id: int, history: History, *, only: Sequence[int] | None = None) -> bool:
-    """Bring the app's verdicts up to date; whether any differs. A second run writes nothing.
+def judge_app(session: Session, app_id: int, history: History, *, only: Sequence[int] | None = None) -> int | None:
+    """Bring the app's verdicts up to date; the number of the last poll that changed a connection. Twice writes nothing.
 
     *only*: these connections changed since it was done, and nothing else. Verdicts that nobody is left for then stay.
     """
-    written: int = 0
-    bound = {"app": app_id, "whole": only is None, "only": list(only or ())}
-    for row in session.execute(_DISTINCT, bound).all():
-        verdict = _verdict(app_id, history, row.version, row.scope_set_id, frozenset(row.grants))
-        written += session.execute(_STORE, verdict).rowcount  # type: ignore[attr-defined]  # a cursor result
+    found = session.execute(_DISTINCT, {"app": app_id, "whole": only is None, "only": list(only or ())}).all()
+    judged = [row for row in found if row.is_judged]
+    for row in judged:
+        session.execute(_STORE, _verdict(app_id, history, row.version, row.scope_set_id, frozenset(row.grants)))
     if only is None:
-        written += session.execute(_FORGET, {"app": app_id}).rowcount  # type: ignore[attr-defined]  # as above
-    return written > 0
+        kept = {"versions": [row.version for row in judged], "scope_sets": [row.scope_set_id for row in judged]}
+        session.execute(_FORGET, {"app": app_id} | kept)
+    return max((row.seq for row in found), default=None)
 
 
 def _verdict(
