@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, text
+from sqlalchemy import ForeignKey, Identity, PrimaryKeyConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -16,32 +16,31 @@ class Alert(Base):
     __table_args__ = (
         index(
             "uq_alert_open",
-            "source_id",
             "app_id",
+            "connection_id",
             "kind",
-            "tenant_id",
             "environment",
+            "source_id",
             unique=True,
             postgresql_nulls_not_distinct=True,
             postgresql_where=text("resolved_at IS NULL"),
-            why="At most one open alert per (app, tenant, environment, kind).",
+            why="At most one open alert per (app, tenant, environment, kind), of which a connection is three.",
         ),
-        index("ix_alert_connection_id", "connection_id", why="The alerts of a connection, for explain."),
         index(
-            "ix_alert_untold",
+            "ix_alert_app_id_connection_id",
             "app_id",
-            "kind",
-            postgresql_where=text("state <> 'pending'"),
-            why="What receivers may have to be told.",
+            "connection_id",
+            why="All alerts of an app, for what has to be told, and of a connection, for explain.",
         ),
     )
 
     id: Mapped[pk]
-    source_id: Mapped[big] = mapped_column(ForeignKey("source.id"))
-    app_id: Mapped[big | None]  # like the tenant copied from what points at it, and not checked again
+    # What it is about is copied from the rows it was made of, which nobody deletes, and not checked again.
+    source_id: Mapped[big]
+    app_id: Mapped[big | None]
     kind: Mapped[str]  # uptake.policy.AlertKind
     tenant_id: Mapped[big | None]
-    connection_id: Mapped[big | None] = mapped_column(ForeignKey("connection.id"))
+    connection_id: Mapped[big | None]
     environment: Mapped[str | None]
     state: Mapped[str]  # pending | firing | resolved
     severity: Mapped[str | None]  # None while pending
@@ -60,10 +59,10 @@ class AlertStep(Base):
     """One step in an alert's life, with its reason; append-only."""
 
     __tablename__ = "alert_step"
-    __table_args__ = (index("ix_alert_step_alert_id", "alert_id", "id", why="The log of one alert."),)
+    __table_args__ = (PrimaryKeyConstraint("alert_id", "id", comment="The log of one alert, in order."),)
 
-    id: Mapped[pk]
-    alert_id: Mapped[big] = mapped_column(ForeignKey("alert.id"))
+    alert_id: Mapped[big]  # of the alert that the same statement wrote
+    id: Mapped[big] = mapped_column(Identity())
     at: Mapped[datetime]
     step: Mapped[str]  # pending | firing | escalated | resolved
     reason: Mapped[str]

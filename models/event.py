@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, text
+from sqlalchemy import ForeignKey, PrimaryKeyConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.types import UserDefinedType
@@ -29,8 +29,8 @@ class Event(Base):
 
     __tablename__ = "event"
     __table_args__ = (
-        index("ix_event_tx_id", "tx", "id", why="The feed, in commit order."),
-        index("ix_event_app_id_at", "app_id", "at", why="What happened to an app."),
+        # The months are told apart by the time, so no key of the table may lack it.
+        PrimaryKeyConstraint("tx", "id", "at", comment="The feed, in commit order."),
         # An app's connections stand together in it: by tenant, each change of an app would touch another page.
         index(
             "ix_event_connection_id_at",
@@ -41,9 +41,9 @@ class Event(Base):
         {"postgresql_partition_by": "RANGE (at)"},
     )
 
-    id: Mapped[big] = mapped_column(primary_key=True, server_default=text("nextval('event_id_seq')"))
+    id: Mapped[big] = mapped_column(server_default=text("nextval('event_id_seq')"))
     tx: Mapped[str] = mapped_column(Xid8, server_default=text("pg_current_xact_id()"))
-    at: Mapped[datetime] = mapped_column(primary_key=True)
+    at: Mapped[datetime]
     type: Mapped[str]
     app_id: Mapped[big | None]
     tenant_id: Mapped[big | None]

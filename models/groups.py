@@ -46,7 +46,7 @@ SELECT count(*) FILTER (WHERE a.state = 'firing') AS firing,
     count(*) FILTER (WHERE a.state <> 'firing' AND t.state = 'firing') AS new_resolved,
     count(*) FILTER (WHERE t.state = 'firing') AS told_firing
 FROM alert a LEFT JOIN told t ON t.alert_id = a.id AND t.receiver = :receiver
-WHERE a.source_id = :source AND a.app_id IS NOT DISTINCT FROM cast(:app AS int8) AND a.kind = :kind
+WHERE a.source_id = :source AND (a.app_id = :app OR cast(:app AS int8) IS NULL AND a.app_id IS NULL) AND a.kind = :kind
   AND (a.state = 'firing' OR t.state = 'firing')
 """)
 _MEMBERS = text("""
@@ -54,7 +54,7 @@ SELECT a.id AS alert_id, a.state, a.severity, a.since, a.environment, a.reason, 
     tenant.external_id AS tenant, tenant.name AS tenant_name, t.state IS DISTINCT FROM a.state AS is_new
 FROM alert a LEFT JOIN told t ON t.alert_id = a.id AND t.receiver = :receiver
 LEFT JOIN tenant ON tenant.id = a.tenant_id
-WHERE a.source_id = :source AND a.app_id IS NOT DISTINCT FROM cast(:app AS int8) AND a.kind = :kind
+WHERE a.source_id = :source AND (a.app_id = :app OR cast(:app AS int8) IS NULL AND a.app_id IS NULL) AND a.kind = :kind
   AND (a.state = 'firing' OR t.state = 'firing')
 ORDER BY a.state = 'firing' DESC, is_new DESC, a.since, a.id LIMIT :most
 """)
@@ -62,14 +62,14 @@ ORDER BY a.state = 'firing' DESC, is_new DESC, a.since, a.id LIMIT :most
 _EASE = text("""
 UPDATE told t SET severity = a.severity FROM alert a
 WHERE t.receiver = :receiver AND t.alert_id = a.id AND t.state = 'firing' AND a.state = 'firing'
-  AND a.source_id = :source AND a.app_id IS NOT DISTINCT FROM cast(:app AS int8) AND a.kind = :kind
+  AND a.source_id = :source AND (a.app_id = :app OR cast(:app AS int8) IS NULL AND a.app_id IS NULL) AND a.kind = :kind
   AND array_position(cast(:ranks AS text[]), a.severity) < array_position(cast(:ranks AS text[]), t.severity)
 """)
 _TELL = text("""
 INSERT INTO told (receiver, alert_id, state, severity, told_at)
 SELECT :receiver, a.id, CASE WHEN a.state = 'firing' THEN 'firing' ELSE 'resolved' END, a.severity, :now
 FROM alert a LEFT JOIN told t ON t.alert_id = a.id AND t.receiver = :receiver
-WHERE a.source_id = :source AND a.app_id IS NOT DISTINCT FROM cast(:app AS int8) AND a.kind = :kind
+WHERE a.source_id = :source AND (a.app_id = :app OR cast(:app AS int8) IS NULL AND a.app_id IS NULL) AND a.kind = :kind
   AND (a.state = 'firing' OR t.state = 'firing')
 ON CONFLICT (receiver, alert_id) DO UPDATE SET state = excluded.state, severity = excluded.severity,
     told_at = excluded.told_at

@@ -17,10 +17,11 @@ class Reminder(Base):
     __table_args__ = (
         index(
             "uq_reminder_open",
+            "app_id",
             "connection_id",
             unique=True,
             postgresql_where=text("stopped_at IS NULL"),
-            why="One open thread per connection.",
+            why="One open thread per connection; those of an app stand together.",
         ),
         index(
             "ix_reminder_due_at",
@@ -28,12 +29,18 @@ class Reminder(Base):
             postgresql_where=text("stopped_at IS NULL"),
             why="The tick looks for threads that are due.",
         ),
-        index("ix_reminder_app_id", "app_id", why="The threads of an app."),
+        index(
+            "ix_reminder_stopped",
+            "connection_id",
+            "id",
+            postgresql_where=text("stopped_at IS NOT NULL"),
+            why="The last thread of a connection that has no open one, for explain.",
+        ),
     )
 
     id: Mapped[pk]
-    connection_id: Mapped[big] = mapped_column(ForeignKey("connection.id"))
-    app_id: Mapped[big]  # this and the next are copied from the connection, and not checked again
+    connection_id: Mapped[big]  # this and the next two are those of a row that nobody deletes, and not checked again
+    app_id: Mapped[big]
     tenant_id: Mapped[big]
     environment: Mapped[str]
     target_version: Mapped[int]

@@ -62,7 +62,8 @@ SELECT s.name || ':' || a.external_id AS app, a.name, s.name AS source, a.latest
     coalesce(n.connected, 0) AS connected, coalesce(n.current, 0) AS current, coalesce(n.blocking, 0) AS blocking,
     coalesce(n.trimming, 0) AS trimming, coalesce(n.equivalent, 0) AS equivalent, coalesce(n.unknown, 0) AS unknown,
     coalesce(n.disabled, 0) AS disabled, coalesce(n.not_connected, 0) AS not_connected,
-    (SELECT count(*) FROM alert x WHERE x.app_id = a.id AND x.state = 'firing') AS open_alerts,
+    (SELECT count(*) FROM alert x WHERE x.app_id = a.id AND x.resolved_at IS NULL AND x.state = 'firing')
+        AS open_alerts,
     p.started_at, p.outcome, p.reason, p.rows
 FROM app a JOIN source s ON s.id = a.source_id JOIN freshness f ON f.app_id = a.id LEFT JOIN counts n ON n.app_id = a.id
 LEFT JOIN LATERAL (
@@ -145,9 +146,9 @@ FROM standing s
 JOIN app ON app.id = s.app_id AND app.deleted_at IS NULL
 JOIN source src ON src.id = app.source_id
 JOIN tenant t ON t.id = s.tenant_id
-LEFT JOIN alert al ON al.connection_id = s.connection_id AND al.resolved_at IS NULL
+LEFT JOIN alert al ON al.app_id = s.app_id AND al.connection_id = s.connection_id AND al.resolved_at IS NULL
     AND al.kind = CASE s.lag WHEN 'blocking' THEN 'tenant_lagging' ELSE 'tenant_overgranted' END
-LEFT JOIN reminder r ON r.connection_id = s.connection_id AND r.stopped_at IS NULL
+LEFT JOIN reminder r ON r.app_id = s.app_id AND r.connection_id = s.connection_id AND r.stopped_at IS NULL
 WHERE s.status = 'connected' AND s.lag = ANY(cast(:lags AS text[]))
   AND (cast(:app AS text) IS NULL OR src.name || ':' || app.external_id = :app)
 ORDER BY s.lag, s.since, s.connection_id LIMIT :most

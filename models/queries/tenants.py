@@ -95,10 +95,16 @@ JOIN freshness f ON f.app_id = c.app_id
 LEFT JOIN scope_set ss ON ss.id = c.scope_set_id
 LEFT JOIN standing s ON s.connection_id = c.id
 LEFT JOIN LATERAL (
-    SELECT * FROM alert WHERE alert.connection_id = c.id ORDER BY resolved_at IS NULL DESC, id DESC LIMIT 1
+    SELECT * FROM alert WHERE alert.app_id = c.app_id AND alert.connection_id = c.id
+    ORDER BY resolved_at IS NULL DESC, id DESC LIMIT 1
 ) al ON true
 LEFT JOIN LATERAL (
-    SELECT * FROM reminder WHERE reminder.connection_id = c.id ORDER BY stopped_at IS NULL DESC, id DESC LIMIT 1
+    -- Open or stopped, each from its own index.
+    (SELECT * FROM reminder
+     WHERE reminder.app_id = c.app_id AND reminder.connection_id = c.id AND stopped_at IS NULL)
+    UNION ALL
+    (SELECT * FROM reminder WHERE reminder.connection_id = c.id AND stopped_at IS NOT NULL ORDER BY id DESC LIMIT 1)
+    ORDER BY stopped_at DESC NULLS FIRST LIMIT 1
 ) r ON true
 WHERE src.name || ':' || app.external_id = :app AND t.external_id = :tenant
 ORDER BY c.environment = 'production' DESC, c.environment

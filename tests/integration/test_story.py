@@ -64,6 +64,21 @@ def test_next_reminder_is_when_people_are_at_work(world: World) -> None:
     assert "Next reminder: 8 March 2026, 19:00 UTC" in words(world)
 
 
+def test_reminders_of_the_open_thread(world: World) -> None:
+    """An open thread is told of, whatever ended before it; else the one that ended last."""
+    lagging(world)
+    thread = text("""INSERT INTO reminder (connection_id, app_id, tenant_id, environment, target_version, opened_at,
+        sent, stopped_at, stop_reason) SELECT id, app_id, tenant_id, environment, 2, :now, :sent, :stopped, :why
+        FROM connection""")
+    for sent, why in ((1, "disconnected"), (2, "disabled")):
+        world.session.execute(thread, {"now": world.now, "sent": sent, "stopped": world.now, "why": why})
+    (ended,) = story(world.session, "acme:4711", "1")
+    assert (ended.reminders_sent, ended.stop_reason) == (2, "disabled")
+    world.session.execute(thread, {"now": world.now, "sent": 3, "stopped": None, "why": None})
+    (opened,) = story(world.session, "acme:4711", "1")
+    assert (opened.reminders_sent, opened.stop_reason) == (3, None)
+
+
 def test_upgraded_tenant(world: World) -> None:
     """After the upgrade nothing is missing, and the story says why the alert ended."""
     lagging(world)
