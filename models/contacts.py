@@ -1,119 +1,103 @@
-"""Due reminder threads, and whom each of them may write to."""
+"""The contact book: whom to write to at each tenant, as our users tell it; portals know nobody."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 from sqlalchemy.orm import Session
 
-# The first contact who has not opted out; the thread is locked, so another worker gets others.
-_DUE = text("""
-SELECT r.id, r.app_id, r.tenant_id, r.environment, r.target_version, r.opened_at, r.sent, r.last_sent_at,
-    s.version, s.missing, s.superfluous, s.since, app.name AS app, src.name AS source, app.source_id,
-    t.external_id AS tenant, t.name AS tenant_name, t.time_zone, c.id AS contact_id, c.email, f.exact_at
-FROM reminder r
-JOIN standing s ON s.connection_id = r.connection_id AND s.lag = 'blocking' AND s.status = 'connected'
-JOIN app ON app.id = r.app_id
-JOIN freshness f ON f.app_id = r.app_id
-JOIN source src ON src.id = app.source_id AND src.enabled
-JOIN tenant t ON t.id = r.tenant_id
-LEFT JOIN LATERAL (
-    SELECT c.id, c.email FROM contact c WHERE c.tenant_id = r.tenant_id AND c.opted_out_at IS NULL
-    ORDER BY c.rank, c.id LIMIT 1
-) c ON true
-WHERE r.stopped_at IS NULL AND r.due_at <= :now
-ORDER BY r.due_at, r.id LIMIT :most FOR NO KEY UPDATE OF r SKIP LOCKED
-""")
-
-_KEEP = text("""
-WITH told AS (
-    SELECT t.id, k.zone, k.name, k.email, k.rank
-    FROM unnest(cast(:tenant AS text[]), cast(:zone AS text[]), cast(:name AS text[]), cast(:email AS text[]),
-        cast(:rank AS integer[])) AS k (tenant, zone, name, email, rank)
-    JOIN source s ON s.name = :source JOIN tenant t ON t.source_id = s.id AND t.external_id = k.tenant
-), placed AS (
-    UPDATE tenant SET time_zone = told.zone FROM told
-    WHERE tenant.id = told.id AND tenant.time_zone IS DISTINCT FROM told.zone
+# A contact of a tenant nobody has seen is kept nowhere: it might be a typing error, and would be written to by nobody.
+_TOLD = """
+WITH said AS (
+    SELECT k.*, s.id AS source_id
+    FROM unnest(cast(:source AS text[]), cast(:tenant AS text[]), cast(:email AS text[]), cast(:name AS text[]),
+        cast(:role AS text[]), cast(:may_accept AS boolean[]), cast(:rank AS integer[]), cast(:time_zone AS text[]),
+        cast(:locale AS text[])) AS k (source, tenant, email, name, role, may_accept, rank, time_zone, locale)
+    LEFT JOIN source s ON s.name = k.source
+), told AS (
+    SELECT t.id, said.* FROM said JOIN tenant t ON t.source_id = said.source_id AND t.external_id = said.tenant
 )
-INSERT INTO contact (tenant_id, email, name, rank) SELECT id, email, name, rank FROM told
-ON CONFLICT (tenant_id, email) DO UPDATE SET name = excluded.name, rank = excluded.rank
+"""
+
+
+def _told(statement: str) -> TextClause:
+    return text(_TOLD + statement)
+
+
+_STRANGERS = _told("""
+SELECT DISTINCT said.source || ':' || said.tenant AS tenant FROM said
+WHERE NOT EXISTS (SELECT FROM told WHERE told.source = said.source AND told.tenant = said.tenant) ORDER BY 1
+""")
+_PLACE = _told("""
+, place AS (
+    SELECT t.id, coalesce(max(told.time_zone), t.time_zone) AS time_zone, coalesce(max(told.locale), t.locale) AS locale
+    FROM told JOIN tenant t ON t.id = told.id GROUP BY t.id
+)
+UPDATE tenant SET time_zone = place.time_zone, locale = place.locale FROM place
+WHERE tenant.id = place.id AND (tenant.time_zone, tenant.locale) IS DISTINCT FROM (place.time_zone, place.locale)
+""")
+_KEEP = _told("""
+INSERT INTO contact AS c (tenant_id, email, name, role, may_accept, rank)
+SELECT id, email, name, role, may_accept, rank FROM told
+ON CONFLICT (tenant_id, email) DO UPDATE
+SET name = excluded.name, role = excluded.role, may_accept = excluded.may_accept, rank = excluded.rank
+WHERE (c.name, c.role, c.may_accept, c.rank)
+    IS DISTINCT FROM (excluded.name, excluded.role, excluded.may_accept, excluded.rank)
+RETURNING xmax = 0 AS is_new
+""")
+# Who has opted out stays, so that no later book writes to them again.
+_REMOVE = _told("""
+DELETE FROM contact c WHERE c.opted_out_at IS NULL AND c.tenant_id IN (SELECT id FROM told)
+  AND NOT EXISTS (SELECT FROM told WHERE told.id = c.tenant_id AND told.email = c.email)
 RETURNING id
 """)
 
 
 @dataclass(frozen=True, slots=True)
-class DueReminder:
-    """A thread whose turn it is, locked for this transaction, with what a message says."""
+class Person:
+    """Somebody at a tenant, by their address in small letters; rank 1 is written to first of those who may accept."""
 
-    id: int
-    app_id: int
-    tenant_id: int
-    environment: str
-    target_version: int
-    opened_at: datetime
-    sent: int
-    last_sent_at: datetime | None
-    version: int | None
-    missing: Sequence[str]
-    superfluous: Sequence[str]
-    since: datetime
-    app: str
     source: str
-    source_id: int
     tenant: str
-    tenant_name: str | None
-    time_zone: str | None
-    contact_id: int | None
-    email: str | None
-    exact_at: datetime | None  # until when we know what the app's tenants run
-
-
-def due_reminders(session: Session, *, now: datetime, most: int) -> list[DueReminder]:
-    """Threads that are due and still have something to ask, the longest overdue first.
-
-    Those of a source that is no longer watched rest: nobody would see the upgrade that ends them.
-    """
-    return [DueReminder(**row) for row in session.execute(_DUE, {"now": now, "most": most}).mappings()]
-
-
-def defer(session: Session, reminder_id: int, *, due_at: datetime | None, reason: str) -> None:
-    """Send nothing now, look again at *due_at*, and keep the reason for whoever asks."""
-    session.execute(
-        text("UPDATE reminder SET due_at = :due_at, held_reason = :reason WHERE id = :reminder"),
-        {"reminder": reminder_id, "due_at": due_at, "reason": reason},
-    )
-
-
-def stepped(session: Session, reminder_id: int, *, due_at: datetime | None, now: datetime) -> None:
-    """One more reminder of the thread is on its way; the next is due at *due_at*, None at the cap."""
-    session.execute(
-        text("""UPDATE reminder SET sent = sent + 1, last_sent_at = :now, due_at = :due_at, held_reason = NULL
-                WHERE id = :reminder"""),
-        {"reminder": reminder_id, "due_at": due_at, "now": now},
-    )
+    email: str
+    name: str | None = None
+    role: str | None = None
+    may_accept: bool = True
+    rank: int = 1
+    time_zone: str | None = None  # the tenant's; None leaves what is known
+    locale: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
-    """What our users know of a tenant: its time zone, and whom to write to, the first one first."""
+class Kept:
+    """What became of a book; *strangers* are tenants, as source:id, that no portal has listed, and were left out."""
 
-    tenant: str
-    time_zone: str
-    people: Sequence[tuple[str, str]]  # name, e-mail
+    contacts: int
+    added: int
+    changed: int
+    removed: int
+    strangers: Sequence[str]
 
 
-def keep_contacts(session: Session, source: str, known: Sequence[Known]) -> int:
-    """Make time zones and contacts what is *known*, tenants of *source* not seen yet apart; how many were kept.
+def keep_contacts(session: Session, people: Sequence[Person], *, is_whole: bool = False) -> Kept:
+    """Know *people*, and how their tenants are placed; a second time changes nothing.
 
-    Opt-outs stay: a person who is told again has not changed their mind.
+    *is_whole*: who is not among them is no contact of these tenants any more. Opt-outs stay in either case: a person
+    who is told again has not changed their mind.
     """
-    rows = [
-        {"tenant": one.tenant, "zone": one.time_zone, "name": name, "email": email, "rank": rank}
-        for one in known
-        for rank, (name, email) in enumerate(one.people, 1)
-    ]
-    if not rows:
-        return 0
-    columns = {key: [row[key] for row in rows] for key in rows[0]}
-    return len(session.execute(_KEEP, {"source": source, **columns}).all())
+    columns = {
+        name: [getattr(one, name) for one in people]
+        for name in ("source", "tenant", "email", "name", "role", "may_accept", "rank", "time_zone", "locale")
+    }
+    strangers = session.scalars(_STRANGERS, columns).all()
+    session.execute(_PLACE, columns)
+    kept = session.scalars(_KEEP, columns).all()
+    removed = session.scalars(_REMOVE, columns).all() if is_whole else []
+    unknown = set(strangers)
+    return Kept(
+        contacts=sum(f"{one.source}:{one.tenant}" not in unknown for one in people),
+        added=sum(kept),
+        changed=len(kept) - sum(kept),
+        removed=len(removed),
+        strangers=strangers,
+    )

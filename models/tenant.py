@@ -35,7 +35,7 @@ class Contact(Base):
             "ix_contact_tenant_id_rank",
             "tenant_id",
             "rank",
-            why="The first contact who has not opted out.",
+            why="A tenant's contacts, to find the first who has not opted out.",
         ),
     )
 
@@ -43,5 +43,7 @@ class Contact(Base):
     tenant_id: Mapped[big] = mapped_column(ForeignKey("tenant.id"))
     email: Mapped[str]
     name: Mapped[str | None]
+    role: Mapped[str | None]
+    may_accept: Mapped[bool] = mapped_column(server_default="true")  # as far as known; who may is written to first
     rank: Mapped[int] = mapped_column(server_default="1")  # 1 is written to first
     opted_out_at: Mapped[datetime | None]

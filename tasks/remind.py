@@ -8,7 +8,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session as OrmSession
 
 from models import Notice, Session, db_now
-from models.contacts import DueReminder, defer, due_reminders, stepped
+from models.threads import DueReminder, defer, due_reminders, stepped
 from tasks.deliver import deliver
 from tasks.doorbell import ring
 from tasks.rules import rules

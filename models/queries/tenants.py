@@ -87,8 +87,8 @@ SELECT src.name || ':' || app.external_id AS app, app.id AS app_id, app.name AS 
     al.state AS alert_state, coalesce(al.resolve_reason, al.reason) AS alert_reason, al.severity, al.fired_at,
     coalesce(r.sent, 0) AS reminders_sent, r.last_sent_at AS last_reminder_at, r.due_at AS next_reminder_at,
     r.held_reason, r.stop_reason,
-    (SELECT k.email FROM contact k WHERE k.tenant_id = t.id AND k.opted_out_at IS NULL ORDER BY k.rank, k.id LIMIT 1)
-        AS contact
+    (SELECT k.email FROM contact k WHERE k.tenant_id = t.id AND k.opted_out_at IS NULL
+        ORDER BY k.may_accept DESC, k.rank, k.id LIMIT 1) AS contact
 FROM connection c
 JOIN app ON app.id = c.app_id JOIN source src ON src.id = app.source_id JOIN tenant t ON t.id = c.tenant_id
 JOIN freshness f ON f.app_id = c.app_id

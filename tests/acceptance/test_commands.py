@@ -142,6 +142,31 @@ def test_wrong_credential(typed: Typed, portal: PortalWorld, fresh_database: Cal
     assert typed("doctor", "sources", DATABASE_URL=url).returncode == 0
 
 
+def test_contact_book(typed: Typed, portal: PortalWorld, fresh_database: Callable[[], str], tmp_path: Path) -> None:
+    """A book is imported whole or not at all; a dry run says the same and does nothing; strangers end it with 1."""
+    url = fresh_database()
+    upgrade(url)
+    portal.tenant(0, "allow", portal.make_app("Dispatch Helper", A))
+    portal.uptake_toml(tmp_path / "uptake.toml")
+    typed("poll", DATABASE_URL=url)
+    book = tmp_path / "book.csv"
+    book.write_text("tenant,email\n1000,ada\n")
+    refused(typed("contacts", "import", "book.csv", DATABASE_URL=url), "book.csv:2: email:", "Nothing was imported.")
+    refused(typed("contacts", "import", "none.csv", DATABASE_URL=url), "none.csv", "cannot be read")
+
+    book.write_text("tenant;email;role\n1000;ada@bright.example;owner\n")
+    told = "1 contacts: 1 new, 0 changed, 0 as they were."
+    for options, said in (("--dry-run", "Would import"), ("", "Imported")):
+        done = typed("contacts", "import", "book.csv", *options.split(), DATABASE_URL=url)
+        assert (done.returncode, done.stdout.strip()) == (0, f"{said} {told}")
+    refused(typed("contacts", "import", "book.csv", "--source", "acne", DATABASE_URL=url), "no source acne", "acme")
+
+    book.write_text("tenant;email\n1000;ada@bright.example\n4;bob@clear.example\n")
+    done = typed("contacts", "import", "book.csv", DATABASE_URL=url)
+    assert done.returncode == 1
+    assert "no portal has listed such a tenant: acme:4." in done.stdout
+
+
 def test_unknown_app_is_said(typed: Typed, fresh_database: Callable[[], str]) -> None:
     """Asking for what is not there is not an empty answer."""
     url = fresh_database()

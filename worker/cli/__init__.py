@@ -10,6 +10,7 @@ import typer
 
 from config.settings import settings
 from worker.cli.answers import alerts, explain, laggards, status, timeline
+from worker.cli.contacts import contacts
 from worker.cli.processes import beat, dashboard, portal, up, worker
 from worker.cli.upkeep import check, doctor, migrate, poll
 from worker.embedded import running
@@ -47,6 +48,7 @@ def _options(
     pass
 
 
+cli.add_typer(contacts, name="contacts", rich_help_panel="Upkeep")
 for _panel, _commands in _PANELS.items():
     for _command in _commands:
         cli.command(rich_help_panel=_panel)(_command)

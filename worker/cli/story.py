@@ -116,7 +116,7 @@ def _reminders(story: Story, notices: list[SentNotice], policy: Policy) -> Itera
         yield f"Reminders have stopped: {story.stop_reason.replace('_', ' ')}."
     elif story.next_reminder_at:
         held = f" Held back: {story.held_reason.replace('_', ' ')}." if story.held_reason else ""
-        to = story.contact or "nobody: no contact is known, import one"
+        to = story.contact or "nobody: no contact is known, `uptake contacts import FILE` tells them"
         # When it is due; it goes out when the tenant's people are at work.
         goes_out = next_open(story.next_reminder_at, story.time_zone, policy.working_hours)
         yield f"Next reminder: {_at(goes_out)}, to {to}.{held}"

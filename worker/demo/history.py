@@ -14,7 +14,7 @@ from sqlalchemy import text
 
 from config.settings import settings
 from models import Session, db_now
-from models.contacts import Known, keep_contacts
+from models.contacts import Person, keep_contacts
 from tasks.deliver import deliver_now
 from tasks.evaluate import due_apps, evaluate_now
 from tasks.flush import flush_now
@@ -163,9 +163,13 @@ class _Past:
 
     def _introduce(self) -> None:
         """Portals know no contacts: they are what a user imports."""
-        known = [Known(one.id, one.zone, one.people) for one in self.story.tenants]
+        people = [
+            Person(SOURCE, one.id, email, name, rank=rank, time_zone=one.zone)
+            for one in self.story.tenants
+            for rank, (name, email) in enumerate(one.people, 1)
+        ]
         with Session.begin() as session:
-            keep_contacts(session, SOURCE, known)
+            keep_contacts(session, people)
 
     def _ours(self) -> dict[str, int]:
         with Session() as session:
