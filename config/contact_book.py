@@ -11,8 +11,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, ValidationError, field_validator
 
 from config.file_complaints import Complaint, written
-from config.file_values import Name, mailbox
-from config.policy_file import Table
+from config.file_values import Name, Table, mailbox
 from config.settings import SettingsError, nearest
 
 _LARGEST = 64_000_000  # bytes

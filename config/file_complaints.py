@@ -21,7 +21,7 @@ _KINDS = {
     "model_attributes_type": "must be a table",
     "dict_type": "must be a table",
     "missing": "is missing; write it",
-    "union_tag_not_found": 'lacks its kind; write kind = "log", "email" or "webhook"',
+    "union_tag_not_found": 'lacks its kind; write one such as kind = "email"',
     "union_tag_invalid": "is {tag!r}, which is no kind of receiver; write one of {expected_tags}",
     "literal_error": "must be {expected}",
     "greater_than_equal": "must be at least {ge}",

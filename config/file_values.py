@@ -8,13 +8,19 @@ from pathlib import Path
 from typing import Annotated, Any, NamedTuple, cast
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field, PlainSerializer, SecretStr, ValidationInfo
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, SecretStr, ValidationInfo
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _LONGEST = timedelta(days=3650)
 _WORD, _LABEL = r"[^\s()<>\[\]:;@\\,.\"]+", r"[^\W_](?:[\w-]*[^\W_])?"
 _SPEC = rf"{_WORD}(?:\.{_WORD})*@{_LABEL}(?:\.{_LABEL})*"
 _MAILBOX = re.compile(rf'{_SPEC}|(?:"[^"\\]*"\s*|[^"<>@,:;\\]*)<{_SPEC}>')
+
+
+class Table(BaseModel):
+    """What all tables of the file share: no unknown keys, no guessing of types, no change afterwards."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +79,21 @@ def _printable(secret: str, where: str) -> SecretStr:
 
 def _secret(value: Any, info: ValidationInfo) -> SecretStr:
     return read_secret(value, cast("Surroundings", info.context))
+
+
+def _secret_url(value: Any, info: ValidationInfo) -> SecretStr:
+    secret = _secret(value, info)
+    try:
+        _http_url(secret.get_secret_value())
+    except ValueError:
+        raise ValueError(f"{value} holds no address; put one such as https://host/path there") from None
+    return secret
+
+
+def _folder(value: Any, info: ValidationInfo) -> Path:
+    if not isinstance(value, str) or not value or not value.isprintable():
+        raise ValueError("is not a folder; write a path, which starts from this file's folder")
+    return cast("Surroundings", info.context).folder / value
 
 
 def _address(value: Any, schemes: tuple[str, ...], mend: str) -> str:
@@ -134,6 +155,8 @@ PositiveDuration = Annotated[
     timedelta, BeforeValidator(_positive_duration), PlainSerializer(lambda d: d.total_seconds())
 ]
 Secret = Annotated[SecretStr, BeforeValidator(_secret)]
+SecretUrl = Annotated[SecretStr, BeforeValidator(_secret_url)]
+Folder = Annotated[Path, BeforeValidator(_folder)]
 HttpUrl = Annotated[str, BeforeValidator(_http_url)]
 SmtpUrl = Annotated[str, BeforeValidator(_smtp_url)]
 Mailbox = Annotated[str, BeforeValidator(mailbox)]

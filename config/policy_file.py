@@ -8,32 +8,26 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from config import toml_lines
 from config.file_complaints import Complaint, complaints, written
 from config.file_values import (
     Duration,
     HttpUrl,
-    Mailbox,
     Name,
     PositiveDuration,
     Secret,
-    SmtpUrl,
     Surroundings,
+    Table,
     WorkingHours,
     parse_hours,
 )
+from config.receivers import LOG, REMINDS, EmailReceiver, FileReceiver, Receiver
 from config.settings import SettingsError, nearest
 
 _Place = tuple[str | int, ...]
 _LARGEST = 1_000_000  # bytes
-
-
-class Table(BaseModel):
-    """What all tables of the file share: no unknown keys, no guessing of types, no change afterwards."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 class SourceTable(Table):
@@ -125,39 +119,6 @@ class PolicyTable(Table):
         return self
 
 
-class _Receiver(Table):
-    name: Name
-    send_resolved: bool = True
-
-
-class LogReceiver(_Receiver):
-    """Notices go to the log."""
-
-    kind: Literal["log"]
-
-
-class EmailReceiver(_Receiver):
-    """Notices go out by SMTP; without *to* only reminders can, to the tenant's contacts."""
-
-    kind: Literal["email"]
-    url: SmtpUrl
-    sender: Annotated[Mailbox, Field(alias="from")]
-    to: Annotated[tuple[Mailbox, ...], Field(strict=False)] = ()
-    password: Secret | None = None
-
-
-class WebhookReceiver(_Receiver):
-    """Notices are posted to *url*, signed by Standard Webhooks."""
-
-    kind: Literal["webhook"]
-    url: HttpUrl
-    secret: Secret
-
-
-Receiver = LogReceiver | EmailReceiver | WebhookReceiver
-_LOG = LogReceiver(name="log", kind="log")
-
-
 class UptakeFile(Table):
     """The whole file. The receiver `log` is always there, written or not."""
 
@@ -184,7 +145,7 @@ def load_file(path: Path, *, required: bool = False, environment: Mapping[str, s
     if wrong := [Complaint.at(place, said, lines) for place, said in _across(found)]:
         raise SettingsError(written(path, wrong))
     named_log = any(receiver.name == "log" for receiver in found.receivers)
-    return found if named_log else found.model_copy(update={"receivers": (*found.receivers, _LOG)})
+    return found if named_log else found.model_copy(update={"receivers": (*found.receivers, LOG)})
 
 
 def _text(path: Path, *, required: bool) -> str:
@@ -231,17 +192,20 @@ def _across(file: UptakeFile) -> Iterator[tuple[_Place, str]]:
     """What no single table can know: doubled names and names of receivers that are not there."""
     yield from _doubled("source", [source.name for source in file.sources])
     yield from _doubled("receiver", [receiver.name for receiver in file.receivers])
-    receivers: dict[str, Any] = {"log": _LOG} | {receiver.name: receiver for receiver in file.receivers}
+    receivers: dict[str, Any] = {"log": LOG} | {receiver.name: receiver for receiver in file.receivers}
     for index, name in enumerate(file.policy.receivers):
         place = ("policy", "receivers", index)
         if name in file.policy.receivers[:index]:
             yield place, f'receiver "{name}" is named twice; name it once'
         if name not in receivers:
             yield place, _no_receiver(name, receivers)
-        elif isinstance(receivers[name], EmailReceiver) and not receivers[name].to:
+        elif isinstance(receivers[name], EmailReceiver | FileReceiver) and not receivers[name].to:
             yield place, f'receiver "{name}" hears alerts but has no addresses; give it to = ["name@host"]'
     if file.policy.reminders and file.policy.reminders not in receivers:
         yield ("policy", "reminders"), _no_receiver(file.policy.reminders, receivers)
+    elif file.policy.reminders and not isinstance(receivers[file.policy.reminders], REMINDS):
+        said = f'receiver "{file.policy.reminders}" reaches no tenant; name one of kind email, file, webhook or log'
+        yield ("policy", "reminders"), said
 
 
 def _doubled(table: str, names: list[str]) -> Iterator[tuple[_Place, str]]:

@@ -44,7 +44,9 @@ SELECT count(*) FILTER (WHERE a.state = 'firing') AS firing,
                        AND array_position(cast(:ranks AS text[]), a.severity)
                            > coalesce(array_position(cast(:ranks AS text[]), t.severity), 0)) AS escalated,
     count(*) FILTER (WHERE a.state <> 'firing' AND t.state = 'firing') AS new_resolved,
-    count(*) FILTER (WHERE t.state = 'firing') AS told_firing
+    count(*) FILTER (WHERE t.state = 'firing') AS told_firing,
+    (cast(:ranks AS text[]))[max(array_position(cast(:ranks AS text[]), a.severity)) FILTER (WHERE a.state = 'firing')]
+        AS worst
 FROM alert a LEFT JOIN told t ON t.alert_id = a.id AND t.receiver = :receiver
 WHERE a.source_id = :source AND (a.app_id = :app OR cast(:app AS int8) IS NULL AND a.app_id IS NULL) AND a.kind = :kind
   AND (a.state = 'firing' OR t.state = 'firing')
@@ -102,6 +104,7 @@ class GroupCounts:
     escalated: int
     new_resolved: int
     told_firing: int
+    worst: str | None  # the highest severity of those that fire
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,13 +3,29 @@
 import functools
 
 from celery import current_app
+from pydantic import SecretStr
 
-from config.policy_file import EmailReceiver, WebhookReceiver
+from config.receivers import (
+    AppriseReceiver,
+    EmailReceiver,
+    FileReceiver,
+    LogReceiver,
+    PagerDutyReceiver,
+    Receiver,
+    SlackReceiver,
+    TeamsReceiver,
+    WebhookReceiver,
+)
 from tasks.manners import pace
 from tasks.rules import rules
 from uptake.channels import Channel
+from uptake.channels.apprise import AppriseChannel
 from uptake.channels.email import EmailChannel
+from uptake.channels.file import FileChannel
 from uptake.channels.log import LogChannel
+from uptake.channels.pagerduty import PagerDutyChannel
+from uptake.channels.slack import SlackChannel
+from uptake.channels.teams import TeamsChannel
 from uptake.channels.webhook import WebhookChannel
 from uptake.errors import Fault, PermanentError
 from uptake.sources import Source
@@ -39,11 +55,36 @@ def source_named(name: str) -> Source:
 def channel_named(receiver: str) -> Channel:
     """The way out to *receiver*, kept for the life of the process."""
     table = rules().receivers.get(receiver)
-    if isinstance(table, WebhookReceiver):
-        return WebhookChannel(url=table.url, secret=table.secret.get_secret_value())
-    if isinstance(table, EmailReceiver):
-        password = table.password.get_secret_value() if table.password else None
-        return EmailChannel(url=table.url, sender=table.sender, password=password)
     if table is None and receiver != "log":
         raise PermanentError(f'receiver "{receiver}" is not in uptake.toml any more', fault=Fault.REQUEST)
-    return LogChannel()
+    return channel(table) if table else LogChannel()
+
+
+def channel(table: Receiver) -> Channel:  # noqa: PLR0911 - one for each kind
+    """A way out to the receiver that *table* describes."""
+    match table:
+        case EmailReceiver():
+            return EmailChannel(url=table.url, sender=table.sender, password=_shown(table.password))
+        case FileReceiver():
+            return FileChannel(directory=table.folder, sender=table.sender)
+        case WebhookReceiver():
+            return WebhookChannel(url=table.url, secret=table.secret.get_secret_value())
+        case SlackReceiver():
+            return SlackChannel(url=table.url.get_secret_value())
+        case TeamsReceiver():
+            return TeamsChannel(url=table.url.get_secret_value())
+        case PagerDutyReceiver():
+            return PagerDutyChannel(url=table.url, routing_key=table.routing_key.get_secret_value())
+        case AppriseReceiver():
+            return AppriseChannel(url=table.url.get_secret_value())
+        case LogReceiver():
+            return LogChannel()
+
+
+def addresses_of(table: Receiver | None) -> tuple[str, ...]:
+    """Whom one notice for the receiver goes to, each in a message of its own; "" where there is one place only."""
+    return table.to if isinstance(table, EmailReceiver | FileReceiver) else ("",)
+
+
+def _shown(secret: SecretStr | None) -> str | None:
+    return secret.get_secret_value() if secret else None

@@ -7,12 +7,12 @@ from celery import shared_task
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session as OrmSession
 
-from config.policy_file import EmailReceiver
 from models import Notice, Session, db_now
 from models.groups import DueGroup, GroupCounts, arouse, counts, due_groups, members, rest, told
 from models.groups import Member as Alerted
 from tasks.deliver import deliver
 from tasks.doorbell import ring
+from tasks.edges import addresses_of
 from tasks.rules import rules
 from uptake.cadence import NoticeReason, is_sent, notice_reason
 from uptake.letter import Parts
@@ -82,7 +82,7 @@ def _flush(session: OrmSession, group: DueGroup, policy: Policy, *, now: datetim
 
 def _queue(session: OrmSession, group: DueGroup, count: GroupCounts, reason: NoticeReason, *, now: datetime) -> int:
     text = _text(session, group, count, reason)
-    for to in _addresses(group.receiver):
+    for to in addresses_of(rules().receivers.get(group.receiver)):
         session.execute(
             insert(Notice)
             .values(
@@ -96,8 +96,7 @@ def _queue(session: OrmSession, group: DueGroup, count: GroupCounts, reason: Not
                 subject=text.subject,
                 body=text.text,
                 html=text.html,
-                payload={"type": f"alerts.{reason.value}", "app": group.app_key, "kind": group.kind}
-                | {"firing": count.firing, "new": count.new_firing, "resolved": count.new_resolved},
+                payload=_payload(group, count, reason),
                 state="due",
                 created_at=now,
                 due_at=now,
@@ -107,9 +106,19 @@ def _queue(session: OrmSession, group: DueGroup, count: GroupCounts, reason: Not
     return 1
 
 
-def _addresses(receiver: str) -> tuple[str, ...]:
-    table = rules().receivers.get(receiver)
-    return table.to if isinstance(table, EmailReceiver) else ("",)
+def _payload(group: DueGroup, count: GroupCounts, reason: NoticeReason) -> dict[str, object]:
+    return {
+        "type": f"alerts.{reason.value}",
+        "source": group.source,
+        "app": group.app_key,
+        "kind": group.kind,
+        # What stays the same while the group is told of, for who keeps one incident for all of it.
+        "group": f"{group.app_key or group.source}:{group.kind}",
+        "severity": count.worst,
+        "firing": count.firing,
+        "new": count.new_firing,
+        "resolved": count.new_resolved,
+    }
 
 
 def _text(session: OrmSession, group: DueGroup, count: GroupCounts, reason: NoticeReason) -> Parts:

@@ -4,7 +4,8 @@ import functools
 from dataclasses import dataclass
 from datetime import timedelta
 
-from config.policy_file import PolicyTable, Receiver, SourceTable, UptakeFile, load_file
+from config.policy_file import PolicyTable, SourceTable, UptakeFile, load_file
+from config.receivers import Receiver
 from config.settings import settings
 from uptake.policy import Policy, Severity
 

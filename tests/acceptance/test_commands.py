@@ -177,6 +177,31 @@ def test_unknown_app_is_said(typed: Typed, fresh_database: Callable[[], str]) ->
     refused(typed("timeline", "1000", DATABASE_URL=url), "1000", "uptake laggards")
 
 
+def test_message_to_try_a_receiver(typed: Typed, tmp_path: Path) -> None:
+    """`check --test` sends one message and tells the answer; a refusal ends it with 1, and no secret is told."""
+    (tmp_path / "uptake.toml").write_text("""
+[[receiver]]
+name = "box"
+kind = "file"
+folder = "outbox"
+from = "uptake@acme.example"
+to = ["ops@acme.example"]
+[[receiver]]
+name = "chat"
+kind = "slack"
+url = "env:CHAT_URL"
+""")
+    chat = {"CHAT_URL": "http://127.0.0.1:9/s3cr3t"}
+    done = typed("check", "--test", "box", **chat)
+    assert (done.returncode, "sent" in done.stdout) == (0, True), done
+    (letter,) = (tmp_path / "outbox").iterdir()
+    assert "This is a test message" in letter.read_text()
+    done = typed("check", "--test", "chat", **chat)
+    assert (done.returncode, "REFUSED" in done.stdout) == (1, True), done
+    assert "s3cr3t" not in done.stdout + done.stderr
+    refused(typed("check", "--test", "chta", **chat), "there is no receiver chta", "box, chat, log")
+
+
 def test_rules_that_are_not_there_are_said(typed: Typed) -> None:
     """Without a file nothing is polled, and that is not "in order"."""
     done = typed("check")

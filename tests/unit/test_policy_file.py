@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from config.policy_file import EmailReceiver, PolicyTable, PollingTable, RetentionTable, load_file
+from config.policy_file import PolicyTable, PollingTable, RetentionTable, load_file
+from config.receivers import EmailReceiver, FileReceiver, PagerDutyReceiver
 from config.settings import SettingsError
 
 ROOT = Path(__file__).parents[2]
@@ -89,7 +90,7 @@ def test_mistakes_in_a_source(file: Path, line: int, changed: str, said: str | N
         ('[polling]\nimplausible_share = "50 %"', "uptake.toml:2: polling.implausible_share: "),
         ("[polling]\nimplausible_share = nan", "uptake.toml:2: polling.implausible_share: "),
         ('[[receiver]]\nname = "ops"\nkind = "pager"', "uptake.toml:3: receiver[0].kind: is 'pager', which is"),
-        ('[[receiver]]\nname = "ops"', 'receiver[0]: lacks its kind; write kind = "log"'),
+        ('[[receiver]]\nname = "ops"', 'receiver[0]: lacks its kind; write one such as kind = "email"'),
         ('[policy]\nsettle = "1h', "uptake.toml:2"),
         (
             '[policy]\nreceivers = ["log", "log"]\n',
@@ -179,6 +180,36 @@ def test_example_is_valid(tmp_path: Path) -> None:
     found = load_file(copy, environment=secrets)
     assert [source.name for source in found.sources] == ["acme"]
     assert isinstance(found.receivers[0], EmailReceiver)
+
+
+def test_receivers_of_the_example(file: Path) -> None:
+    """What it shows of more kinds works when it is no comment any more."""
+    example = (ROOT / "docs" / "uptake.example.toml").read_text().partition("# More kinds;")[2]
+    file.write_text(re.sub(r"^# ?", "", example.partition("\n")[2], flags=re.MULTILINE))
+    secrets = {"SLACK_WEBHOOK": "https://chat.example/s3cr3t", "PAGERDUTY_KEY": "r0ut1ng", "APPRISE_URL": "json://a"}
+    found = {receiver.name: receiver for receiver in load_file(file, environment=secrets).receivers}
+    assert set(found) == {"log", "chat", "pager", "elsewhere", "box"}
+    assert isinstance(found["pager"], PagerDutyReceiver)
+    assert isinstance(found["box"], FileReceiver)
+    assert found["box"].folder == file.parent / "outbox"
+    assert "s3cr3t" not in repr(found)
+
+
+@pytest.mark.parametrize("url", ["s3cr3t", "ftp://chat.example/s3cr3t"])
+def test_secret_that_is_no_address(file: Path, url: str) -> None:
+    """An address that is a secret is checked like others, and not repeated."""
+    file.write_text('[[receiver]]\nname = "chat"\nkind = "slack"\nurl = "env:CHAT"\n')
+    with pytest.raises(SettingsError) as refused:
+        load_file(file, environment={"CHAT": url})
+    assert "uptake.toml:4: receiver[0].url: env:CHAT holds no address" in str(refused.value)
+    assert "s3cr3t" not in str(refused.value)
+
+
+def test_reminders_need_somebody_to_reach(file: Path) -> None:
+    """A chat of our own people is no way to a tenant's."""
+    (file.parent / "address").write_text("https://chat.example/hook")
+    text = '[[receiver]]\nname = "chat"\nkind = "slack"\nurl = "file:address"\n[policy]\nreminders = "chat"\n'
+    assert 'uptake.toml:6: policy.reminders: receiver "chat" reaches no tenant' in told(file, text)
 
 
 def test_example_shows_the_defaults(tmp_path: Path) -> None:

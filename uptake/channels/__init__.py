@@ -33,3 +33,15 @@ class Channel(Protocol):
 
     def send(self, message: Message) -> Receipt:
         """Hand *message* over; at least once, never silently dropped."""
+
+
+def probe(receiver: str, to: str) -> Message:
+    """A message that only says that *receiver* can be reached; its key is no notice's."""
+    return Message(
+        key=f"test:{receiver}:{to}",
+        to=to,
+        subject=f"Uptake can reach {receiver}",
+        text="This is a test message, sent by hand. Nothing is wrong, and nothing has to be done.",
+        # Where messages are events, the end of something that never began: nobody is called.
+        payload={"type": "test", "firing": 0},
+    )

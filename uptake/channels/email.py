@@ -1,27 +1,18 @@
 """Notices by e-mail, over SMTP, one connection for each."""
 
-import hashlib
-import re
 import smtplib
 import socket
 import ssl
 from contextlib import suppress
-from email.headerregistry import Address
-from email.message import EmailMessage
-from email.policy import SMTP
-from email.utils import formatdate
 from ipaddress import ip_address
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from uptake.channels import Message, Receipt
+from uptake.channels.mime import composed, one_line
 from uptake.errors import EdgeError, Fault, PermanentError, TransientError
 
 _TIMEOUT = 10.0  # seconds, for each answer of the server
 _PORTS = {"smtp": 25, "smtps": 465}
-_LONGEST_SUBJECT = 250
-_HEADER_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,60}")
-# Everything beyond ASCII is encoded, so that no server on the way has to be able to do more.
-_POLICY = SMTP.clone(cte_type="7bit")
 
 
 class EmailChannel:
@@ -37,7 +28,7 @@ class EmailChannel:
 
     def send(self, message: Message) -> Receipt:
         """Hand *message* to the server; a repetition has the same Message-ID."""
-        letter, sender, recipient = _letter(message, self._sender)
+        letter, sender, recipient = composed(message, self._sender)
         host = self._server.hostname or ""
         try:
             server = self._connected(host)
@@ -78,44 +69,6 @@ class EmailChannel:
             if not is_private:
                 raise PermanentError(f"{host} offers no TLS: the password is not sent in the clear", fault=Fault.TLS)
             server.login(_user(self._server), self._password)
-
-
-def _letter(message: Message, sender: str) -> tuple[EmailMessage, str, str]:
-    """The letter, and the bare addresses it goes from and to; no value can add a header or an addressee."""
-    letter = EmailMessage(_POLICY)
-    try:
-        letter["From"], letter["To"] = sender, message.to
-        letter["Subject"] = _one_line(message.subject)
-        writer, reader = _only(letter["From"].addresses), _only(letter["To"].addresses)
-        letter["Message-ID"] = f"<{hashlib.sha256(message.key.encode()).hexdigest()[:40]}@{writer.domain}>"
-        letter["Date"] = formatdate()
-        letter["Auto-Submitted"] = "auto-generated"
-        for name, value in message.headers.items():
-            letter[_header(name)] = value
-    except (ValueError, IndexError, AttributeError, TypeError):
-        # The standard parser stumbles in each of these ways over addresses that it did not expect.
-        raise PermanentError("an address or a header of this notice cannot be sent", fault=Fault.RECIPIENT) from None
-    letter.set_content(message.text)
-    if message.html is not None:
-        letter.add_alternative(message.html, subtype="html")
-    return letter, writer.addr_spec, reader.addr_spec
-
-
-def _only(addresses: tuple[Address, ...]) -> Address:
-    if len(addresses) != 1 or not addresses[0].username or not addresses[0].domain:
-        raise ValueError
-    return addresses[0]
-
-
-def _header(name: str) -> str:
-    if not _HEADER_NAME.fullmatch(name):
-        raise ValueError
-    return name
-
-
-def _one_line(text: str) -> str:
-    printable = "".join(letter if letter.isprintable() else " " for letter in text)
-    return " ".join(printable.split())[:_LONGEST_SUBJECT]
 
 
 def _user(server: SplitResult) -> str:
@@ -161,7 +114,7 @@ def _refused(error: smtplib.SMTPException, host: str) -> EdgeError:
 
 def _by_code(code: int, said: bytes | str, host: str, fault: Fault) -> EdgeError:
     text = said.decode("ascii", "replace") if isinstance(said, bytes) else said
-    shown = f"{host} answered {code} {_one_line(text)[:150]}"
+    shown = f"{host} answered {code} {one_line(text)[:150]}"
     if 500 <= code < 600:
         return PermanentError(shown, fault=fault)
     return TransientError(shown, fault=Fault.SERVER)

@@ -14,7 +14,10 @@ from models.queries.apps import overview
 from models.queries.sources import sources
 from tasks import evaluate
 from tasks import poll as polling
-from tasks.rules import rules, written
+from tasks.edges import addresses_of, channel
+from tasks.rules import Rules, rules, written
+from uptake.channels import probe
+from uptake.errors import EdgeError
 from worker.addresses import database_url
 from worker.cli.answers import OneApp, require_app
 from worker.cli.output import Json, as_json, console, table
@@ -36,11 +39,18 @@ def migrate(*, json: Json = False) -> None:
 def check(
     file: Annotated[Path | None, typer.Argument(help="A rules file; left out: the one that commands use here.")] = None,
     *,
+    test: Annotated[
+        str | None,
+        typer.Option(metavar="RECEIVER", help="Send this receiver a test message; exit code 1 when it refuses."),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Check the environment and uptake.toml, without starting anything; exit code 1 when there is no such file."""
     found = written(load_file(file, required=True)) if file else rules()
     file = file or settings().config
+    if test:
+        _test(found, test, json=json)
+        return
     if json:
         as_json({"file": str(file), "sources": sorted(found.sources), "receivers": sorted(found.receivers)})
         return
@@ -54,6 +64,28 @@ def check(
         highlight=False,
         soft_wrap=True,
     )
+
+
+def _test(found: Rules, name: str, *, json: bool) -> None:
+    """Send a message that says what it is; a refusal is exit code 1, with the reason."""
+    if name not in found.receivers:
+        raise SettingsError(f"there is no receiver {name}; there are: {', '.join(found.receivers)}.")
+    receiver = found.receivers[name]
+    if not (addresses := addresses_of(receiver)):
+        raise SettingsError(f"receiver {name} has no address of its own; give it to = [...], at least to try it.")
+    answers = []
+    for to in addresses:
+        try:
+            answers.append((to, True, channel(receiver).send(probe(name, to)).answer))
+        except EdgeError as error:
+            answers.append((to, False, str(error)))
+    if json:
+        as_json([{"to": to, "sent": sent, "said": said} for to, sent, said in answers])
+    else:
+        rows = [("sent" if sent else "REFUSED", to or name, said) for to, sent, said in answers]
+        table(f"Test message to {name}", ("", "To", "Answer"), rows, empty="")
+    if not all(sent for _, sent, _ in answers):
+        raise typer.Exit(1)
 
 
 def doctor(
