@@ -7,6 +7,7 @@ from models.connection import Adoption, Connection, Tenure
 from models.event import Event, Fire, Heartbeat, Poll
 from models.notice import Attempt, Notice, Reminder
 from models.parts import WalkPart, WalkRow
+from models.silence import Silence
 from models.tenant import Contact, Tenant
 from models.walked import WalkedPage
 
@@ -29,6 +30,7 @@ __all__ = [
     "Reminder",
     "ScopeSet",
     "Session",
+    "Silence",
     "Source",
     "Tenant",
     "Tenure",

@@ -53,6 +53,9 @@ class Alert(Base):
     data: Mapped[document] = mapped_column(JSONB, server_default=text("'{}'"))
     acknowledged_at: Mapped[datetime | None]
     acknowledged_by: Mapped[str | None]
+    acknowledged_until: Mapped[datetime | None]  # None: until it is over or more severe
+    snoozed_until: Mapped[datetime | None]
+    snoozed_by: Mapped[str | None]
 
 
 class AlertStep(Base):
@@ -64,9 +67,11 @@ class AlertStep(Base):
     alert_id: Mapped[big]  # of the alert that the same statement wrote
     id: Mapped[big] = mapped_column(Identity())
     at: Mapped[datetime]
-    step: Mapped[str]  # pending | firing | escalated | resolved
+    step: Mapped[str]  # pending | firing | escalated | eased | acknowledged | snoozed | unheld | resolved
     reason: Mapped[str]
     severity: Mapped[str | None]
+    author: Mapped[str | None]  # who did it, where somebody did
+    comment: Mapped[str | None]
 
 
 class Told(Base):
@@ -79,6 +84,7 @@ class Told(Base):
     state: Mapped[str]  # firing | resolved
     severity: Mapped[str | None]
     told_at: Mapped[datetime]
+    is_quiet: Mapped[bool] = mapped_column(server_default="false")  # since then nothing more was to be told for a while
 
 
 class NoticeGroup(Base):

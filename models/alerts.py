@@ -1,7 +1,7 @@
 """Evaluation: whose facts are new, what is to be judged by them, and alerts on failing sources and apps."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 from importlib.metadata import version
@@ -49,6 +49,7 @@ class Evaluated:
     resolved: int = 0
     next_at: datetime | None = None
     only: Sequence[int] | None = None  # the connections that were judged anew, none where nothing is new; None: all
+    is_turned: bool = False  # whether its polls began or ceased to count as failing
 
 
 def evaluate(session: Session, app_id: int, policy: Policy, *, now: datetime) -> Evaluated | None:
@@ -78,10 +79,11 @@ def evaluate(session: Session, app_id: int, policy: Policy, *, now: datetime) ->
     else:
         only = _changed(session, app_id, app.evaluated_seq) if is_known else None
         seq, evaluated = _judged(session, app, history, bound, settles=settles, only=only)
-    _failing(session, app.source_id, app_id, failing=app.failures >= FAILING_AFTER and not app.deleted_at, now=now)
+    is_failing = app.failures >= FAILING_AFTER and not app.deleted_at
+    is_turned = _failing(session, app.source_id, app_id, failing=is_failing, now=now)
     done = {"app": app_id, "now": now, "next": evaluated.next_at, "rests_on": rests_on, "changes": app.changes}
     session.execute(_EVALUATED, done | {"seq": seq})
-    return evaluated
+    return replace(evaluated, is_turned=is_turned)
 
 
 def _judged(
@@ -135,7 +137,8 @@ def source_failing(session: Session, source_id: int, *, now: datetime) -> None:
     _failing(session, source_id, None, failing=(failures or 0) >= FAILING_AFTER, now=now)
 
 
-def _failing(session: Session, source_id: int, app_id: int | None, *, failing: bool, now: datetime) -> None:
+def _failing(session: Session, source_id: int, app_id: int | None, *, failing: bool, now: datetime) -> bool:
+    """Open or close an alert on polls that fail; whether that was a change."""
     bound = {
         "source": source_id,
         "app": app_id,
@@ -144,7 +147,7 @@ def _failing(session: Session, source_id: int, app_id: int | None, *, failing: b
         "now": now,
         "failing": failing,
     }
-    session.execute(_FAILING if failing else _RECOVERED, bound)
+    return bool(session.execute(_FAILING if failing else _RECOVERED, bound).all())
 
 
 _FAILING = text("""
@@ -162,7 +165,7 @@ WITH last AS (
 )
 INSERT INTO event (at, type, app_id, data)
 SELECT :now, 'alert.raised', :app, jsonb_build_object('alert', id, 'kind', cast(:kind AS text), 'reason', reason)
-FROM opened
+FROM opened RETURNING id
 """)
 _RECOVERED = text("""
 WITH closed AS (
@@ -176,7 +179,7 @@ WITH closed AS (
 )
 INSERT INTO event (at, type, app_id, data)
 SELECT :now, 'alert.resolved', :app, jsonb_build_object('alert', id, 'kind', cast(:kind AS text), 'reason', 'recovered')
-FROM closed
+FROM closed RETURNING id
 """)
 
 

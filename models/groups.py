@@ -8,27 +8,33 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from models.quiet import QUIET, UNTIL, WHY
 from uptake.policy import Policy, Severity
 
+# News is what a receiver has not heard, or hears of again after a while of quiet; whether it may hear of it now is seen
+# when its group is looked at, which knows when to look again.
 _AROUSE = text("""
+WITH news AS (
+    SELECT DISTINCT r.receiver, a.source_id, a.app_id, a.kind
+    FROM (SELECT DISTINCT unnest(cast(:receivers AS text[])) AS receiver) r
+    CROSS JOIN alert a LEFT JOIN told t ON t.alert_id = a.id AND t.receiver = r.receiver
+    WHERE (:all OR a.app_id = :app OR cast(:app AS int8) IS NULL AND a.app_id IS NULL)
+      AND ((a.state = 'firing' AND (t.state IS DISTINCT FROM 'firing' OR t.severity IS DISTINCT FROM a.severity
+                                    OR t.is_quiet))
+           OR (a.state <> 'firing' AND t.state = 'firing'))
+)
 INSERT INTO notice_group AS g (receiver, source_id, app_id, kind, opened_at, flush_at)
-SELECT r.receiver, a.source_id, a.app_id, a.kind, :now, cast(:now AS timestamptz) + :wait
-FROM (SELECT DISTINCT unnest(cast(:receivers AS text[])) AS receiver) r
-CROSS JOIN LATERAL (
-    SELECT DISTINCT a.source_id, a.app_id, a.kind FROM alert a
-    LEFT JOIN told t ON t.alert_id = a.id AND t.receiver = r.receiver
-    WHERE (cast(:app AS int8) IS NULL OR a.app_id = :app)
-      AND ((a.state = 'firing' AND (t.state IS DISTINCT FROM 'firing' OR t.severity IS DISTINCT FROM a.severity))
-       OR (a.state <> 'firing' AND t.state = 'firing'))
-) a
-WHERE NOT EXISTS (
-    SELECT FROM notice_group g WHERE g.flush_at IS NOT NULL AND g.receiver = r.receiver AND g.source_id = a.source_id
-        AND g.app_id IS NOT DISTINCT FROM a.app_id AND g.kind = a.kind)
+SELECT n.receiver, n.source_id, n.app_id, n.kind, :now, cast(:now AS timestamptz) + :wait FROM news n
+LEFT JOIN notice_group g ON g.receiver = n.receiver AND g.source_id = n.source_id
+    AND g.app_id IS NOT DISTINCT FROM n.app_id AND g.kind = n.kind
+-- What is looked at soon enough is left alone.
+WHERE g.id IS NULL OR g.flush_at IS NULL
+   OR g.flush_at > greatest(cast(:now AS timestamptz) + :wait, g.last_told_at + cast(:interval AS interval))
 -- In one order, so that two who wake the same groups wait for each other and not in a circle.
-ORDER BY r.receiver, a.source_id, a.app_id, a.kind
+ORDER BY n.receiver, n.source_id, n.app_id, n.kind
 ON CONFLICT (receiver, source_id, app_id, kind)
-    DO UPDATE SET flush_at = excluded.flush_at, opened_at = excluded.opened_at
-WHERE g.flush_at IS NULL
+    DO UPDATE SET opened_at = CASE WHEN g.flush_at IS NULL THEN excluded.opened_at ELSE g.opened_at END,
+        flush_at = greatest(excluded.flush_at, g.last_told_at + cast(:interval AS interval))
 """)
 _DUE = text("""
 SELECT g.id, g.receiver, g.source_id, s.name AS source, g.app_id, app.name AS app,
@@ -37,45 +43,68 @@ FROM notice_group g JOIN source s ON s.id = g.source_id LEFT JOIN app ON app.id 
 WHERE g.flush_at <= :now AND s.enabled AND g.receiver = ANY(cast(:receivers AS text[]))
 ORDER BY g.flush_at LIMIT :most FOR NO KEY UPDATE OF g SKIP LOCKED
 """)
-_COUNTS = text("""
-SELECT count(*) FILTER (WHERE a.state = 'firing') AS firing,
-    count(*) FILTER (WHERE a.state = 'firing' AND t.state IS DISTINCT FROM 'firing') AS new_firing,
-    count(*) FILTER (WHERE a.state = 'firing' AND t.state = 'firing'
-                       AND array_position(cast(:ranks AS text[]), a.severity)
-                           > coalesce(array_position(cast(:ranks AS text[]), t.severity), 0)) AS escalated,
-    count(*) FILTER (WHERE a.state <> 'firing' AND t.state = 'firing') AS new_resolved,
-    count(*) FILTER (WHERE t.state = 'firing') AS told_firing,
-    (cast(:ranks AS text[]))[max(array_position(cast(:ranks AS text[]), a.severity)) FILTER (WHERE a.state = 'firing')]
-        AS worst
-FROM alert a LEFT JOIN told t ON t.alert_id = a.id AND t.receiver = :receiver
-WHERE a.source_id = :source AND (a.app_id = :app OR cast(:app AS int8) IS NULL AND a.app_id IS NULL) AND a.kind = :kind
-  AND (a.state = 'firing' OR t.state = 'firing')
-""")
-_MEMBERS = text("""
-SELECT a.id AS alert_id, a.state, a.severity, a.since, a.environment, a.reason, a.resolve_reason, a.data,
-    tenant.external_id AS tenant, tenant.name AS tenant_name, t.state IS DISTINCT FROM a.state AS is_new
-FROM alert a LEFT JOIN told t ON t.alert_id = a.id AND t.receiver = :receiver
-LEFT JOIN tenant ON tenant.id = a.tenant_id
-WHERE a.source_id = :source AND (a.app_id = :app OR cast(:app AS int8) IS NULL AND a.app_id IS NULL) AND a.kind = :kind
-  AND (a.state = 'firing' OR t.state = 'firing')
-ORDER BY a.state = 'firing' DESC, is_new DESC, a.since, a.id LIMIT :most
-""")
-# What became less severe is no news, but the next rise is one.
-_EASE = text("""
-UPDATE told t SET severity = a.severity FROM alert a
-WHERE t.receiver = :receiver AND t.alert_id = a.id AND t.state = 'firing' AND a.state = 'firing'
-  AND a.source_id = :source AND (a.app_id = :app OR cast(:app AS int8) IS NULL AND a.app_id IS NULL) AND a.kind = :kind
-  AND array_position(cast(:ranks AS text[]), a.severity) < array_position(cast(:ranks AS text[]), t.severity)
-""")
-_TELL = text("""
+_MEMBER = (
+    "WITH"  # noqa: S608
+    + QUIET
+    + f"""
+, member AS (
+    SELECT a.*, t.state AS told_state, t.severity AS told_severity, coalesce(t.is_quiet, false) AS was_quiet,
+        {WHY} AS quiet, {UNTIL} AS quiet_until,
+        array_position(cast(:ranks AS text[]), a.severity) AS rank,
+        coalesce(array_position(cast(:ranks AS text[]), t.severity), 0) AS told_rank
+    FROM alert a LEFT JOIN told t ON t.alert_id = a.id AND t.receiver = :receiver
+    WHERE a.source_id = :source AND (a.app_id = :app OR cast(:app AS int8) IS NULL AND a.app_id IS NULL)
+      AND a.kind = :kind AND (a.state = 'firing' OR t.state = 'firing')
+)
+"""  # noqa: S608
+)
+# Who is quiet counts as little as if it were not there.
+_COUNTS = text(
+    _MEMBER
+    + """
+SELECT count(*) FILTER (WHERE state = 'firing' AND quiet IS NULL) AS firing,
+    count(*) FILTER (WHERE state = 'firing' AND quiet IS NULL AND told_state IS DISTINCT FROM 'firing') AS new_firing,
+    count(*) FILTER (WHERE state = 'firing' AND quiet IS NULL AND told_state = 'firing' AND rank > told_rank)
+        AS escalated,
+    count(*) FILTER (WHERE state = 'firing' AND quiet IS NULL AND told_state = 'firing' AND was_quiet) AS unmuted,
+    count(*) FILTER (WHERE state <> 'firing' AND quiet IS NULL AND told_state = 'firing') AS new_resolved,
+    count(*) FILTER (WHERE told_state = 'firing' AND quiet IS NULL) AS told_firing,
+    count(*) FILTER (WHERE state = 'firing' AND quiet IS NOT NULL) AS quiet,
+    min(quiet_until) AS quiet_until,
+    (cast(:ranks AS text[]))[max(rank) FILTER (WHERE state = 'firing' AND quiet IS NULL)] AS worst
+FROM member
+"""
+)
+_MEMBERS = text(
+    _MEMBER
+    + """
+SELECT m.id AS alert_id, m.state, m.severity, m.since, m.environment, m.reason, m.resolve_reason, m.data,
+    tenant.external_id AS tenant, tenant.name AS tenant_name, m.told_state IS DISTINCT FROM m.state AS is_new
+FROM member m LEFT JOIN tenant ON tenant.id = m.tenant_id WHERE m.quiet IS NULL
+ORDER BY m.state = 'firing' DESC, is_new DESC, m.since, m.id LIMIT :most
+"""
+)
+# What became less severe is no news, but the next rise is one. What has become quiet is told of when it no longer is.
+_NOTE = text(
+    _MEMBER
+    + """
+UPDATE told t SET severity = CASE WHEN m.quiet IS NULL AND m.rank < m.told_rank THEN m.severity ELSE t.severity END,
+    is_quiet = t.is_quiet OR m.quiet IS NOT NULL
+FROM member m
+WHERE t.receiver = :receiver AND t.alert_id = m.id AND m.told_state = 'firing' AND m.state = 'firing'
+  AND (m.quiet IS NULL AND m.rank < m.told_rank OR m.quiet IS NOT NULL AND NOT t.is_quiet)
+"""
+)
+_TELL = text(
+    _MEMBER
+    + """
 INSERT INTO told (receiver, alert_id, state, severity, told_at)
-SELECT :receiver, a.id, CASE WHEN a.state = 'firing' THEN 'firing' ELSE 'resolved' END, a.severity, :now
-FROM alert a LEFT JOIN told t ON t.alert_id = a.id AND t.receiver = :receiver
-WHERE a.source_id = :source AND (a.app_id = :app OR cast(:app AS int8) IS NULL AND a.app_id IS NULL) AND a.kind = :kind
-  AND (a.state = 'firing' OR t.state = 'firing')
+SELECT :receiver, id, CASE WHEN state = 'firing' THEN 'firing' ELSE 'resolved' END, severity, :now
+FROM member WHERE quiet IS NULL
 ON CONFLICT (receiver, alert_id) DO UPDATE SET state = excluded.state, severity = excluded.severity,
-    told_at = excluded.told_at
-""")
+    told_at = excluded.told_at, is_quiet = false
+"""
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +131,11 @@ class GroupCounts:
     firing: int
     new_firing: int
     escalated: int
+    unmuted: int  # that were told of, then quiet, and may be told of again
     new_resolved: int
     told_firing: int
+    quiet: int  # that fire, and are acknowledged, snoozed, silenced or rest on a source that cannot be read
+    quiet_until: datetime | None  # when that ends for the first of them
     worst: str | None  # the highest severity of those that fire
 
 
@@ -127,9 +159,25 @@ class Member:
 def arouse(
     session: Session, policy: Policy, receivers: Sequence[str], *, now: datetime, app_id: int | None = None
 ) -> None:
-    """Give every group with news, or those of one app, a time to flush: `group_wait` from now, unless it has one."""
-    bound = {"receivers": list(receivers), "now": now, "wait": policy.group_wait, "app": app_id}
-    session.execute(_AROUSE, bound)
+    """Give every group of one app with news a time to flush: `group_wait` from now, unless it has a sooner one.
+
+    Without an app, the groups that are about sources alone.
+    """
+    session.execute(_AROUSE, _news(policy, receivers, now=now) | {"app": app_id, "all": False})
+
+
+def arouse_all(session: Session, policy: Policy, receivers: Sequence[str], *, now: datetime) -> None:
+    """The same for every group there is: it looks at all alerts, so it is for what no evaluation can know."""
+    session.execute(_AROUSE, _news(policy, receivers, now=now) | {"app": None, "all": True})
+
+
+def _news(policy: Policy, receivers: Sequence[str], *, now: datetime) -> dict[str, object]:
+    return {
+        "receivers": list(receivers),
+        "now": now,
+        "wait": policy.group_wait,
+        "interval": policy.group_interval,
+    }
 
 
 def due_groups(session: Session, receivers: Sequence[str], *, now: datetime, most: int) -> list[DueGroup]:
@@ -138,15 +186,16 @@ def due_groups(session: Session, receivers: Sequence[str], *, now: datetime, mos
     return [DueGroup(**row) for row in session.execute(_DUE, bound).mappings()]
 
 
-def counts(session: Session, group: DueGroup) -> GroupCounts:
+def counts(session: Session, group: DueGroup, *, now: datetime) -> GroupCounts:
     """How the group stands against what its receiver has heard."""
-    session.execute(_EASE, _bound(group))
-    return GroupCounts(**session.execute(_COUNTS, _bound(group)).mappings().one())
+    bound = _bound(group) | {"now": now}
+    session.execute(_NOTE, bound)
+    return GroupCounts(**session.execute(_COUNTS, bound).mappings().one())
 
 
-def members(session: Session, group: DueGroup, *, most: int) -> list[Member]:
+def members(session: Session, group: DueGroup, *, most: int, now: datetime) -> list[Member]:
     """The first alerts of the group: firing before resolved, new before old."""
-    return [Member(**row) for row in session.execute(_MEMBERS, _bound(group) | {"most": most}).mappings()]
+    return [Member(**row) for row in session.execute(_MEMBERS, _bound(group) | {"most": most, "now": now}).mappings()]
 
 
 def told(session: Session, group: DueGroup, *, now: datetime) -> None:

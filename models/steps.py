@@ -59,6 +59,8 @@ opened AS (
 ),
 moved AS (
     UPDATE alert a SET severity = n.severity, since = w.since, data = w.data, state = n.state,
+        -- Somebody took it on when it was less severe.
+        acknowledged_at = CASE WHEN n.rank > before_rank.rank THEN NULL ELSE a.acknowledged_at END,
         fired_at = CASE WHEN n.state = 'firing' THEN coalesce(a.fired_at, :now) ELSE a.fired_at END,
         reason = CASE WHEN n.state = a.state THEN a.reason WHEN n.state = 'firing' THEN 'grace_over'
                       ELSE 'upgraded_partly' END

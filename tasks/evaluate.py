@@ -52,6 +52,7 @@ def evaluate_now(app_id: int, *, now: datetime | None = None) -> Evaluated | Non
                 first_due_at=reminder_due(policy, at, 0, None),
                 only=evaluated.only,
             )
+        if evaluated.only is None or evaluated.only or evaluated.is_turned:
             arouse(session, policy, policy.receivers, now=at, app_id=app_id)
     notable = evaluated.raised or evaluated.escalated or evaluated.resolved or opened or stopped
     log.log(

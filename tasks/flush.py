@@ -47,13 +47,14 @@ def flush_now(*, now: datetime | None = None) -> int:
 
 
 def _flush(session: OrmSession, group: DueGroup, policy: Policy, *, now: datetime) -> int:
-    count = counts(session, group)
+    count = counts(session, group, now=now)
     receiver = rules().receivers.get(group.receiver)
     wants_resolved = receiver is None or receiver.send_resolved
     reason = notice_reason(
         firing=count.firing,
         new_firing=count.new_firing,
         escalated=count.escalated,
+        unmuted=count.unmuted,
         new_resolved=count.new_resolved,
         told_before=group.last_told_at is not None,
         told_firing=count.told_firing,
@@ -71,17 +72,14 @@ def _flush(session: OrmSession, group: DueGroup, policy: Policy, *, now: datetim
     if reason is not None:
         told(session, group, now=now)
     idle = not count.firing and (reason is not None or not count.told_firing)
-    rest(
-        session,
-        group,
-        flush_at=None if idle else now + policy.group_interval,
-        told_at=now if reason is not None else None,
-    )
+    looks = [] if idle else [now + policy.group_interval]
+    looks += [count.quiet_until] if count.quiet_until else []
+    rest(session, group, flush_at=min(looks, default=None), told_at=now if reason is not None else None)
     return queued
 
 
 def _queue(session: OrmSession, group: DueGroup, count: GroupCounts, reason: NoticeReason, *, now: datetime) -> int:
-    text = _text(session, group, count, reason)
+    text = _text(session, group, count, reason, now=now)
     for to in addresses_of(rules().receivers.get(group.receiver)):
         session.execute(
             insert(Notice)
@@ -121,7 +119,7 @@ def _payload(group: DueGroup, count: GroupCounts, reason: NoticeReason) -> dict[
     }
 
 
-def _text(session: OrmSession, group: DueGroup, count: GroupCounts, reason: NoticeReason) -> Parts:
+def _text(session: OrmSession, group: DueGroup, count: GroupCounts, reason: NoticeReason, *, now: datetime) -> Parts:
     listed = [
         Member(
             tenant=f"{member.tenant_name or member.tenant} ({member.tenant})" if member.tenant else group.source,
@@ -131,7 +129,7 @@ def _text(session: OrmSession, group: DueGroup, count: GroupCounts, reason: Noti
             detail=_detail(member),
             is_resolved=member.state != "firing",
         )
-        for member in members(session, group, most=NAMED)
+        for member in members(session, group, most=NAMED, now=now)
     ]
     return digest(
         Digest(
@@ -141,6 +139,7 @@ def _text(session: OrmSession, group: DueGroup, count: GroupCounts, reason: Noti
             kind=group.kind,
             firing=count.firing,
             resolved=count.new_resolved,
+            quiet=count.quiet,
             members=tuple(listed),
         )
     )

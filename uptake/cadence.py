@@ -49,6 +49,7 @@ class NoticeReason(enum.StrEnum):
     NEW_ALERTS = "new_alerts"
     ALL_RESOLVED = "all_resolved"
     ESCALATED = "escalated"
+    MUTE_ENDED = "mute_ended"
     NEW_RESOLVED = "new_resolved"
     REPEAT = "repeat"
 
@@ -106,6 +107,7 @@ def notice_reason(  # noqa: PLR0913 - a decision takes what it rests on
     firing: int,
     new_firing: int,
     escalated: int,
+    unmuted: int,
     new_resolved: int,
     told_before: bool,
     told_firing: int,
@@ -119,7 +121,8 @@ def notice_reason(  # noqa: PLR0913 - a decision takes what it rests on
 ) -> NoticeReason | None:
     """What the group has to say to a receiver now, given what it was told before; None: nothing, or not yet.
 
-    *new_firing* and *new_resolved* are alerts whose opening or resolution this receiver has not been told,
+    *new_firing* and *new_resolved* are alerts whose opening or resolution this receiver has not been told, *unmuted*
+    are those that were told, then quiet for a while, and fire still; what is quiet now counts nowhere.
     *opened_at* is when the oldest of the new ones opened. ALL_RESOLVED is said of a receiver without
     *send_resolved* too, so that what it was told is brought up to date: ask `is_sent` before sending.
     """
@@ -127,12 +130,16 @@ def notice_reason(  # noqa: PLR0913 - a decision takes what it rests on
         firing=firing,
         new_firing=new_firing,
         escalated=escalated,
+        unmuted=unmuted,
         new_resolved=new_resolved if send_resolved else 0,
         told_firing=told_firing if told_before else None,
     )
     if reason is None:
         due = told_before and firing and _repeat_at(last_at, group_interval, repeat_interval) <= now
         return NoticeReason.REPEAT if due else None
+    # Who waited for the end of a mute has waited enough.
+    if unmuted:
+        return reason
     waits = [last_at + group_interval] if last_at is not None else []
     if reason in {NoticeReason.FIRST, NoticeReason.NEW_ALERTS} and opened_at is not None:
         waits.append(opened_at + group_wait)
@@ -206,7 +213,7 @@ def _openings(at: datetime, tz: tzinfo, hours: Hours) -> list[datetime]:
 
 
 def _change(
-    *, firing: int, new_firing: int, escalated: int, new_resolved: int, told_firing: int | None
+    *, firing: int, new_firing: int, escalated: int, unmuted: int, new_resolved: int, told_firing: int | None
 ) -> NoticeReason | None:
     """What changed since the receiver was told; *told_firing* is None when it never was."""
     if not told_firing and new_firing and firing:
@@ -218,9 +225,12 @@ def _change(
     if not firing:
         # Opened and resolved unheard: whoever was told of nothing need not hear that it is over.
         return NoticeReason.ALL_RESOLVED if told_firing else None
-    if escalated:
-        return NoticeReason.ESCALATED
-    return NoticeReason.NEW_RESOLVED if new_resolved else None
+    changes = (
+        (escalated, NoticeReason.ESCALATED),
+        (unmuted, NoticeReason.MUTE_ENDED),
+        (new_resolved, NoticeReason.NEW_RESOLVED),
+    )
+    return next((reason for count, reason in changes if count), None)
 
 
 def _repeat_at(last_at: datetime | None, every: timedelta, repeat: timedelta) -> datetime:

@@ -44,6 +44,7 @@ NOTICES = {
     "new_alerts": "There are new alerts since the last notice.",
     "all_resolved": "All of it is over.",
     "escalated": "It has become more severe since the last notice.",
+    "mute_ended": "It was acknowledged, snoozed or silenced for a while, and goes on.",
     "new_resolved": "Some of it is over since the last notice.",
     "repeat": "Nothing has changed since the last notice; this is a repeat.",
 }
@@ -109,6 +110,7 @@ class Digest:
     firing: int
     resolved: int
     members: tuple[Member, ...]
+    quiet: int = 0  # open ones that are not told of, as somebody asked for
     link: str | None = None
 
 
@@ -148,7 +150,8 @@ def digest(facts: Digest) -> Parts:
     blocks: list[Block] = [
         f"{clean(app)}: {title}.",
         reason,
-        f"Open: {facts.firing}. Over: {facts.resolved}.",
+        f"Open: {facts.firing}. Over: {facts.resolved}."
+        + (f" Not told of, as they are acknowledged, snoozed or silenced: {facts.quiet}." if facts.quiet else ""),
         Bullets(tuple(_line(member) for member in shown)),
     ]
     blocks += [f"And {hidden} more."] if hidden > 0 else []

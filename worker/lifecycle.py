@@ -14,6 +14,7 @@ from structlog.contextvars import bind_contextvars, clear_contextvars
 from config.settings import settings
 from models import Session, db_now
 from models.base import engine_for
+from models.groups import arouse_all
 from models.listing import sync_sources
 from tasks.doorbell import ring
 from tasks.rules import rules
@@ -41,12 +42,20 @@ def adopt_sources() -> None:
         sync_sources(session, sources, now=db_now(session), at_once=at_once)
 
 
+def adopt_receivers() -> None:
+    """Let receivers that are new in uptake.toml hear of what fires."""
+    policy = rules().policy
+    with Session.begin() as session:
+        arouse_all(session, policy, policy.receivers, now=db_now(session))
+
+
 @signals.worker_init.connect
 def _main_process(**_: object) -> None:
     # Celery logs what a receiver raises and starts all the same, to fail at every task.
     try:
         open_database()
         adopt_sources()
+        adopt_receivers()
     except Exception as error:
         if (sentence := obstacle(error)) is None:
             raise

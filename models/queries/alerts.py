@@ -7,6 +7,8 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from models.quiet import QUIET, UNTIL, WHY
+
 
 @dataclass(frozen=True, slots=True)
 class AlertRow:
@@ -29,6 +31,10 @@ class AlertRow:
     reason: str
     resolve_reason: str | None
     data: dict[str, Any]
+    acknowledged_by: str | None
+    snoozed_by: str | None
+    quiet: str | None  # why nobody is told of it now: acknowledged, snoozed, silenced or inhibited
+    quiet_until: datetime | None  # when that is looked at again; None: when somebody says so
 
     @property
     def error(self) -> str | None:
@@ -37,22 +43,62 @@ class AlertRow:
         return found
 
 
-_ALERTS = text("""
+_ALERTS = text(
+    "WITH"
+    + QUIET
+    + f"""
 SELECT a.id, a.kind, a.state, a.severity, s.name AS source,
     CASE WHEN app.id IS NOT NULL THEN s.name || ':' || app.external_id END AS app,
     app.name AS app_name, t.external_id AS tenant, t.name AS tenant_name, a.environment, a.since, a.opened_at,
-    a.fired_at, a.resolved_at, a.reason, a.resolve_reason, a.data
+    a.fired_at, a.resolved_at, a.reason, a.resolve_reason, a.data,
+    CASE WHEN a.acknowledged_at IS NOT NULL THEN a.acknowledged_by END AS acknowledged_by,
+    CASE WHEN a.snoozed_until > :now THEN a.snoozed_by END AS snoozed_by, {WHY} AS quiet, {UNTIL} AS quiet_until
 FROM alert a JOIN source s ON s.id = a.source_id
 LEFT JOIN app ON app.id = a.app_id LEFT JOIN tenant t ON t.id = a.tenant_id
 WHERE a.state = ANY(cast(:states AS text[]))
-  AND (cast(:app AS text) IS NULL OR s.name || ':' || app.external_id = :app)
+  AND (cast(:key AS text) IS NULL OR s.name || ':' || app.external_id = :key)
 ORDER BY array_position(ARRAY['critical', 'warning', 'info'], a.severity), a.since, a.id LIMIT :most
-""")
+"""  # noqa: S608
+)
 
 
 def alerts(
-    session: Session, *, states: tuple[str, ...] = ("firing",), app: str | None = None, most: int = 1000
+    session: Session,
+    *,
+    now: datetime,
+    states: tuple[str, ...] = ("firing",),
+    app: str | None = None,
+    most: int = 1000,
 ) -> list[AlertRow]:
     """Alerts in *states*, the most severe and oldest first."""
-    bound = {"states": list(states), "app": app, "most": most}
+    bound = {"states": list(states), "key": app, "most": most, "now": now, "app": None}
     return [AlertRow(**row) for row in session.execute(_ALERTS, bound).mappings()]
+
+
+@dataclass(frozen=True, slots=True)
+class SilenceRow:
+    """One silence; each pattern is a text in which * stands for anything."""
+
+    id: int
+    source: str
+    app: str
+    tenant: str
+    environment: str
+    kind: str
+    labels: dict[str, str]
+    starts_at: datetime
+    ends_at: datetime
+    author: str
+    comment: str
+    created_at: datetime
+
+
+_SILENCES = text("""
+SELECT id, source, app, tenant, environment, kind, labels, starts_at, ends_at, author, comment, created_at
+FROM silence WHERE ends_at > cast(:since AS timestamptz) ORDER BY ends_at, id LIMIT :most
+""")
+
+
+def silences(session: Session, *, since: datetime, most: int = 1000) -> list[SilenceRow]:
+    """The silences that end after *since*, the one that ends first before the others."""
+    return [SilenceRow(**row) for row in session.execute(_SILENCES, {"since": since, "most": most}).mappings()]

@@ -20,6 +20,7 @@ class Group:
     firing: int = 0
     new_firing: int = 0
     escalated: int = 0
+    unmuted: int = 0
     new_resolved: int = 0
     told_before: bool = False
     told_firing: int = 0
@@ -39,6 +40,7 @@ def told(
     firing: int = 0,
     new_firing: int = 0,
     escalated: int = 0,
+    unmuted: int = 0,
     new_resolved: int = 0,
     opened: timedelta = HOUR,
     send_resolved: bool = True,
@@ -50,6 +52,7 @@ def told(
         firing=firing,
         new_firing=new_firing,
         escalated=escalated,
+        unmuted=unmuted,
         new_resolved=new_resolved,
         told_before=True,
         told_firing=told_firing,
@@ -66,7 +69,7 @@ def unheard(*, firing: int = 0, new_resolved: int = 0, opened: timedelta = HOUR)
     return Group(firing=firing, new_firing=firing, new_resolved=new_resolved, opened_at=T0 - opened)
 
 
-FIRST, NEW_ALERTS, ALL_RESOLVED, ESCALATED, NEW_RESOLVED, REPEAT = NoticeReason
+FIRST, NEW_ALERTS, ALL_RESOLVED, ESCALATED, MUTE_ENDED, NEW_RESOLVED, REPEAT = NoticeReason
 
 ROWS = {
     # The nine rows of Alertmanager's DedupStageNeedsUpdate table (reliability.md L6).
@@ -84,6 +87,13 @@ ROWS = {
     "new_alerts_before_escalated": (told(1, firing=2, new_firing=1, escalated=1), NEW_ALERTS),
     "new_alerts_before_new_resolved": (told(2, firing=2, new_firing=1, new_resolved=1), NEW_ALERTS),
     "escalated_before_new_resolved": (told(3, firing=2, escalated=1, new_resolved=1), ESCALATED),
+    "escalated_before_mute_ended": (told(2, firing=2, escalated=1, unmuted=1), ESCALATED),
+    "mute_ended_before_new_resolved": (told(3, firing=2, unmuted=1, new_resolved=1), MUTE_ENDED),
+    "mute_ended_waits_for_nothing": (told(1, firing=1, unmuted=1, ago=SECOND), MUTE_ENDED),
+    "nothing_told_waits_when_a_mute_ended": (
+        told(1, firing=2, new_firing=1, unmuted=1, ago=SECOND, opened=SECOND),
+        NEW_ALERTS,
+    ),
     "all_resolved_before_new_resolved": (told(2, new_resolved=2), ALL_RESOLVED),
     "new_resolved_not_wanted_is_silent": (told(3, firing=2, new_resolved=1, send_resolved=False), None),
     "new_resolved_not_wanted_still_repeats": (
@@ -156,6 +166,7 @@ def test_batches_in_the_order_of_the_clock() -> None:
             firing=len(firing),
             new_firing=len(news),
             escalated=0,
+            unmuted=0,
             new_resolved=0,
             told_before=told_at is not None,
             told_firing=heard,

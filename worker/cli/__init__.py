@@ -12,6 +12,7 @@ from config.settings import settings
 from worker.cli.answers import alerts, explain, laggards, status, timeline
 from worker.cli.contacts import contacts
 from worker.cli.processes import beat, dashboard, portal, up, worker
+from worker.cli.quiet import acknowledge_, silence_cli, snooze_
 from worker.cli.upkeep import check, doctor, migrate, poll
 from worker.embedded import running
 from worker.obstacles import obstacle, refuse
@@ -48,6 +49,9 @@ def _options(
     pass
 
 
+cli.command("acknowledge", rich_help_panel="Alerts")(acknowledge_)
+cli.command("snooze", rich_help_panel="Alerts")(snooze_)
+cli.add_typer(silence_cli, name="silence", rich_help_panel="Alerts")
 cli.add_typer(contacts, name="contacts", rich_help_panel="Upkeep")
 for _panel, _commands in _PANELS.items():
     for _command in _commands:

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session as OrmSession
 
 from config.settings import SettingsError
 from models import Session, db_now
+from models.queries.alerts import AlertRow
 from models.queries.alerts import alerts as alert_rows
 from models.queries.apps import AppOverview, has_apps, is_app, overview
 from models.queries.apps import laggards as laggard_rows
@@ -136,13 +137,15 @@ def alerts(app: OneApp = None, *, json: Json = False) -> None:
     open_database()
     with Session() as session:
         require_app(session, app)
-        found, now = alert_rows(session, app=app), db_now(session)
+        now = db_now(session)
+        found = alert_rows(session, app=app, now=now)
         _warned(session, now=now)
     if json:
         as_json(found)
         return
     rows = [
         (
+            row.id,
             row.severity,
             _plain(row.kind),
             row.app or f"source {row.source}",
@@ -150,12 +153,21 @@ def alerts(app: OneApp = None, *, json: Json = False) -> None:
             row.tenant_name,
             _days(now, row.since),
             row.error or _plain(row.reason),
+            _quiet(row),
         )
         for row in found
     ]
-    table(
-        "Alerts", ("Severity", "Kind", "App", "Tenant id", "Tenant", "Since", "Reason"), rows, empty="No alert is open."
-    )
+    columns = ("Id", "Severity", "Kind", "App", "Tenant id", "Tenant", "Since", "Reason", "Not told of")
+    table("Alerts", columns, rows, empty="No alert is open.")
+
+
+def _quiet(row: AlertRow) -> str | None:
+    """Why nobody is told of it now, by whom and until when."""
+    if row.quiet is None:
+        return None
+    who = {"acknowledged": row.acknowledged_by, "snoozed": row.snoozed_by}.get(row.quiet)
+    until = f" until {row.quiet_until:%Y-%m-%d %H:%M} UTC" if row.quiet_until and row.quiet != "inhibited" else ""
+    return f"{row.quiet}{f' by {who}' if who else ''}{until}"
 
 
 def require_app(session: OrmSession, app: str | None) -> None:

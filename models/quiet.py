@@ -1,0 +1,152 @@
+"""Who need not be told for a while: acknowledged, snoozed and silenced alerts, and those that rest on a dead source."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy import text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from models.silence import Silence
+
+# As LIKE wants it: what it reads as more than itself is escaped, and our * is its %.
+_LIKE = r"replace(replace(replace(replace({0}, '\', '\\'), '%', '\%'), '_', '\_'), '*', '%') AS {0}"
+_PATTERNS = ", ".join(_LIKE.format(name) for name in ("source", "app", "tenant", "environment", "kind"))
+# What the two below look into; both are a handful of rows, and mostly none.
+QUIET = f"""
+hush AS MATERIALIZED (
+    SELECT ends_at, labels, {_PATTERNS} FROM silence WHERE starts_at <= :now AND ends_at > :now
+), dead AS MATERIALIZED (
+    SELECT source_id, app_id FROM alert
+    WHERE connection_id IS NULL AND resolved_at IS NULL AND state = 'firing' AND kind IN ('poll_failing', 'data_stale')
+      AND (app_id IS NULL OR cast(:app AS int8) IS NULL OR app_id = :app)
+)
+"""  # noqa: S608 - constants only, so nothing can be injected
+_HUSHED = """
+    FROM hush h WHERE a.kind LIKE h.kind AND coalesce(a.environment, '') LIKE h.environment
+      AND EXISTS (SELECT FROM source s LEFT JOIN app ON app.id = a.app_id
+                  WHERE s.id = a.source_id AND s.name LIKE h.source
+                    AND coalesce(s.name || ':' || app.external_id, '') LIKE h.app)
+      AND (h.tenant = '%' AND h.labels = '{}' OR EXISTS (
+          SELECT FROM tenant WHERE tenant.id = a.tenant_id AND tenant.external_id LIKE h.tenant
+              AND tenant.labels @> h.labels))
+"""
+# What is known of a tenant is as old as its source's last answer: one alert on that is enough.
+_INHIBITED = """a.connection_id IS NOT NULL AND EXISTS (
+        SELECT FROM dead WHERE dead.source_id = a.source_id AND coalesce(dead.app_id, a.app_id) = a.app_id)"""
+# Of an alert a: why it is quiet now (NULL: it is not), and when to look again (NULL: when somebody says so).
+WHY = f"""
+CASE WHEN a.state = 'firing' AND a.snoozed_until > :now THEN 'snoozed'
+    WHEN a.state = 'firing' AND a.acknowledged_at IS NOT NULL AND coalesce(a.acknowledged_until > :now, true)
+        THEN 'acknowledged'
+    WHEN EXISTS (SELECT {_HUSHED}) THEN 'silenced'
+    WHEN {_INHIBITED} THEN 'inhibited'
+END
+"""
+UNTIL = f"""
+least(CASE WHEN a.state = 'firing' AND a.snoozed_until > :now THEN a.snoozed_until END,
+    CASE WHEN a.state = 'firing' AND a.acknowledged_until > :now THEN a.acknowledged_until END,
+    (SELECT max(h.ends_at) {_HUSHED}),
+    CASE WHEN {_INHIBITED} THEN cast(:now AS timestamptz) + interval '5 minutes' END)
+"""
+_HOLD = """
+WITH held AS (
+    UPDATE alert SET {change} WHERE id = ANY(cast(:alerts AS int8[])) AND state = 'firing'
+    RETURNING id, app_id, tenant_id, connection_id, kind, severity
+), logged AS (
+    INSERT INTO alert_step (alert_id, at, step, reason, severity, author, comment)
+    SELECT id, :now, :step, 'by_hand', severity, :author, cast(:comment AS text) FROM held
+), told AS (
+    INSERT INTO event (at, type, app_id, tenant_id, connection_id, data)
+    SELECT :now, 'alert.' || :step, app_id, tenant_id, connection_id,
+        jsonb_build_object('alert', id, 'kind', kind, 'by', cast(:author AS text), 'until', cast(:until AS timestamptz),
+            'comment', cast(:comment AS text))
+    FROM held
+)
+SELECT id FROM held
+"""
+_ACKNOWLEDGE = text(
+    _HOLD.format(change="acknowledged_at = :now, acknowledged_by = :author, acknowledged_until = :until")
+)
+_SNOOZE = text(_HOLD.format(change="snoozed_until = :until, snoozed_by = :author"))
+_RELEASE = text(
+    _HOLD.format(
+        change="""acknowledged_at = NULL, acknowledged_by = NULL, acknowledged_until = NULL, snoozed_until = NULL,
+        snoozed_by = NULL"""
+    )
+)
+
+
+def acknowledge(
+    session: Session, alerts: Sequence[int], *, author: str, comment: str, until: datetime | None, now: datetime
+) -> Sequence[int]:
+    """Somebody looks after these *alerts*: no more is told of them *until* then, or until they get more severe.
+
+    Which of them fired, and so were acknowledged. That they are over is told in any case.
+    """
+    return _held(session, "acknowledged", alerts, author=author, comment=comment, until=until, now=now)
+
+
+def snooze(
+    session: Session, alerts: Sequence[int], *, author: str, comment: str, until: datetime, now: datetime
+) -> Sequence[int]:
+    """Nothing is told of these *alerts* *until* then, however severe they get; which of them fired."""
+    return _held(session, "snoozed", alerts, author=author, comment=comment, until=until, now=now)
+
+
+def unhold(session: Session, alerts: Sequence[int], *, author: str, now: datetime) -> Sequence[int]:
+    """Take acknowledgements and snoozes of these *alerts* back; which of them fire. Tell of them by `arouse`."""
+    return _held(session, "unheld", alerts, author=author, comment="", until=None, now=now)
+
+
+def _held(
+    session: Session,
+    step: str,
+    alerts: Sequence[int],
+    *,
+    author: str,
+    comment: str,
+    until: datetime | None,
+    now: datetime,
+) -> Sequence[int]:
+    statement = {"acknowledged": _ACKNOWLEDGE, "snoozed": _SNOOZE, "unheld": _RELEASE}[step]
+    bound = {"alerts": list(alerts), "step": step, "author": author, "comment": comment or None, "until": until}
+    return session.scalars(statement, bound | {"now": now}).all()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Matchers:
+    """Which alerts are meant: in each text, * stands for anything; *labels* are those that the tenant has to have."""
+
+    source: str = "*"
+    app: str = "*"  # as source:id
+    tenant: str = "*"
+    environment: str = "*"
+    kind: str = "*"
+    labels: dict[str, str] = field(default_factory=dict)
+
+
+def silence(
+    session: Session,
+    matchers: Matchers,
+    *,
+    author: str,
+    comment: str,
+    starts_at: datetime,
+    ends_at: datetime,
+    now: datetime,
+) -> int:
+    """Tell nobody of what matches from *starts_at* until *ends_at*; the silence's id."""
+    values = {name: getattr(matchers, name) for name in ("source", "app", "tenant", "environment", "kind", "labels")}
+    made = insert(Silence).values(
+        **values, author=author, comment=comment, starts_at=starts_at, ends_at=ends_at, created_at=now
+    )
+    return session.scalars(made.returning(Silence.id)).one()
+
+
+def end_silence(session: Session, silence_id: int, *, now: datetime) -> bool:
+    """End it now; False when there is none that has not ended yet. Tell of what still fires by `arouse`."""
+    ended = text("""UPDATE silence SET ends_at = greatest(:now, starts_at), starts_at = least(starts_at, :now)
+                    WHERE id = :silence AND ends_at > :now RETURNING id""")
+    return session.execute(ended, {"silence": silence_id, "now": now}).one_or_none() is not None

@@ -1,0 +1,64 @@
+"""`uptake acknowledge`, `snooze` and `silence`, as somebody types them."""
+
+from datetime import timedelta
+
+import pytest
+from werkzeug import Request, Response
+
+from tasks.poll import list_apps
+from tests.integration.tasks.recorded import Ours
+
+
+def down(_request: Request) -> Response:
+    """The portal answers nothing but this."""
+    return Response(b"oops", 500)
+
+
+@pytest.fixture
+def alert(ours: Ours) -> str:
+    """The id of an alert that fires: a source cannot be read."""
+    ours.portal.fault = down
+    for _ in range(3):
+        assert list_apps(ours.source, now=ours.now + timedelta(hours=7), forced=True) is None
+    ((found,),) = ours.rows("SELECT id FROM alert WHERE state = 'firing'")
+    return str(found)
+
+
+def test_acknowledged_and_taken_back(ours: Ours, alert: str) -> None:
+    """`uptake alerts` shows by whom and until when nobody is told of it."""
+    done = ours.said("acknowledge", alert, "--by", "ann", "--for", "8h", "--comment", "on it")
+    assert (done.returncode, done.stdout) == (0, f"Acknowledged: {alert}.\n"), done
+    assert "acknowledged by ann until 20" in ours.said("alerts").stdout
+    assert ours.said("acknowledge", alert, "--by", "ann", "--undo").stdout == f"Taken back: {alert}.\n"
+    assert "acknowledged" not in ours.said("alerts").stdout
+    assert (
+        "snoozed by bob" in ours.said("snooze", alert, "--by", "bob", "--for", "3d").stdout + ours.said("alerts").stdout
+    )
+
+
+def test_what_does_not_fire(ours: Ours, alert: str) -> None:
+    """What is not there is said; what is there is taken all the same."""
+    done = ours.said("snooze", alert, "4711", "--by", "bob", "--for", "3d")
+    assert done.returncode == 2
+    assert done.stdout == f"Snoozed: {alert}.\n"
+    assert "No alert with id 4711 fires" in done.stderr
+    done = ours.said("snooze", alert, "--for", "soon")
+    assert done.returncode == 2
+    assert "is not a duration" in done.stderr
+
+
+def test_silences(ours: Ours, alert: str) -> None:
+    """One is made, listed, shown at what it matches, and ended; a second end is refused."""
+    done = ours.said("silence", "add", "--source", "ac*", "--for", "2d", "--by", "ann", "--comment", "they move")
+    assert "source ac*, until 20" in done.stdout, done
+    assert "silenced until 20" in ours.said("alerts").stdout
+    listed = ours.said("silence", "list").stdout
+    assert "they move" in listed
+    ((made,),) = ours.rows("SELECT id FROM silence")
+    assert ours.said("silence", "end", str(made)).stdout == f"Silence {made} is over.\n"
+    assert "silenced" not in ours.said("alerts").stdout
+    assert "Nothing is silenced." in ours.said("silence", "list").stdout
+    assert "There is no silence" in ours.said("silence", "end", str(made)).stderr
+    late = ours.said("silence", "add", "--from", "2020-01-01", "--for", "2d", "--comment", "x")
+    assert late.returncode == 2
+    assert "would be over already" in late.stderr
