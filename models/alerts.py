@@ -26,6 +26,7 @@ _LOCKED = text("""
 SELECT id, source_id, deleted_at, approval, failures, changes, evaluated_as, evaluated_changes, evaluated_seq, steps_at
 FROM app WHERE id = :app FOR NO KEY UPDATE
 """)
+_FREE = text(f"{_LOCKED.text} SKIP LOCKED")
 # Polls of an app are recorded in the order of their numbers, so what is higher than all seen has come since.
 _CHANGED = text("""
 SELECT count(*) AS connections, array_agg(id) FILTER (WHERE last_seq > :seq) AS ids
@@ -52,12 +53,13 @@ class Evaluated:
     is_turned: bool = False  # whether its polls began or ceased to count as failing
 
 
-def evaluate(session: Session, app_id: int, policy: Policy, *, now: datetime) -> Evaluated | None:
+def evaluate(session: Session, app_id: int, policy: Policy, *, now: datetime, waits: bool = True) -> Evaluated | None:
     """Judge the app and bring its alerts in line, in the caller's transaction; a second run changes nothing.
 
-    None when there is no such app. Silence of the portal resolves nothing: only facts do.
+    None when there is no such app, or another transaction writes about it and this one *waits* for nobody. Silence of
+    the portal resolves nothing: only facts do.
     """
-    app = session.execute(_LOCKED, {"app": app_id}).one_or_none()
+    app = session.execute(_LOCKED if waits else _FREE, {"app": app_id}).one_or_none()
     if app is None:
         return None
     history = history_of(session, app_id)
@@ -129,6 +131,14 @@ def _rests_on(app: Row[Any], versions: int, policy: Policy, bound: Mapping[str, 
     asks = (policy.reminders, policy.remind_cap > 0)
     facts = (_RELEASE, versions, app.deleted_at is None, app.approval, bound["settled"], *asks, *rules)
     return sha256(repr(facts).encode()).hexdigest()
+
+
+def postpone(session: Session, app_id: int, *, wait: timedelta) -> None:
+    """Evaluate the app in a while, unless something is found out about it before."""
+    session.execute(
+        text("UPDATE app SET evaluate_at = clock_timestamp() + cast(:wait AS interval) WHERE id = :app"),
+        {"app": app_id, "wait": wait},
+    )
 
 
 def source_failing(session: Session, source_id: int, *, now: datetime) -> None:

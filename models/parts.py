@@ -110,6 +110,10 @@ WHERE p.app_id = :app AND p.number = :number AND p.token = :token AND p.found IS
   AND a.id = p.app_id AND a.lease_token = p.token
 RETURNING p.number
 """)
+_READ = text("""
+SELECT count(*) AS parts, count(found) AS read, coalesce(bool_or(failed), false) AS failed FROM walk_part
+WHERE app_id = :app AND token = :token
+""")
 _FOUND = text("""
 SELECT found FROM walk_part WHERE app_id = :app AND token = :token ORDER BY number
 """)
@@ -189,6 +193,20 @@ def finish_part(session: Session, part: Part, found: bytes, fresh: Iterable[Fres
         ("int8", "int4", *TYPES),
         ((part.app_id, part.number, *row) for row in staged_rows(rows, now=now)),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a walk in parts is: how many there are, how many were read, and whether one could not be."""
+
+    parts: int
+    read: int
+    failed: bool
+
+
+def progress(session: Session, lease: AppLease) -> Progress:
+    """How far the walk is, without what was found, which may be much."""
+    return Progress(**session.execute(_READ, {"app": lease.app_id, "token": lease.token}).mappings().one())
 
 
 def found_in_parts(session: Session, lease: AppLease) -> list[bytes | None]:

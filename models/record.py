@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from models.alerts import FAILING_AFTER
 from models.base import kept_plans
 from models.leases import AppLease, LeaseLostError, hold_app
 from models.moves import IMPLAUSIBLE_SHARE, absences, away, back, moves
@@ -52,7 +53,10 @@ WITH kept AS (
         full_walk_at = CASE WHEN :whole AND :full THEN :started ELSE full_walk_at END,
         changed_at = CASE WHEN :moved THEN :now ELSE changed_at END,
         changes = changes + cast(:moved AS int),
-        evaluate_at = CASE WHEN :moved OR evaluated_at IS NULL THEN least(:now, evaluate_at) ELSE evaluate_at END
+        -- Whatever there is to judge, and the alert on polls that fail, to be opened or closed.
+        evaluate_at = CASE WHEN :moved OR evaluated_at IS NULL
+                OR (failures >= :alarming) <> (:held AND failures + 1 >= :alarming)
+            THEN least(:now, evaluate_at) ELSE evaluate_at END
     WHERE id = :app AND lease_token = :token RETURNING id, source_id
 )
 INSERT INTO poll (source_id, app_id, seq, started_at, duration_seconds, outcome, reason, pages, rows, changed,
@@ -137,6 +141,7 @@ def _finish(
         {
             "app": lease.app_id,
             "token": lease.token,
+            "alarming": FAILING_AFTER,
             "seq": lease.seq,
             "started": lease.started_at,
             "seconds": walk.duration_seconds,

@@ -57,7 +57,7 @@ UPDATE reminder r SET target_version = u.latest, sent = r.sent - u.turns,
                   WHEN r.due_at IS NOT NULL THEN greatest(r.due_at, cast(:settles AS timestamptz)) END,
     last_sent_at = CASE WHEN u.turns = 0 THEN r.last_sent_at ELSE (
         SELECT max(n.created_at) FROM notice n WHERE n.reminder_id = r.id AND n.state IN ('sending', 'sent')) END
-FROM unsent u WHERE r.id = u.id AND r.app_id = :app
+FROM unsent u WHERE r.id = u.id AND r.app_id = :app AND r.stopped_at IS NULL
 """)
 _OPEN = text("""
 WITH opened AS (

@@ -142,4 +142,6 @@ def step(session: Session, bound: Mapping[str, object]) -> tuple[dict[str, int],
     # it takes for one row is looked up in all others, ten thousand times. So each of them is bounded by itself.
     session.execute(text("SET LOCAL enable_nestloop = off"))
     rows = session.execute(_STEP, bound).all()
+    # What follows in this transaction looks few rows up among very many.
+    session.execute(text("SET LOCAL enable_nestloop = on"))
     return {row.step: row.alerts for row in rows if row.step}, rows[0].at

@@ -1,30 +1,42 @@
 """Evaluation: judge an app's connections and bring its alerts and reminder threads in line."""
 
 import logging
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import partial
 
 import structlog
 from celery import shared_task
 from sqlalchemy import text
 
 from models import Session, db_now
-from models.alerts import Evaluated, evaluate
+from models.alerts import Evaluated, evaluate, postpone
 from models.groups import arouse
 from models.reminders import thread
 from models.verdicts import history_of
+from tasks.lasting import lasting
+from tasks.parts import LIMIT, SOFT_LIMIT
 from tasks.rules import rules
 from uptake.cadence import reminder_due
 from uptake.policy import settles_at
 
 log = structlog.get_logger()
 
+WAIT = timedelta(minutes=15)  # after an evaluation that broke off
 _DUE = text("SELECT id FROM app WHERE evaluate_at <= :now ORDER BY evaluate_at LIMIT :most")
 
 
-@shared_task(name="uptake.evaluate_app")
+# Millions of new alerts take minutes.
+@shared_task(name="uptake.evaluate_app", soft_time_limit=SOFT_LIMIT, time_limit=LIMIT)
 def evaluate_app(app_id: int) -> None:
-    """Evaluate one app; a second run changes nothing."""
-    evaluate_now(app_id)
+    """Evaluate one app; a second run changes nothing, and one beside another does nothing.
+
+    An app that cannot be evaluated is tried again later, so that it keeps no other one waiting.
+    """
+    try:
+        evaluate_now(app_id, waits=False)
+    except Exception:
+        lasting(partial(postpone, app_id=app_id, wait=WAIT), is_last=True)
+        raise
 
 
 def due_apps(*, now: datetime | None = None, most: int = 500) -> list[int]:
@@ -33,12 +45,15 @@ def due_apps(*, now: datetime | None = None, most: int = 500) -> list[int]:
         return list(session.scalars(_DUE, {"now": now or db_now(session), "most": most}))
 
 
-def evaluate_now(app_id: int, *, now: datetime | None = None) -> Evaluated | None:
-    """Alerts, reminder threads and what receivers have to be told, in one transaction; None without such an app."""
+def evaluate_now(app_id: int, *, now: datetime | None = None, waits: bool = True) -> Evaluated | None:
+    """Alerts, reminder threads and what receivers have to be told, in one transaction.
+
+    None without such an app, or when somebody else writes about it and this one *waits* for nobody.
+    """
     policy = rules().policy
     with Session.begin() as session:
         at = now or db_now(session)
-        evaluated = evaluate(session, app_id, policy, now=at)
+        evaluated = evaluate(session, app_id, policy, now=at, waits=waits)
         if evaluated is None:
             return None
         opened = stopped = 0

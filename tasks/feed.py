@@ -1,7 +1,7 @@
 """Reading a source's feed of changes, where it has one, and recording app by app what it tells."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -21,7 +21,7 @@ from tasks.stopping import is_stopping
 from uptake.cadence import next_poll
 from uptake.errors import EdgeError, Fault, TransientError
 from uptake.facts import Change, FedPage
-from uptake.sources import Capability, Source
+from uptake.sources import Capability, Source, unbothered
 
 log = structlog.get_logger()
 
@@ -45,8 +45,17 @@ class Fed:
     error: EdgeError | None = None
 
 
-def read_feed(source: Source, lease: SourceLease, *, gone: Collection[str], now: datetime | None = None) -> Fed | None:
+def read_feed(
+    source: Source,
+    lease: SourceLease,
+    *,
+    gone: Collection[str],
+    now: datetime | None = None,
+    between: Callable[[], None] = unbothered,
+) -> Fed | None:
     """Record what the feed tells of apps that are not *gone*; None when there is none to read now.
+
+    *between* pages is called, for whatever keeps the lease alive.
 
     Raises LeaseLostError when another run took over. Nothing is lost by an end at any time: the feed is gone on from
     only where all was recorded before.
@@ -56,7 +65,7 @@ def read_feed(source: Source, lease: SourceLease, *, gone: Collection[str], now:
     fed = Fed()
     is_whole, after = True, None
     try:
-        for pages in _gathered(source.feed(lease.feed_from or lease.started_at - OVERLAP)):
+        for pages in _gathered(source.feed(lease.feed_from or lease.started_at - OVERLAP), between):
             after = pages[-1].after
             fed.pages += len(pages)
             fed.rows += sum(len(page.changes) for page in pages)
@@ -131,10 +140,11 @@ def _may_recover(lease: SourceLease, error: EdgeError, *, every: timedelta) -> b
     return lease.started_at - lease.fed_at <= every * PATIENCE
 
 
-def _gathered(pages: Iterator[FedPage]) -> Iterator[list[FedPage]]:
+def _gathered(pages: Iterator[FedPage], between: Callable[[], None]) -> Iterator[list[FedPage]]:
     """The pages in groups of about MANY changes."""
     group: list[FedPage] = []
     for page in pages:
+        between()
         group.append(page)
         if sum(len(each.changes) for each in group) >= MANY:
             yield group

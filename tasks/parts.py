@@ -25,6 +25,7 @@ from models.parts import (
     give_part_back,
     part_failed,
     plan_parts,
+    progress,
 )
 from models.stage import Walk
 from models.walked import Memory, remembered_pages
@@ -167,19 +168,26 @@ def _all_found(lease: AppLease, parts: int, between: Callable[[], None]) -> list
     """What was found in all parts, read by this worker and by others; raises what any of them met."""
     while True:
         read_parts(lease.app_id, between)
-        raw = lasting(partial(found_in_parts, lease=lease))
-        if len(raw) < parts:
+        so_far = lasting(partial(progress, lease=lease))
+        if so_far.parts < parts:
             # A crash of the database has emptied the tables, or another owner has.
             raise LeaseLostError
-        found = [_decode(part) for part in raw if part is not None]
-        for part in found:
-            if (failure := part.failure) is not None:
-                kind = TransientError if failure.is_transient else PermanentError
-                raise kind(failure.said, fault=failure.fault, retry_after=failure.retry_after)
-        if len(found) == parts:
-            return found
+        if so_far.failed or so_far.read == parts:
+            return _loaded(lease, parts)
         between()
         time.sleep(_LOOK_AGAIN)
+
+
+def _loaded(lease: AppLease, parts: int) -> list[_Found]:
+    """What was found in all parts; raises what any of them met."""
+    found = [_decode(part) for part in lasting(partial(found_in_parts, lease=lease)) if part is not None]
+    for part in found:
+        if (failure := part.failure) is not None:
+            kind = TransientError if failure.is_transient else PermanentError
+            raise kind(failure.said, fault=failure.fault, retry_after=failure.retry_after)
+    if len(found) < parts:
+        raise LeaseLostError
+    return found
 
 
 def _read_part(source: Source, part: Part, between: Callable[[], None]) -> None:

@@ -25,6 +25,7 @@ from models.leases import (
     claim_app,
     claim_source,
     extend_app,
+    extend_source,
     give_back,
     ring_apps,
 )
@@ -141,8 +142,10 @@ def list_apps(source_id: int, *, now: datetime | None = None, forced: bool = Fal
     started = time.monotonic()
     try:
         source = source_named(lease.source)
-        apps = source.apps()
-        fed = read_feed(source, lease, gone={app.external_id for app in apps if app.deleted}, now=now)
+        between = now_and_then(partial(extend_source, lease=lease), every=LEASE.total_seconds() / 4)
+        apps = source.apps(between=between)
+        gone = {app.external_id for app in apps if app.deleted}
+        fed = read_feed(source, lease, gone=gone, now=now, between=between)
         write = partial(_listed, lease, apps, fed, now=now, seconds=time.monotonic() - started)
         listed = lasting(write, is_last=True)
     except LeaseLostError:

@@ -1,7 +1,7 @@
 """Where connections are listed: one file per kind of portal, all answering in `uptake.facts`."""
 
 import enum
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Protocol
 
@@ -32,14 +32,18 @@ class Kind(enum.StrEnum):
     VERDICT = "verdict"  # the platform says what is pending
 
 
+def unbothered() -> None:
+    """What to do between pages where there is nothing to do."""
+
+
 class Source(Protocol):
     """A portal's listings. Each method raises TransientError or PermanentError and nothing else."""
 
     kind: Kind
     capabilities: frozenset[Capability]
 
-    def apps(self) -> list[SeenApp]:
-        """Every app of the credential, deleted ones included where the source lists them."""
+    def apps(self, *, between: Callable[[], None] = unbothered) -> list[SeenApp]:
+        """Every app of the credential, deleted ones included where the source lists them; *between* pages is called."""
 
     def versions(self, app: str) -> list[SeenVersion]:
         """The whole version history of *app*, oldest first, numbers without gaps."""

@@ -15,7 +15,7 @@ from uptake.errors import Fault, PermanentError, TransientError
 from uptake.facts import FedPage, Rejected, SeenApp, SeenConnection, SeenVersion
 from uptake.http import Answer, Client
 from uptake.pages import ALL, Mark, Page, Span
-from uptake.sources import Capability, Kind
+from uptake.sources import Capability, Kind, unbothered
 from uptake.sources import portal_rows as rows
 from uptake.sources.portal_feed import follow
 from uptake.sources.portal_pages import Body, check_whole, walk
@@ -80,12 +80,10 @@ class PortalSource:
             clock=clock,
         )
 
-    def apps(self) -> list[SeenApp]:
+    def apps(self, *, between: Callable[[], None] = unbothered) -> list[SeenApp]:
         """Every app of the organization, each once, deleted ones included; one unreadable app fails the list."""
-        found = [
-            self._trusted(rows.app, item)
-            for item in self._items("/apps", "the list of apps", {"includeDeleted": "true", "sort": "Id"})
-        ]
+        query = {"includeDeleted": "true", "sort": "Id"}
+        found = [self._trusted(rows.app, item) for item in self._items("/apps", "the list of apps", query, between)]
         return list({app.external_id: app for app in found}.values())
 
     def versions(self, app: str) -> list[SeenVersion]:
@@ -141,7 +139,9 @@ class PortalSource:
         """Let go of sockets."""
         self._client.close()
 
-    def _items(self, path: str, what: str, query: Mapping[str, str]) -> Iterator[msgspec.Raw]:
+    def _items(
+        self, path: str, what: str, query: Mapping[str, str], between: Callable[[], None] = unbothered
+    ) -> Iterator[msgspec.Raw]:
         query = self._query(query)
         pages = walk(
             lambda number, _: self._read(path, query | {"page": str(number)}), {}, what=what, clock=self._clock
@@ -150,6 +150,7 @@ class PortalSource:
             if page.is_recounted:
                 # A part of these lists is of no use.
                 raise TransientError(f"{what} changed while it was read", fault=Fault.PAGING)
+            between()
             yield from page.items or ()
 
     def _query(self, query: Mapping[str, str]) -> dict[str, str]:

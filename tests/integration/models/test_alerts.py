@@ -291,3 +291,11 @@ def test_only_the_groups_of_one_app_are_woken(world: World) -> None:
     for app_id, groups in ((world.app_id + 1, 0), (world.app_id, 1)):
         arouse(world.session, DEFAULT, ["log"], now=world.now, app_id=app_id)
         assert world.rows("SELECT count(*) FROM notice_group") == [(groups,)]
+
+
+def test_plans_of_what_follows_are_free(world: World) -> None:
+    """How an evaluation joins an app's sets is its own affair: what comes after it in the transaction looks rows up."""
+    world.put("1", 1)
+    world.poll()
+    world.evaluate()
+    assert world.rows("SHOW enable_nestloop") == [("on",)]

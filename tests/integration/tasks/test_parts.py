@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session as OrmSession
 from werkzeug import Request, Response
 
 from models import Session
-from models.leases import LEASE, LeaseLostError
-from models.parts import PartLostError, claim_part, extend_part
+from models.leases import LEASE, AppLease, LeaseLostError
+from models.parts import PartLostError, claim_part, extend_part, found_in_parts
 from models.record import Recorded
 from tasks import edges, parts, walk
 from tasks.parts import read_parts
@@ -150,6 +150,24 @@ def test_what_a_killed_helper_took_is_read_by_the_owner(large: Large, monkeypatc
     monkeypatch.setattr(parts, "ring", ring)
     assert large.poll() == Recorded("complete", 15, 0, (3,))
     assert taken[0].span.first == 1
+
+
+def test_what_was_found_is_loaded_once(large: Large, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long the owner waits for helpers, what they found is read when all of it is there."""
+    large.poll()
+    loads: list[int] = []
+
+    def loaded(session: OrmSession, lease: AppLease) -> list[bytes | None]:
+        loads.append(1)
+        return found_in_parts(session, lease)
+
+    waits = iter((1, 2, 3))
+    monkeypatch.setattr(parts, "found_in_parts", loaded)
+    monkeypatch.setattr(parts, "_LOOK_AGAIN", 0)
+    monkeypatch.setattr(parts, "read_parts", lambda app, between: next(waits, 0) or read_parts(app, between))
+    assert large.poll()
+    assert next(waits, None) is None
+    assert loads == [1]
 
 
 def test_a_helper_that_is_too_late_leaves_nothing(large: Large) -> None:

@@ -1,7 +1,7 @@
 """Reading one app: only unknown rows are decoded, and what cannot be trusted proves nothing."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -12,7 +12,7 @@ from models.walked import Memory
 from tasks.walk import read
 from uptake.facts import FedPage, Rejected, SeenApp, SeenConnection, SeenVersion, Status
 from uptake.pages import ALL, Mark, Page, Span, fingerprint, fingerprints
-from uptake.sources import Capability, Kind
+from uptake.sources import Capability, Kind, unbothered
 
 
 class Listing:
@@ -28,8 +28,9 @@ class Listing:
         self.around = b""
         self.released = 1
 
-    def apps(self) -> list[SeenApp]:
+    def apps(self, *, between: Callable[[], None] = unbothered) -> list[SeenApp]:
         """No app list is asked for here."""
+        between()
         return []
 
     def versions(self, app: str) -> list[SeenVersion]:
