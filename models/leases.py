@@ -18,6 +18,8 @@ RING = timedelta(seconds=30)  # a doorbell that nobody answered in this time is 
 # source's circuit is open: a portal that asked us to wait hears nothing, whichever app or list is due meanwhile.
 # Sources take turns: one with thousands of overdue apps must not keep a small one waiting. One that was not well is
 # tried with a single app, and is well again once that has been read.
+# No more bells than may be answered: one that is refused, for want of a place among `at_once`, is silent for half a
+# minute. Whoever has a place goes on with the next app of the source, and asks for one; a tick counts them all.
 _RING_APPS = text("""
 WITH due AS MATERIALIZED (
     SELECT d.id, s.id AS source_id, d.next_poll_at FROM source s CROSS JOIN LATERAL (
@@ -25,10 +27,16 @@ WITH due AS MATERIALIZED (
         WHERE a.source_id = s.id AND a.deleted_at IS NULL AND a.next_poll_at <= :now
           AND (a.lease_until IS NULL OR a.lease_until < clock_timestamp())
           AND (a.rung_until IS NULL OR a.rung_until < clock_timestamp())
-        ORDER BY a.next_poll_at LIMIT CASE WHEN s.last_fault IS NULL THEN :most ELSE 1 END
+        ORDER BY a.next_poll_at LIMIT least(:most, CASE WHEN s.last_fault IS NULL THEN greatest(0, s.at_once - (
+            SELECT count(*) FROM app b WHERE b.source_id = s.id AND b.lease_until >= clock_timestamp()
+        ) - CASE WHEN cast(:beside AS int8) IS NULL THEN (
+            SELECT count(*) FROM app b WHERE b.source_id = s.id AND b.rung_until >= clock_timestamp()
+                AND (b.lease_until IS NULL OR b.lease_until < clock_timestamp())
+        ) ELSE 0 END) ELSE 1 END)
         FOR NO KEY UPDATE SKIP LOCKED
     ) d
     WHERE s.enabled AND (s.circuit_open_until IS NULL OR s.circuit_open_until <= :now)
+      AND (cast(:beside AS int8) IS NULL OR s.id = (SELECT source_id FROM app WHERE id = :beside))
       AND (s.last_fault IS NULL OR NOT EXISTS (
           SELECT FROM app b WHERE b.source_id = s.id
               AND (b.lease_until >= clock_timestamp() OR b.rung_until >= clock_timestamp())))
@@ -127,12 +135,13 @@ class SourceLease:
     started_at: datetime
 
 
-def ring_apps(session: Session, *, now: datetime, most: int) -> Sequence[int]:
+def ring_apps(session: Session, *, now: datetime, most: int, beside: int | None = None) -> Sequence[int]:
     """The apps to ring for now; no other tick gets the same ones until the ring runs out.
 
-    Each source has its turn, with its most overdue app, before any has its next.
+    Each source has its turn, with its most overdue app, before any has its next, and none has more than may be polled
+    at once. With *beside* only apps of that app's source.
     """
-    return session.scalars(_RING_APPS, {"now": now, "most": most, "ring": RING}).all()
+    return session.scalars(_RING_APPS, {"now": now, "most": most, "ring": RING, "beside": beside}).all()
 
 
 def ring_sources(session: Session, *, now: datetime, most: int) -> Sequence[int]:

@@ -53,14 +53,25 @@ NEW_APPS = 500  # at once; a tick finds the others
 # We are shut out, or were given what is somebody else's: nothing gets better before somebody acts.
 _ALARMING = {Fault.AUTH, Fault.SECURITY}
 CLOCKS_APART = timedelta(days=1)
+TURN_SECONDS = 5.0
 MANY = 500  # changes in one poll, after which plans made before it are bad ones
 
 
 @shared_task(name="uptake.poll_app", soft_time_limit=SOFT_LIMIT, time_limit=LIMIT)
 def poll_app(app_id: int) -> None:
-    """Poll one app if it is due, and ring for its evaluation."""
-    if poll(app_id) is not None:
+    """Poll one app if it is due, then others of its source for a short while, and ring for what follows from each."""
+    ends_at = time.monotonic() + TURN_SECONDS
+    while poll(app_id) is not None:
         ring(evaluate_app, app_id)
+        with Session.begin() as session:
+            following = ring_apps(session, now=db_now(session), most=1, beside=app_id)
+        if not following:
+            return
+        (app_id,) = following
+        if is_stopping() or time.monotonic() > ends_at:
+            # Whatever else waits in the queue has its turn first.
+            ring(poll_app, app_id)
+            return
 
 
 @shared_task(name="uptake.poll_source")

@@ -93,6 +93,23 @@ def _more_apps(engine: Engine, count: int) -> None:
         )
 
 
+def test_no_bell_that_nobody_may_answer(engine: Engine) -> None:
+    """As many are rung for as may be polled at once, those that are polled and rung for already included."""
+    _more_apps(engine, 20)
+    with engine.begin() as connection, Session(connection) as session:
+        session.execute(text("UPDATE source SET at_once = 3"))
+        rung = ring_apps(session, now=NOW, most=9)
+        assert len(rung) == 3
+        assert ring_apps(session, now=NOW, most=9) == []
+        assert all(claim_app(session, app, now=NOW, every=EVERY) for app in rung)
+        assert ring_apps(session, now=NOW, most=9) == []
+        assert ring_apps(session, now=NOW, most=1, beside=rung[0]) == []
+        session.execute(text("UPDATE app SET lease_until = NULL WHERE id = :app"), {"app": rung[0]})
+        (following,) = ring_apps(session, now=NOW, most=1, beside=rung[0])
+        assert following not in rung
+        assert ring_apps(session, now=NOW, most=9) == []
+
+
 def test_so_many_apps_of_a_source_at_once(engine: Engine) -> None:
     """Whoever comes while as many are being polled as may be gets none, unless somebody asked for it by hand."""
     _more_apps(engine, 2)
