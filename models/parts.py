@@ -41,6 +41,9 @@ class WalkPart(Base):
     found: Mapped[bytes | None]  # as tasks.parts has it; None: nobody was done with it
     # What was found is why it cannot be read: the walk has failed.
     failed: Mapped[bool] = mapped_column(server_default=text("false"))
+    helped: Mapped[bool] = mapped_column(
+        server_default=text("false")
+    )  # it is read by somebody else than the walk's owner
 
 
 class WalkRow(Base):
@@ -87,12 +90,18 @@ SELECT :app, p.number, :token, p.first_page, p.last_page, :conditional, :walked
 FROM unnest(cast(:firsts AS int[]), cast(:lasts AS int[])) WITH ORDINALITY AS p (first_page, last_page, number)
 """)
 # Of the walk that holds the app's lease now, and of no other; a portal that failed one of its parts is left in peace.
+# Helpers count among those who may read a source at once: whoever has an app's lease reads it, or one of its parts.
 _CLAIM = text("""
-UPDATE walk_part p SET lease_until = clock_timestamp() + :lease FROM app a, source s
+UPDATE walk_part p SET lease_until = clock_timestamp() + :lease, helped = :helps FROM app a, source s
 WHERE (p.app_id, p.number) = (
     SELECT f.app_id, f.number FROM walk_part f JOIN app b ON b.id = f.app_id AND b.lease_token = f.token
     WHERE f.app_id = :app AND f.found IS NULL AND (f.lease_until IS NULL OR f.lease_until < clock_timestamp())
       AND NOT EXISTS (SELECT FROM walk_part g WHERE g.app_id = f.app_id AND g.token = f.token AND g.failed)
+      AND (NOT :helps OR (SELECT at_once FROM source WHERE id = b.source_id) > (
+          SELECT count(*) FROM app c WHERE c.source_id = b.source_id AND c.lease_until >= clock_timestamp()
+      ) + (
+          SELECT count(*) FROM walk_part h JOIN app c ON c.id = h.app_id AND c.lease_token = h.token
+          WHERE c.source_id = b.source_id AND h.helped AND h.found IS NULL AND h.lease_until >= clock_timestamp()))
     ORDER BY f.number LIMIT 1 FOR UPDATE OF f SKIP LOCKED
 ) AND a.id = p.app_id AND s.id = a.source_id
 RETURNING p.number, p.token, s.name AS source, a.external_id, p.first_page, p.last_page, p.conditional, p.walked
@@ -145,9 +154,12 @@ def plan_parts(
     )
 
 
-def claim_part(session: Session, app_id: int) -> Part | None:
-    """The first part of the app's walk that nobody reads; None when there is none (any more)."""
-    row = session.execute(_CLAIM, {"app": app_id, "lease": LEASE}).one_or_none()
+def claim_part(session: Session, app_id: int, *, helps: bool = False) -> Part | None:
+    """The first part of the app's walk that nobody reads; None when there is none (any more).
+
+    Nor for who *helps*, while as many read the source as may. The walk's owner always goes on.
+    """
+    row = session.execute(_CLAIM, {"app": app_id, "lease": LEASE, "helps": helps}).one_or_none()
     if row is None:
         return None
     return Part(

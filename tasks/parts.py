@@ -37,7 +37,7 @@ from tasks.walk import TooLargeError, is_same, newer, walk_of
 from uptake.errors import EdgeError, Fault, PermanentError, TransientError
 from uptake.facts import SeenVersion
 from uptake.pages import Mark, Span, packed, unpacked
-from uptake.sources import Source
+from uptake.sources import Source, unbothered
 
 log = structlog.get_logger()
 
@@ -94,17 +94,18 @@ _encode, _decode = msgspec.msgpack.encode, msgspec.msgpack.Decoder(_Found).decod
 @shared_task(name="uptake.walk_part", soft_time_limit=SOFT_LIMIT, time_limit=LIMIT)
 def walk_part(app_id: int) -> None:
     """Help with the walk of a large app: read parts of it until nobody needs help any more."""
-    read_parts(app_id)
+    read_parts(app_id, helps=True)
 
 
-def read_parts(app_id: int, between: Callable[[], None] = lambda: None) -> int:
+def read_parts(app_id: int, between: Callable[[], None] = unbothered, *, helps: bool = False) -> int:
     """Read one part after the other until all are read or being read, or one cannot be; how many were.
 
-    *between* is called between two pages; what it raises ends this, and leaves the part to others.
+    *between* is called between two pages; what it raises ends this, and leaves the part to others. Who *helps* does so
+    only while fewer read the source than may.
     """
     read = 0
     while True:
-        part = lasting(partial(claim_part, app_id=app_id))
+        part = lasting(partial(claim_part, app_id=app_id, helps=helps))
         if part is None:
             return read
         try:

@@ -12,7 +12,16 @@ from werkzeug import Request, Response
 
 from models import Session
 from models.leases import LEASE, AppLease, LeaseLostError
-from models.parts import PartLostError, claim_part, extend_part, found_in_parts
+from models.parts import (
+    Part,
+    PartLostError,
+    Progress,
+    claim_part,
+    extend_part,
+    found_in_parts,
+    give_part_back,
+    progress,
+)
 from models.record import Recorded
 from tasks import edges, parts, walk
 from tasks.parts import read_parts
@@ -150,6 +159,38 @@ def test_what_a_killed_helper_took_is_read_by_the_owner(large: Large, monkeypatc
     monkeypatch.setattr(parts, "ring", ring)
     assert large.poll() == Recorded("complete", 15, 0, (3,))
     assert taken[0].span.first == 1
+
+
+@pytest.mark.parametrize(("at_once", "helpers"), [(1, 0), (2, 1), (3, 2), (99, 4)])
+def test_helpers_are_no_more_than_may_read_at_once(
+    large: Large, monkeypatch: pytest.MonkeyPatch, at_once: int, helpers: int
+) -> None:
+    """With the walk's owner they are as many as the source bears; the owner reads what is left over."""
+    with Session.begin() as session:
+        session.execute(text("UPDATE source SET at_once = :at_once"), {"at_once": at_once})
+    claimed: list[Part] = []
+    own: list[Part | None] = []
+
+    def ring(_task: object, app: int) -> bool:
+        with Session.begin() as session:
+            # The owner has begun, too.
+            own.extend([] if own else [claim_part(session, app)])
+            part = claim_part(session, app, helps=True)
+        claimed.extend([part] if part else [])
+        return True
+
+    def looked(session: OrmSession, lease: AppLease) -> Progress:
+        """The helpers die while the owner waits for them."""
+        for part in (*own, *claimed):
+            if part:
+                give_part_back(session, part)
+        return progress(session, lease)
+
+    monkeypatch.setattr(parts, "ring", ring)
+    monkeypatch.setattr(parts, "_LOOK_AGAIN", 0)
+    monkeypatch.setattr(parts, "progress", looked)
+    assert large.poll() is not None
+    assert len(claimed) == helpers
 
 
 def test_what_was_found_is_loaded_once(large: Large, monkeypatch: pytest.MonkeyPatch) -> None:
