@@ -64,7 +64,7 @@ WITH held AS (
             'comment', cast(:comment AS text))
     FROM held
 )
-SELECT id FROM held
+SELECT id FROM held ORDER BY id
 """
 _ACKNOWLEDGE = text(
     _HOLD.format(change="acknowledged_at = :now, acknowledged_by = :author, acknowledged_until = :until")
