@@ -7,6 +7,7 @@ from functools import partial
 import structlog
 from celery import shared_task
 from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 
 from models import Session, db_now
 from models.alerts import Evaluated, evaluate, postpone
@@ -16,6 +17,7 @@ from models.verdicts import history_of
 from tasks.lasting import lasting
 from tasks.parts import LIMIT, SOFT_LIMIT
 from tasks.rules import rules
+from tasks.stopping import is_stopping
 from uptake.cadence import reminder_due
 from uptake.policy import settles_at
 
@@ -34,8 +36,13 @@ def evaluate_app(app_id: int) -> None:
     """
     try:
         evaluate_now(app_id, waits=False)
+    except OperationalError:
+        # The database's doing, not the app's: the next tick rings again.
+        raise
     except Exception:
-        lasting(partial(postpone, app_id=app_id, wait=WAIT), is_last=True)
+        # Nor is a worker that ends a reason to wait.
+        if not is_stopping():
+            lasting(partial(postpone, app_id=app_id, wait=WAIT), is_last=True)
         raise
 
 

@@ -3,7 +3,9 @@
 from datetime import timedelta
 
 import pytest
+from celery.exceptions import SoftTimeLimitExceeded
 from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 from werkzeug import Request, Response
 
 from models import Session, moves
@@ -94,6 +96,24 @@ def test_evaluation_that_breaks_is_put_off(ours: Ours, monkeypatch: pytest.Monke
     assert ours.app not in due_apps()
     assert due_apps() != []
     assert (True, ours.app) in ours.rows("SELECT evaluate_at > now() + interval '10 minutes', id FROM app")
+
+
+@pytest.mark.parametrize("cause", ["restart", "database"])
+def test_evaluation_that_is_not_to_blame_is_not_put_off(
+    ours: Ours, monkeypatch: pytest.MonkeyPatch, cause: str
+) -> None:
+    """What a worker's end or the database broke off is due again at once."""
+    error = SoftTimeLimitExceeded() if cause == "restart" else OperationalError("SELECT", {}, Exception("gone"))
+
+    def broken(*_: object, **__: object) -> tuple[int, int]:
+        raise error
+
+    ours.execute("UPDATE app SET evaluate_at = now(), evaluated_at = NULL, evaluated_changes = NULL")
+    monkeypatch.setattr(evaluate, "thread", broken)
+    monkeypatch.setattr(evaluate, "is_stopping", lambda: cause == "restart")
+    with pytest.raises(type(error)):
+        evaluate_app(ours.app)
+    assert ours.app in due_apps()
 
 
 def test_long_list_of_apps_keeps_its_lease(ours: Ours, monkeypatch: pytest.MonkeyPatch) -> None:
