@@ -95,10 +95,13 @@ class SilenceRow:
 
 _SILENCES = text("""
 SELECT id, source, app, tenant, environment, kind, labels, starts_at, ends_at, author, comment, created_at
-FROM silence WHERE ends_at > cast(:since AS timestamptz) ORDER BY ends_at, id LIMIT :most
+FROM silence
+WHERE ends_at > cast(:since AS timestamptz) AND (cast(:silence AS int8) IS NULL OR id = :silence)
+ORDER BY ends_at, id LIMIT :most
 """)
 
 
-def silences(session: Session, *, since: datetime, most: int = 1000) -> list[SilenceRow]:
-    """The silences that end after *since*, the one that ends first before the others."""
-    return [SilenceRow(**row) for row in session.execute(_SILENCES, {"since": since, "most": most}).mappings()]
+def silences(session: Session, *, since: datetime, silence_id: int | None = None, most: int = 1000) -> list[SilenceRow]:
+    """The silences, or the one with this id, that end after *since*, the one that ends first before the others."""
+    bound = {"since": since, "silence": silence_id, "most": most}
+    return [SilenceRow(**row) for row in session.execute(_SILENCES, bound).mappings()]

@@ -109,7 +109,7 @@ def add(  # noqa: PLR0913 - each is an option
         if begins + span <= now:
             raise SettingsError("That silence would be over already: choose a later --from or a longer --for.")
         made = silence(session, matchers, author=by, comment=comment, starts_at=begins, ends_at=begins + span, now=now)
-        (row,) = [row for row in silences(session, since=now) if row.id == made]
+        (row,) = silences(session, since=now, silence_id=made)
     if json:
         as_json(row)
     else:
