@@ -9,20 +9,10 @@ from tasks.evaluate import evaluate_now
 from tasks.flush import flush_now
 from tasks.rules import rules
 from tests.integration.models.world import A, B, C, World
+from tests.integration.tasks.alarmed import alarmed
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 NOTICES = "SELECT reason, payload ->> 'firing' FROM notice ORDER BY id"
-
-
-def alarmed(world: World, tenants: int) -> None:
-    """So many tenants lag, and their grace is over."""
-    for number in range(tenants):
-        world.put(str(number), 1)
-    world.poll()
-    world.release(A, B)
-    world.poll()
-    world.now += 20 * DAY
-    evaluate_now(world.app_id, now=world.now)
 
 
 def flushed(world: World, after: timedelta) -> int:

@@ -10,20 +10,10 @@ from models.quiet import Matchers, acknowledge, end_silence, silence, snooze, un
 from tasks.evaluate import evaluate_now
 from tasks.flush import flush_now
 from tasks.rules import rules
-from tests.integration.models.world import A, B, World
+from tests.integration.models.world import World
+from tests.integration.tasks.alarmed import alarmed
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
-
-
-def alarmed(world: World, tenants: int = 1) -> None:
-    """So many tenants lag, their grace is over, and nobody was told yet."""
-    for number in range(tenants):
-        world.put(str(number), 1)
-    world.poll()
-    world.release(A, B)
-    world.poll()
-    world.now += 20 * DAY
-    evaluate_now(world.app_id, now=world.now)
 
 
 def told(world: World, tenants: int = 1) -> list[int]:

@@ -41,11 +41,11 @@ class Listing:
 
     def feed(self, since: str | datetime) -> Iterator[FedPage]:
         """No feed is asked for here."""
-        raise NotImplementedError(since)
+        raise AssertionError(since)
 
     def check_whole(self, app: str, pages: Iterable[tuple[int, Mark, bool]]) -> bool:
         """Nothing is read in parts here."""
-        raise NotImplementedError(app, pages)
+        raise AssertionError(app, pages)
 
     def pages(self, app: str, marks: Mapping[int, Mark], *, conditional: bool, span: Span = ALL) -> Iterator[Page]:
         """A page per row, with the tag that `etags` gives."""
