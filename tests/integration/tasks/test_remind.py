@@ -50,6 +50,18 @@ def test_ladder(lagging: World) -> None:
     assert lagging.rows('SELECT DISTINCT "to", receiver FROM notice') == [("a@b.example", "tenants")]
 
 
+def test_who_may_accept_is_written_to_first(lagging: World) -> None:
+    """Whoever stands first in the book and may not accept is written to when nobody else is left."""
+    lagging.session.execute(text("UPDATE contact SET may_accept = false, rank = 1"))
+    lagging.session.execute(
+        text("INSERT INTO contact (tenant_id, email, rank) SELECT id, 'z@b.example', 2 FROM tenant")
+    )
+    assert reminded(lagging) == 1
+    lagging.session.execute(text("UPDATE contact SET opted_out_at = now() WHERE may_accept"))
+    assert reminded(lagging, 3 * DAY) == 1
+    assert lagging.rows('SELECT "to" FROM notice ORDER BY id') == [("z@b.example",), ("a@b.example",)]
+
+
 def test_outside_working_hours_it_waits(lagging: World) -> None:
     """At night it is deferred to the next morning there, with the reason, and not dropped."""
     lagging.now = datetime(2026, 3, 2, 20, tzinfo=UTC)
