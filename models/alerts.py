@@ -23,21 +23,15 @@ _RELEASE = version("uptake")  # another one may judge the same facts differently
 # Like every lock here one that rows which point at the app may be written beside: a full one, held while this waits for
 # a group that a flush holds, would wait for that flush's notice about the app, and it for this.
 _LOCKED = text("""
-SELECT id, source_id, deleted_at, approval, failures, changes, evaluated_as, evaluated_changes, evaluated_seq, steps_at
+SELECT id, source_id, deleted_at, approval, failures, unjudged, evaluated_as, steps_at
 FROM app WHERE id = :app FOR NO KEY UPDATE
 """)
 _FREE = text(f"{_LOCKED.text} SKIP LOCKED")
-# Polls of an app are recorded in the order of their numbers, so what is higher than all seen has come since.
-_CHANGED = text("""
-SELECT count(*) AS connections, array_agg(id) FILTER (WHERE last_seq > :seq) AS ids
-FROM connection WHERE app_id = :app
-""")
 _EVALUATED = text("""
 UPDATE app SET evaluated_at = :now, evaluate_at = :next, steps_at = :next, evaluated_as = :rests_on,
-    evaluated_changes = :changes, evaluated_seq = :seq
+    unjudged = '{}'
 WHERE id = :app
 """)
-_FEW = 0.25  # of an app's connections; from there on all are judged as fast
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,15 +70,14 @@ def evaluate(session: Session, app_id: int, policy: Policy, *, now: datetime, wa
     is_known = app.evaluated_as == rests_on and (app.steps_at is None or app.steps_at > now)
     # Judging 10,000 tenants anew takes tens of milliseconds; most evaluations have nothing new to judge them by, and
     # most others a few tenants that a poll found changed.
-    if is_known and app.evaluated_changes == app.changes:
-        seq, evaluated = app.evaluated_seq, Evaluated(next_at=app.steps_at, only=())
+    only = app.unjudged if is_known else None
+    if only is not None and not only:
+        evaluated = Evaluated(next_at=app.steps_at, only=())
     else:
-        only = _changed(session, app_id, app.evaluated_seq) if is_known else None
-        seq, evaluated = _judged(session, app, history, bound, settles=settles, only=only)
+        evaluated = _judged(session, app, history, bound, settles=settles, only=only)
     is_failing = app.failures >= FAILING_AFTER and not app.deleted_at
     is_turned = _failing(session, app.source_id, app_id, failing=is_failing, now=now)
-    done = {"app": app_id, "now": now, "next": evaluated.next_at, "rests_on": rests_on, "changes": app.changes}
-    session.execute(_EVALUATED, done | {"seq": seq})
+    session.execute(_EVALUATED, {"app": app_id, "now": now, "next": evaluated.next_at, "rests_on": rests_on})
     return replace(evaluated, is_turned=is_turned)
 
 
@@ -96,18 +89,15 @@ def _judged(
     *,
     settles: datetime | None,
     only: Sequence[int] | None,
-) -> tuple[int | None, Evaluated]:
-    """Judge the app's connections, or *only* these, and let their alerts take the steps that follow.
-
-    With the number of the app's last poll that changed anything.
-    """
+) -> Evaluated:
+    """Judge the app's connections, or *only* these, and let their alerts take the steps that follow."""
     bound = {**bound, "whole": only is None, "only": list(only or ())}
-    seq = judge_app(session, app.id, history, only=only)
+    judge_app(session, app.id, history, only=only)
     steps, next_at = step(session, bound)
     # Nothing is sooner for whoever was not judged now.
     known = app.steps_at if only is not None else None
     times = [known, next_at, settles] if not app.deleted_at else []
-    return app.evaluated_seq if seq is None else seq, Evaluated(
+    return Evaluated(
         pending=steps.get("pending", 0),
         raised=steps.get("firing", 0),
         escalated=steps.get("escalated", 0),
@@ -115,14 +105,6 @@ def _judged(
         next_at=min((at for at in times if at is not None and at > bound["now"]), default=None),
         only=only,
     )
-
-
-def _changed(session: Session, app_id: int, since: int | None) -> Sequence[int] | None:
-    """The app's connections changed *since* that poll. None: all of them, or so many that it makes no difference."""
-    row = session.execute(_CHANGED, {"app": app_id, "seq": since}).one()
-    ids: Sequence[int] = row.ids or ()
-    is_few = since is not None and len(ids) <= row.connections * _FEW
-    return ids if is_few else None
 
 
 def _rests_on(app: Row[Any], versions: int, policy: Policy, bound: Mapping[str, object]) -> str:

@@ -3,7 +3,7 @@
 import uuid
 from datetime import datetime
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, UniqueConstraint, text
+from sqlalchemy import ARRAY, BigInteger, CheckConstraint, ForeignKey, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, big, index, pk, text_list
@@ -98,10 +98,9 @@ class App(Leased, Base):
     changed_at: Mapped[datetime | None]  # the last poll that changed anything
     evaluate_at: Mapped[datetime | None]
     evaluated_at: Mapped[datetime | None]
-    changes: Mapped[big] = mapped_column(BigInteger, server_default="0")  # polls that changed anything, counted
+    # The connections that changed since the last evaluation; None: all, or too many to name.
+    unjudged: Mapped[list[int] | None] = mapped_column(ARRAY(BigInteger))
     evaluated_as: Mapped[str | None]  # what the last evaluation rested on, but for the time and the connections
-    evaluated_changes: Mapped[big | None] = mapped_column(BigInteger)  # `changes` then
-    evaluated_seq: Mapped[big | None] = mapped_column(BigInteger)  # the last poll that had changed a connection
     steps_at: Mapped[datetime | None]  # when time alone changes an alert next
 
 

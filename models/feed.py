@@ -46,7 +46,7 @@ _LEFT = text("SELECT count(*) AS rows, array_agg(was_hash) FILTER (WHERE was_has
 # Whoever walks without a lease any more records nothing now: it read before this.
 _TAKEN = text("""
 UPDATE app SET poll_seq = :seq, lease_token = NULL, lease_until = NULL, settled = false,
-    changed_at = CASE WHEN :moved THEN :now ELSE changed_at END, changes = changes + cast(:moved AS int),
+    changed_at = CASE WHEN :moved THEN :now ELSE changed_at END,
     evaluate_at = CASE WHEN :moved THEN least(:now, evaluate_at) ELSE evaluate_at END
 WHERE id = :app
 """)

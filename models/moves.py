@@ -132,6 +132,14 @@ FROM moved m CROSS JOIN LATERAL (VALUES
 WHERE e.type IS NOT NULL
 ORDER BY m.connection_id, e.place
 """)
+# So many are named to the next evaluation; from there on judging all is about as fast. None named (NULL) is all.
+NAMED = 10_000
+_UNJUDGED = text("""
+UPDATE app SET unjudged = CASE WHEN cardinality(app.unjudged) + cardinality(m.ids) <= :named
+    THEN app.unjudged || m.ids END
+FROM (SELECT array_agg(connection_id) AS ids FROM (SELECT connection_id FROM moved LIMIT :named + 1) AS few) m
+WHERE id = :app AND unjudged IS NOT NULL
+""")
 # On a clock that went back over midnight, the day that has begun goes on.
 _ADOPTION = text("""
 WITH delta AS (
@@ -185,8 +193,8 @@ def moves(session: Session, bound: dict[str, Any]) -> int:
         session.execute(statement, bound)
     changed: int = session.execute(text("SELECT count(*) FROM moved")).scalar_one()
     if changed:
-        for statement in (_CLOSE, _OPEN, _EVENTS, _ADOPTION):
-            session.execute(statement, bound)
+        for statement in (_CLOSE, _OPEN, _EVENTS, _ADOPTION, _UNJUDGED):
+            session.execute(statement, bound | {"named": NAMED})
     return changed
 
 

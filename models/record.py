@@ -52,7 +52,6 @@ WITH kept AS (
         exact_until = CASE WHEN :whole AND next_poll_at >= :due_again_at THEN NULL ELSE exact_until END,
         full_walk_at = CASE WHEN :whole AND :full THEN :started ELSE full_walk_at END,
         changed_at = CASE WHEN :moved THEN :now ELSE changed_at END,
-        changes = changes + cast(:moved AS int),
         -- Whatever there is to judge, and the alert on polls that fail, to be opened or closed.
         evaluate_at = CASE WHEN :moved OR evaluated_at IS NULL
                 OR (failures >= :alarming) <> (:held AND failures + 1 >= :alarming)

@@ -17,8 +17,8 @@ SELECT v.number, s.grants, v.released_at FROM app_version v JOIN scope_set s ON 
 WHERE v.app_id = :app ORDER BY v.number
 """)
 _DISTINCT = text("""
-SELECT d.version, d.scope_set_id, s.grants, d.seq, d.is_held AND s.id IS NOT NULL AS is_judged FROM (
-    SELECT coalesce(version, 0) AS version, scope_set_id, max(last_seq) AS seq,
+SELECT d.version, d.scope_set_id, s.grants, d.is_held AND s.id IS NOT NULL AS is_judged FROM (
+    SELECT coalesce(version, 0) AS version, scope_set_id,
         bool_or(status IN ('connected', 'disabled')) AS is_held
     FROM connection WHERE app_id = :app AND (:whole OR id = ANY(cast(:only AS int8[]))) GROUP BY 1, 2
 ) d LEFT JOIN scope_set s ON s.id = d.scope_set_id
@@ -47,8 +47,8 @@ def history_of(session: Session, app_id: int) -> History:
     return ordered(ScopeVersion(row.number, frozenset(row.grants), row.released_at) for row in rows)
 
 
-def judge_app(session: Session, app_id: int, history: History, *, only: Sequence[int] | None = None) -> int | None:
-    """Bring the app's verdicts up to date; the number of the last poll that changed a connection. Twice writes nothing.
+def judge_app(session: Session, app_id: int, history: History, *, only: Sequence[int] | None = None) -> None:
+    """Bring the app's verdicts up to date; twice writes nothing.
 
     *only*: these connections changed since it was done, and nothing else. Verdicts that nobody is left for then stay.
     """
@@ -59,7 +59,6 @@ def judge_app(session: Session, app_id: int, history: History, *, only: Sequence
     if only is None:
         kept = {"versions": [row.version for row in judged], "scope_sets": [row.scope_set_id for row in judged]}
         session.execute(_FORGET, {"app": app_id} | kept)
-    return max((row.seq for row in found), default=None)
 
 
 def _verdict(

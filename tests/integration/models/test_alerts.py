@@ -8,6 +8,7 @@ from random import Random
 import pytest
 from sqlalchemy import text
 
+from models import moves
 from models.failures import app_poll_failed
 from models.groups import arouse
 from models.leases import claim_app
@@ -253,6 +254,20 @@ def test_only_whom_a_poll_changed_is_judged(world: World) -> None:
     evaluated = world.evaluate()
     assert (len(evaluated.only or ()), evaluated.resolved) == (1, 1)
     assert world.rows("SELECT DISTINCT severity FROM alert WHERE state = 'firing'") == [("critical",)]
+
+
+def test_whom_several_polls_changed_are_judged_together(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each poll adds those it changed, until they are so many that all are judged."""
+    crowd(world)
+    monkeypatch.setattr(moves, "NAMED", 2)
+    for tenants, judged in ((("4", "5"), 2), (("6", "7", "8"), None)):
+        for tenant in tenants:
+            world.put(tenant, 2)
+            world.poll()
+        evaluated = world.evaluate()
+        assert (None if evaluated.only is None else len(evaluated.only)) == judged
+        assert evaluated.resolved == len(tenants)
+        assert world.evaluate().only == ()
 
 
 @pytest.mark.parametrize("seed", range(8))

@@ -89,7 +89,7 @@ def test_evaluation_that_breaks_is_put_off(ours: Ours, monkeypatch: pytest.Monke
     def broken(*_: object, **__: object) -> tuple[int, int]:
         raise ZeroDivisionError
 
-    ours.execute("UPDATE app SET evaluate_at = now(), evaluated_at = NULL, evaluated_changes = NULL")
+    ours.execute("UPDATE app SET evaluate_at = now(), evaluated_at = NULL, unjudged = NULL")
     monkeypatch.setattr(evaluate, "thread", broken)
     with pytest.raises(ZeroDivisionError):
         evaluate_app(ours.app)
@@ -108,7 +108,7 @@ def test_evaluation_that_is_not_to_blame_is_not_put_off(
     def broken(*_: object, **__: object) -> tuple[int, int]:
         raise error
 
-    ours.execute("UPDATE app SET evaluate_at = now(), evaluated_at = NULL, evaluated_changes = NULL")
+    ours.execute("UPDATE app SET evaluate_at = now(), evaluated_at = NULL, unjudged = NULL")
     monkeypatch.setattr(evaluate, "thread", broken)
     monkeypatch.setattr(evaluate, "is_stopping", lambda: cause == "restart")
     with pytest.raises(type(error)):

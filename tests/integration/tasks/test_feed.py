@@ -78,7 +78,7 @@ def test_what_is_told_again_changes_nothing(fed: Fed) -> None:
     fed.tell(5, 2, deleted=True)
     assert fed.read() == 3
     before = fed.ours.contents()
-    schedule = "SELECT poll_seq, changes, changed_at, settled FROM app WHERE id = 1"
+    schedule = "SELECT poll_seq, unjudged, changed_at, settled FROM app WHERE id = 1"
     scheduled = fed.ours.rows(schedule)
     fed.ours.execute("UPDATE source SET feed_from = 'after-0'")
     assert fed.read() == 0
