@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, ValidationError, field_validator
 
 from config.file_complaints import Complaint, written
-from config.file_values import Name, Table, mailbox
+from config.file_values import Label, LabelName, Name, Table, mailbox
 from config.settings import SettingsError, nearest
 
 _LARGEST = 64_000_000  # bytes
@@ -33,6 +33,16 @@ def _plain(value: Any) -> Any:
     return value
 
 
+def _labels(value: Any) -> Any:
+    """The pairs in a cell such as "tier=gold region=us"."""
+    if not isinstance(value, str):
+        return value
+    pairs = [pair.partition("=") for pair in value.split()]
+    if any(not name or not given for name, _, given in pairs):
+        raise ValueError("must be pairs such as tier=gold, with spaces between them")
+    return {name: given for name, _, given in pairs}
+
+
 _Text = Annotated[str, Field(max_length=200), BeforeValidator(_plain)]
 
 
@@ -47,6 +57,9 @@ class Entry(Table):
     may_accept: Annotated[bool, Field(strict=False)] = True  # whether they may accept a new version there
     time_zone: str | None = None
     locale: Annotated[str, Field(pattern=r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*$")] | None = None
+
+    # What policies may ask for, of the tenant.
+    labels: Annotated[dict[LabelName, Label] | None, BeforeValidator(_labels)] = None
 
     @field_validator("time_zone")
     @classmethod
@@ -76,14 +89,14 @@ def read_book(path: Path) -> list[Entry]:
     found: list[Complaint] = []
     entries: list[Entry] = []
     places: dict[tuple[str | None, str, str], int] = {}
-    zones: dict[tuple[str | None, str], tuple[int, str]] = {}
+    tenants: dict[tuple[str | None, str, str], tuple[int, object]] = {}
     for line, row in _rows(path, text):
         try:
             entry = Entry.model_validate(row)
         except ValidationError as error:
             found += _complaints(line, error)
             continue
-        found += _clashes(line, entry, places, zones)
+        found += _clashes(line, entry, places, tenants)
         entries.append(entry)
     if found:
         raise SettingsError(_told(path, found))
@@ -150,17 +163,22 @@ def _clashes(
     line: int,
     entry: Entry,
     places: dict[tuple[str | None, str, str], int],
-    zones: dict[tuple[str | None, str], tuple[int, str]],
+    tenants: dict[tuple[str | None, str, str], tuple[int, object]],
 ) -> Iterator[Complaint]:
     """What *entry* says otherwise, or once more, than a row before it."""
     tenant = (entry.source, entry.tenant)
     first = places.setdefault((*tenant, entry.email), line)
     if first != line:
         yield Complaint(line, "email", f"{entry.email} stands in line {first} already")
-    if entry.time_zone:
-        first, zone = zones.setdefault(tenant, (line, entry.time_zone))
-        if zone != entry.time_zone:
-            yield Complaint(line, "time_zone", f"the tenant's is {zone} in line {first}")
+    for column in ("time_zone", "labels"):
+        own = getattr(entry, column)
+        first, other = tenants.setdefault((*tenant, column), (line, own)) if own else (line, own)
+        if other != own:
+            yield Complaint(line, column, f"the tenant's is {_cell(other)} in line {first}")
+
+
+def _cell(value: object) -> str:
+    return " ".join(f"{name}={own}" for name, own in value.items()) if isinstance(value, dict) else str(value)
 
 
 def _told(path: Path, found: Iterable[Complaint]) -> str:

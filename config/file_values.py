@@ -162,3 +162,5 @@ SmtpUrl = Annotated[str, BeforeValidator(_smtp_url)]
 Mailbox = Annotated[str, BeforeValidator(mailbox)]
 WorkingHours = Annotated[Hours, BeforeValidator(parse_hours)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,62}$")]
+LabelName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.-]{0,62}$")]
+Label = Annotated[str, Field(pattern=r"^[!-~]{1,100}$")]  # no spaces: several stand in one cell of a contact book

@@ -13,16 +13,14 @@ from pydantic import Field, ValidationError, model_validator
 from config import toml_lines
 from config.file_complaints import Complaint, complaints, written
 from config.file_values import (
-    Duration,
     HttpUrl,
     Name,
     PositiveDuration,
     Secret,
     Surroundings,
     Table,
-    WorkingHours,
-    parse_hours,
 )
+from config.policy_tables import ExemptionTable, MatchTable, OverrideTable, PolicyTable
 from config.receivers import LOG, REMINDS, EmailReceiver, FileReceiver, Receiver
 from config.settings import SettingsError, nearest
 
@@ -74,51 +72,6 @@ class RetentionTable(Table):
     polls: PositiveDuration = timedelta(days=90)
 
 
-class GraceTable(Table):
-    """How long a tenant may lag before somebody hears of it."""
-
-    blocking: Duration = timedelta(days=14)
-    trimming: Duration = timedelta(days=60)
-
-
-class SeverityTable(Table):
-    """The age past grace at which an alert reaches each severity."""
-
-    info: Duration = timedelta(0)
-    warning: Duration = timedelta(days=7)
-    critical: Duration = timedelta(days=21)
-
-    @model_validator(mode="after")
-    def _rises(self) -> Self:
-        if not self.info <= self.warning <= self.critical:
-            raise ValueError("must rise: info first, then warning, then critical")
-        return self
-
-
-class PolicyTable(Table):
-    """When tenants lag too long, who hears of it and how tenants are reminded."""
-
-    environments: Annotated[tuple[str, ...], Field(min_length=1, strict=False)] = ("production",)
-    settle: Duration = timedelta(minutes=60)
-    grace: GraceTable = GraceTable()
-    severity: SeverityTable = SeverityTable()
-    remind_days: Annotated[tuple[Annotated[int, Field(ge=0, le=3650)], ...], Field(strict=False)] = (0, 3, 7, 14)
-    remind_every: PositiveDuration = timedelta(days=30)
-    remind_cap: Annotated[int, Field(ge=0, le=1000)] = 12
-    working_hours: WorkingHours = parse_hours("08:00-18:00")
-    receivers: Annotated[tuple[str, ...], Field(strict=False)] = ("log",)
-    reminders: str = "log"
-    group_wait: Duration = timedelta(seconds=30)
-    group_interval: PositiveDuration = timedelta(minutes=5)
-    repeat_interval: PositiveDuration = timedelta(hours=4)
-
-    @model_validator(mode="after")
-    def _days_rise(self) -> Self:
-        if list(self.remind_days) != sorted(set(self.remind_days)):
-            raise ValueError("remind_days must rise, each day once, such as [0, 3, 7, 14]")
-        return self
-
-
 class UptakeFile(Table):
     """The whole file. The receiver `log` is always there, written or not."""
 
@@ -126,6 +79,7 @@ class UptakeFile(Table):
     polling: PollingTable = PollingTable()
     retention: RetentionTable = RetentionTable()
     policy: PolicyTable = PolicyTable()
+    exemptions: Annotated[tuple[ExemptionTable, ...], Field(alias="exemption", strict=False)] = ()
     receivers: Annotated[
         tuple[Annotated[Receiver, Field(discriminator="kind")], ...], Field(alias="receiver", strict=False)
     ] = ()
@@ -201,17 +155,53 @@ def _across(file: UptakeFile) -> Iterator[tuple[_Place, str]]:
             yield place, _no_receiver(name, receivers)
         elif isinstance(receivers[name], EmailReceiver | FileReceiver) and not receivers[name].to:
             yield place, f'receiver "{name}" hears alerts but has no addresses; give it to = ["name@host"]'
-    if file.policy.reminders and file.policy.reminders not in receivers:
-        yield ("policy", "reminders"), _no_receiver(file.policy.reminders, receivers)
-    elif file.policy.reminders and not isinstance(receivers[file.policy.reminders], REMINDS):
-        said = f'receiver "{file.policy.reminders}" reaches no tenant; name one of kind email, file, webhook or log'
-        yield ("policy", "reminders"), said
+    yield from _reminders(("policy",), file.policy.reminders, receivers)
+    for index, override in enumerate(file.policy.overrides):
+        here: _Place = ("policy", "override", index)
+        yield from _reminders(here, override.reminders, receivers)
+        yield from _matches(here, override, file)
+        if not override.over(file.policy).severity.rises:
+            yield (*here, "severity"), "with what is left as in [policy]: must rise: info, then warning, then critical"
+        if before := _shadow(file.policy.overrides, index):
+            yield here, f"is never reached: number {before} matches all that it does, and the first one wins"
+    for index, exemption in enumerate(file.exemptions):
+        yield from _matches(("exemption", index), exemption, file)
 
 
 def _doubled(table: str, names: list[str]) -> Iterator[tuple[_Place, str]]:
     for index, name in enumerate(names):
         if name in names[:index]:
             yield (table, index, "name"), f'"{name}" is the name of another {table} already; choose another'
+
+
+def _reminders(place: _Place, name: str | None, receivers: Mapping[str, Any]) -> Iterator[tuple[_Place, str]]:
+    if not name:
+        return
+    if name not in receivers:
+        yield (*place, "reminders"), _no_receiver(name, receivers)
+    elif not isinstance(receivers[name], REMINDS):
+        said = f'receiver "{name}" reaches no tenant; name one of kind email, file, webhook or log'
+        yield (*place, "reminders"), said
+
+
+def _matches(place: _Place, table: MatchTable, file: UptakeFile) -> Iterator[tuple[_Place, str]]:
+    """What would never match anybody."""
+    source, _ = table.named_app
+    sources = [one.name for one in file.sources]
+    if source is not None and source not in sources:
+        key = "source" if table.source is not None else "app"
+        yield (*place, key), f'there is no source "{source}"; {nearest(source, sources) if sources else "write one"}'
+    watched = file.policy.environments
+    if table.environment is not None and table.environment not in watched:
+        said = (
+            f'"{table.environment}" is not watched; add it to environments of [policy], which are: {", ".join(watched)}'
+        )
+        yield (*place, "environment"), said
+
+
+def _shadow(overrides: tuple[OverrideTable, ...], index: int) -> int | None:
+    """Which override before this one, counted from 1, leaves nothing to it."""
+    return next((n for n in range(1, index + 1) if overrides[n - 1].covers(overrides[index])), None)
 
 
 def _no_receiver(name: str, known: Mapping[str, Any]) -> str:

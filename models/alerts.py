@@ -1,36 +1,40 @@
 """Evaluation: whose facts are new, what is to be judged by them, and alerts on failing sources and apps."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from hashlib import sha256
-from importlib.metadata import version
 from typing import Any
 
 from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
+from models.ruled import Ruled, imprint, ruled
 from models.steps import step
 from models.verdicts import history_of, judge_app
-from uptake.policy import KIND_OF, AlertKind, Policy, Severity, settles_at, severity
+from uptake.policies import Policies
+from uptake.policy import AlertKind, Severity
 from uptake.versions import History
 
 # So many polls in a row must fail before a human hears of it: portals hiccup.
 FAILING_AFTER = 3
 
-_RELEASE = version("uptake")  # another one may judge the same facts differently
-
 # Like every lock here one that rows which point at the app may be written beside: a full one, held while this waits for
 # a group that a flush holds, would wait for that flush's notice about the app, and it for this.
 _LOCKED = text("""
-SELECT id, source_id, deleted_at, approval, failures, unjudged, evaluated_as, steps_at
-FROM app WHERE id = :app FOR NO KEY UPDATE
+SELECT a.id, a.external_id, a.source_id, s.name AS source, a.deleted_at, a.approval, a.failures, a.unjudged,
+    a.evaluated_as, a.steps_at
+FROM app a JOIN source s ON s.id = a.source_id WHERE a.id = :app FOR NO KEY UPDATE OF a
 """)
 _FREE = text(f"{_LOCKED.text} SKIP LOCKED")
 _EVALUATED = text("""
 UPDATE app SET evaluated_at = :now, evaluate_at = :next, steps_at = :next, evaluated_as = :rests_on,
-    unjudged = '{}'
+    ruled_as = :imprint, unjudged = '{}'
 WHERE id = :app
+""")
+_ADOPTED = text("""
+UPDATE app SET evaluate_at = :now
+WHERE deleted_at IS NULL AND evaluated_at IS NOT NULL AND ruled_as IS DISTINCT FROM :imprint
+  AND (evaluate_at IS NULL OR evaluate_at > :now)
 """)
 
 
@@ -38,6 +42,7 @@ WHERE id = :app
 class Evaluated:
     """What one evaluation changed, by step, and when time alone may change something next."""
 
+    rules: Ruled  # by which
     pending: int = 0
     raised: int = 0
     escalated: int = 0
@@ -47,7 +52,9 @@ class Evaluated:
     is_turned: bool = False  # whether its polls began or ceased to count as failing
 
 
-def evaluate(session: Session, app_id: int, policy: Policy, *, now: datetime, waits: bool = True) -> Evaluated | None:
+def evaluate(
+    session: Session, app_id: int, policies: Policies, *, now: datetime, waits: bool = True
+) -> Evaluated | None:
     """Judge the app and bring its alerts in line, in the caller's transaction; a second run changes nothing.
 
     None when there is no such app, or another transaction writes about it and this one *waits* for nobody. Silence of
@@ -57,27 +64,19 @@ def evaluate(session: Session, app_id: int, policy: Policy, *, now: datetime, wa
     if app is None:
         return None
     history = history_of(session, app_id)
-    settles = settles_at(history, policy)
-    bound = _rungs(policy) | {
-        "app": app_id,
-        "source": app.source_id,
-        "now": now,
-        "ranks": [severity.value for severity in sorted(Severity)],
-        "settled": settles is None or settles <= now,
-        "environments": list(policy.environments),
-    }
-    rests_on = _rests_on(app, len(history), policy, bound)
-    is_known = app.evaluated_as == rests_on and (app.steps_at is None or app.steps_at > now)
+    rules = ruled(session, app, policies, history, now=now)
+    is_known = app.evaluated_as == rules.rests_on and (app.steps_at is None or app.steps_at > now)
     # Judging 10,000 tenants anew takes tens of milliseconds; most evaluations have nothing new to judge them by, and
     # most others a few tenants that a poll found changed.
     only = app.unjudged if is_known else None
     if only is not None and not only:
-        evaluated = Evaluated(next_at=app.steps_at, only=())
+        evaluated = Evaluated(rules, next_at=app.steps_at, only=())
     else:
-        evaluated = _judged(session, app, history, bound, settles=settles, only=only)
+        evaluated = _judged(session, app, history, rules, now=now, only=only)
     is_failing = app.failures >= FAILING_AFTER and not app.deleted_at
     is_turned = _failing(session, app.source_id, app_id, failing=is_failing, now=now)
-    session.execute(_EVALUATED, {"app": app_id, "now": now, "next": evaluated.next_at, "rests_on": rests_on})
+    done = {"app": app_id, "now": now, "next": evaluated.next_at, "rests_on": rules.rests_on}
+    session.execute(_EVALUATED, done | {"imprint": imprint(policies)})
     return replace(evaluated, is_turned=is_turned)
 
 
@@ -85,34 +84,33 @@ def _judged(
     session: Session,
     app: Row[Any],
     history: History,
-    bound: Mapping[str, Any],
+    rules: Ruled,
     *,
-    settles: datetime | None,
+    now: datetime,
     only: Sequence[int] | None,
 ) -> Evaluated:
     """Judge the app's connections, or *only* these, and let their alerts take the steps that follow."""
-    bound = {**bound, "whole": only is None, "only": list(only or ())}
+    bound = {**rules.bound, "whole": only is None, "only": list(only or ())}
     judge_app(session, app.id, history, only=only)
     steps, next_at = step(session, bound)
     # Nothing is sooner for whoever was not judged now.
     known = app.steps_at if only is not None else None
-    times = [known, next_at, settles] if not app.deleted_at else []
+    times = [known, next_at, rules.next_at] if not app.deleted_at else []
     return Evaluated(
+        rules,
         pending=steps.get("pending", 0),
         raised=steps.get("firing", 0),
         escalated=steps.get("escalated", 0),
         resolved=steps.get("resolved", 0),
-        next_at=min((at for at in times if at is not None and at > bound["now"]), default=None),
+        next_at=min((at for at in times if at is not None and at > now), default=None),
         only=only,
     )
 
 
-def _rests_on(app: Row[Any], versions: int, policy: Policy, bound: Mapping[str, object]) -> str:
-    """What all verdicts, alerts and threads of the app follow from, besides the time and the connection's own facts."""
-    rules = [bound[name] for name in ("lags", "kinds", "severities", "thresholds", "ranks", "environments")]
-    asks = (policy.reminders, policy.remind_cap > 0)
-    facts = (_RELEASE, versions, app.deleted_at is None, app.approval, bound["settled"], *asks, *rules)
-    return sha256(repr(facts).encode()).hexdigest()
+def adopt(session: Session, policies: Policies, *, now: datetime) -> int:
+    """Let every app be evaluated soon that was by other rules than these; how many."""
+    row = session.execute(_ADOPTED, {"imprint": imprint(policies), "now": now})
+    return row.rowcount  # type: ignore[attr-defined,no-any-return]  # a cursor result, by construction
 
 
 def postpone(session: Session, app_id: int, *, wait: timedelta) -> None:
@@ -173,18 +171,3 @@ INSERT INTO event (at, type, app_id, data)
 SELECT :now, 'alert.resolved', :app, jsonb_build_object('alert', id, 'kind', cast(:kind AS text), 'reason', 'recovered')
 FROM closed RETURNING id
 """)
-
-
-def _rungs(policy: Policy) -> dict[str, list[object]]:
-    """The policy's ladder as parallel arrays: the core decides the severity at each threshold, SQL compares ages."""
-    rows: list[tuple[str, str, str, timedelta]] = []
-    for lag, kind in KIND_OF.items():
-        grace = policy.grace(lag)
-        if kind is None or grace is None:
-            continue
-        for _, past in policy.severity:
-            reached = severity(policy, lag, grace + past)
-            if reached is not None:
-                rows.append((lag.value, kind.value, reached.value, grace + past))
-    columns = [list(column) for column in zip(*rows, strict=True)] or [[], [], [], []]
-    return dict(zip(("lags", "kinds", "severities", "thresholds"), columns, strict=True))

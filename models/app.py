@@ -101,6 +101,7 @@ class App(Leased, Base):
     # The connections that changed since the last evaluation; None: all, or too many to name.
     unjudged: Mapped[list[int] | None] = mapped_column(ARRAY(BigInteger))
     evaluated_as: Mapped[str | None]  # what the last evaluation rested on, but for the time and the connections
+    ruled_as: Mapped[str | None]  # which policies uptake.toml had then
     steps_at: Mapped[datetime | None]  # when time alone changes an alert next
 
 

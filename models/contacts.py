@@ -1,6 +1,7 @@
 """The contact book: whom to write to at each tenant, as our users tell it; portals know nobody."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import TextClause, text
@@ -12,7 +13,8 @@ WITH said AS (
     SELECT k.*, s.id AS source_id
     FROM unnest(cast(:source AS text[]), cast(:tenant AS text[]), cast(:email AS text[]), cast(:name AS text[]),
         cast(:role AS text[]), cast(:may_accept AS boolean[]), cast(:rank AS integer[]), cast(:time_zone AS text[]),
-        cast(:locale AS text[])) AS k (source, tenant, email, name, role, may_accept, rank, time_zone, locale)
+        cast(:locale AS text[]), cast(:labels AS text[]))
+        AS k (source, tenant, email, name, role, may_accept, rank, time_zone, locale, labels)
     LEFT JOIN source s ON s.name = k.source
 ), told AS (
     SELECT t.id, said.* FROM said JOIN tenant t ON t.source_id = said.source_id AND t.external_id = said.tenant
@@ -35,6 +37,25 @@ _PLACE = _told("""
 )
 UPDATE tenant SET time_zone = place.time_zone, locale = place.locale FROM place
 WHERE tenant.id = place.id AND (tenant.time_zone, tenant.locale) IS DISTINCT FROM (place.time_zone, place.locale)
+""")
+_LABEL_SETS = _told("""
+INSERT INTO label_set (labels) SELECT DISTINCT cast(labels AS jsonb) FROM told WHERE labels IS NOT NULL
+ON CONFLICT DO NOTHING
+""")
+_LABEL = _told("""
+, label AS (
+    SELECT t.id, l.id AS label_set_id FROM (
+        SELECT id, cast(max(labels) AS jsonb) AS labels FROM told WHERE labels IS NOT NULL GROUP BY id
+    ) t JOIN label_set l ON l.labels = t.labels
+)
+UPDATE tenant SET label_set_id = label.label_set_id FROM label
+WHERE tenant.id = label.id AND tenant.label_set_id IS DISTINCT FROM label.label_set_id
+RETURNING tenant.source_id
+""")
+# Other labels, other policies.
+_JUDGE_AGAIN = text("""
+UPDATE app SET unjudged = NULL, evaluate_at = least(evaluate_at, clock_timestamp())
+WHERE source_id = ANY(cast(:sources AS int8[])) AND deleted_at IS NULL AND evaluated_at IS NOT NULL
 """)
 _KEEP = _told("""
 INSERT INTO contact AS c (tenant_id, email, name, role, may_accept, rank)
@@ -66,6 +87,7 @@ class Person:
     rank: int = 1
     time_zone: str | None = None  # the tenant's; None leaves what is known
     locale: str | None = None
+    labels: Mapping[str, str] | None = None  # the tenant's; None leaves what is known
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +107,14 @@ def keep_contacts(session: Session, people: Sequence[Person], *, is_whole: bool 
     *is_whole*: who is not among them is no contact of these tenants any more. Opt-outs stay in either case: a person
     who is told again has not changed their mind.
     """
-    columns = {
-        name: [getattr(one, name) for one in people]
-        for name in ("source", "tenant", "email", "name", "role", "may_accept", "rank", "time_zone", "locale")
-    }
+    names = ("source", "tenant", "email", "name", "role", "may_accept", "rank", "time_zone", "locale")
+    columns: dict[str, list[object]] = {name: [getattr(one, name) for one in people] for name in names}
+    columns["labels"] = [None if one.labels is None else json.dumps(one.labels, sort_keys=True) for one in people]
     strangers = session.scalars(_STRANGERS, columns).all()
     session.execute(_PLACE, columns)
+    session.execute(_LABEL_SETS, columns)
+    if labelled := set(session.scalars(_LABEL, columns)):
+        session.execute(_JUDGE_AGAIN, {"sources": sorted(labelled)})
     kept = session.scalars(_KEEP, columns).all()
     removed = session.scalars(_REMOVE, columns).all() if is_whole else []
     unknown = set(strangers)

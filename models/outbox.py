@@ -9,6 +9,8 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from uptake.policies import Who
+
 LEASE = timedelta(minutes=5)  # longer than any channel's time-out
 
 # A reminder whose reason is over is cancelled by the thread's end; here is the last look before sending.
@@ -37,12 +39,17 @@ WITH due AS (
         lease_until = clock_timestamp() + :lease
     FROM due WHERE n.id = due.id AND due.id NOT IN (SELECT id FROM over UNION ALL SELECT id FROM unjudged)
     RETURNING n.id, n.key, n.receiver, n."to", n.reason, n.subject, n.body, n.html, n.payload, n.attempts,
-        n.reminder_id IS NOT NULL AS is_reminder, n.tenant_id
+        n.reminder_id, n.tenant_id
 ), begun AS (
     INSERT INTO attempt (notice_id, number, started_at) SELECT id, attempts, :now FROM claimed
 )
-SELECT claimed.id, key, receiver, "to", reason, subject, body, html, payload, attempts, is_reminder, tenant.time_zone
-FROM claimed LEFT JOIN tenant ON tenant.id = claimed.tenant_id ORDER BY claimed.id
+SELECT claimed.id, key, receiver, "to", reason, subject, body, html, payload, attempts, t.time_zone,
+    CASE WHEN r.id IS NOT NULL THEN jsonb_build_object('source', src.name, 'app', app.external_id,
+        'environment', r.environment, 'tenant', t.external_id, 'labels', coalesce(l.labels, '{}')) END AS reminded
+FROM claimed LEFT JOIN tenant t ON t.id = claimed.tenant_id LEFT JOIN label_set l ON l.id = t.label_set_id
+LEFT JOIN reminder r ON r.id = claimed.reminder_id
+LEFT JOIN app ON app.id = r.app_id LEFT JOIN source src ON src.id = app.source_id
+ORDER BY claimed.id
 """)
 _SETTLE = text("""
 UPDATE notice SET state = :state, settled_at = CASE WHEN :state <> 'due' THEN cast(:now AS timestamptz) END,
@@ -77,7 +84,7 @@ class ClaimedNotice:
     html: str | None
     payload: dict[str, Any]
     attempts: int
-    is_reminder: bool
+    reminded: Who | None  # None: it is no reminder
     time_zone: str | None
     token: uuid.UUID
 
@@ -89,7 +96,10 @@ def claim_notices(session: Session, *, now: datetime, most: int, ids: list[int] 
     """
     token = uuid.uuid4()
     bound = {"now": now, "most": most, "ids": ids, "token": token, "lease": LEASE}
-    return [ClaimedNotice(**row, token=token) for row in session.execute(_CLAIM, bound).mappings()]
+    found = session.execute(_CLAIM, bound).mappings()
+    return [
+        ClaimedNotice(**{**row, "reminded": row["reminded"] and Who(**row["reminded"])}, token=token) for row in found
+    ]
 
 
 def give_back(session: Session, notices: Sequence[ClaimedNotice], *, due_at: datetime | None = None) -> None:

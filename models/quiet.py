@@ -29,8 +29,9 @@ _HUSHED = """
                   WHERE s.id = a.source_id AND s.name LIKE h.source
                     AND coalesce(s.name || ':' || app.external_id, '') LIKE h.app)
       AND (h.tenant = '%' AND h.labels = '{}' OR EXISTS (
-          SELECT FROM tenant WHERE tenant.id = a.tenant_id AND tenant.external_id LIKE h.tenant
-              AND tenant.labels @> h.labels))
+          SELECT FROM tenant LEFT JOIN label_set ON label_set.id = tenant.label_set_id
+          WHERE tenant.id = a.tenant_id AND tenant.external_id LIKE h.tenant
+              AND coalesce(label_set.labels, '{}') @> h.labels))
 """
 # What is known of a tenant is as old as its source's last answer: one alert on that is enough.
 _INHIBITED = """a.connection_id IS NOT NULL AND EXISTS (

@@ -7,17 +7,20 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from models.base import forget_plans
+from models.ruled import RULE_OF, RULED, UNWATCHED
 
-_WANTED = """
+_WANTED = (
+    """,
 rung AS (
-    SELECT * FROM unnest(cast(:lags AS text[]), cast(:kinds AS text[]), cast(:severities AS text[]),
-                         cast(:thresholds AS interval[])) AS r (lag, kind, severity, threshold)
+    SELECT * FROM unnest(cast(:rung_rules AS int4[]), cast(:lags AS text[]), cast(:kinds AS text[]),
+        cast(:severities AS text[]), cast(:thresholds AS interval[])) AS r (rule, lag, kind, severity, threshold)
 ),
 -- Each age falls into exactly one: the first begins with the lag and has no severity yet.
 stretch AS (
-    SELECT lag, kind, severity, threshold AS begins, lead(threshold) OVER (PARTITION BY lag ORDER BY threshold) AS ends
+    SELECT rule, lag, kind, severity, threshold AS begins,
+        lead(threshold) OVER (PARTITION BY rule, lag ORDER BY threshold) AS ends
     FROM rung
-    UNION ALL SELECT lag, kind, NULL, NULL, min(threshold) FROM rung GROUP BY lag, kind
+    UNION ALL SELECT rule, lag, kind, NULL, NULL, min(threshold) FROM rung GROUP BY rule, lag, kind
 ),
 -- Built once for all who have the same.
 lacking AS MATERIALIZED (
@@ -28,20 +31,25 @@ lacking AS MATERIALIZED (
 ),
 wanted AS MATERIALIZED (
     SELECT s.connection_id, s.app_id, s.tenant_id, s.environment, g.kind, s.since, g.severity, l.data,
-        s.since + g.ends AS next_at
-    FROM standing s
+        u.settles_at IS NULL OR u.settles_at <= :now AS is_settled, s.since + g.ends AS next_at
+    FROM standing s"""  # noqa: S608 - constants only
+    + RULE_OF
+    + """
     JOIN lacking l ON l.version = coalesce(s.version, 0) AND l.scope_set_id = s.scope_set_id
-    JOIN stretch g ON g.lag = s.lag AND (g.begins IS NULL OR s.since + g.begins <= :now)
+    JOIN stretch g ON g.rule = u.rule AND g.lag = s.lag AND (g.begins IS NULL OR s.since + g.begins <= :now)
         AND (g.ends IS NULL OR s.since + g.ends > :now)
     -- Asked once; a joined app would be looked up for every tenant.
     WHERE EXISTS (SELECT FROM app WHERE id = :app AND deleted_at IS NULL AND approval <> 'pending')
-      AND s.app_id = :app AND s.status = 'connected' AND s.environment = ANY(cast(:environments AS text[]))
+      AND s.app_id = :app AND s.status = 'connected'
+      AND NOT EXISTS (SELECT FROM exempt e WHERE e.tenant_id = s.tenant_id AND e.environment = s.environment)
       AND (:whole OR s.connection_id = ANY(cast(:only AS int8[])))
 )
 """
-# A new release holds what has not fired yet (:settled); what fires goes on firing.
+)
+# A new release holds what has not fired yet (is_settled); what fires goes on firing.
 _STEP = text(  # constants only, so nothing can be injected
     "WITH"  # noqa: S608
+    + RULED
     + _WANTED
     + """,
 opened AS (
@@ -52,7 +60,7 @@ opened AS (
         :now, CASE WHEN w.severity IS NOT NULL THEN cast(:now AS timestamptz) END,
         CASE WHEN w.severity IS NULL THEN 'in_grace' ELSE 'grace_over' END, w.data
     FROM wanted w
-    WHERE :settled AND NOT EXISTS (
+    WHERE w.is_settled AND NOT EXISTS (
         SELECT FROM alert a WHERE a.app_id = :app AND a.connection_id = w.connection_id AND a.kind = w.kind
             AND a.resolved_at IS NULL AND (:whole OR a.connection_id = ANY(cast(:only AS int8[]))))
     RETURNING id, app_id, tenant_id, connection_id, kind, state AS step, reason, severity
@@ -68,7 +76,7 @@ moved AS (
     JOIN alert before ON before.app_id = :app AND before.connection_id = w.connection_id AND before.kind = w.kind
         AND before.resolved_at IS NULL AND (:whole OR before.connection_id = ANY(cast(:only AS int8[])))
     CROSS JOIN LATERAL (
-        SELECT CASE WHEN before.state = 'firing' OR :settled THEN w.severity END AS severity
+        SELECT CASE WHEN before.state = 'firing' OR w.is_settled THEN w.severity END AS severity
     ) n0
     CROSS JOIN LATERAL (
         SELECT n0.severity, CASE WHEN n0.severity IS NULL THEN 'pending' ELSE 'firing' END AS state,
@@ -93,8 +101,9 @@ closed AS (
         SELECT CASE
             WHEN (SELECT deleted_at FROM app WHERE id = :app) IS NOT NULL THEN 'app_deleted'
             WHEN c.status IN ('disabled', 'disconnected') THEN c.status
-            WHEN c.status <> 'connected' THEN 'disconnected'
-            WHEN NOT c.environment = ANY(cast(:environments AS text[])) THEN 'environment_not_watched'
+            WHEN c.status <> 'connected' THEN 'disconnected'"""
+    + UNWATCHED
+    + """
             WHEN c.version > (before.data ->> 'version')::int THEN 'upgraded'
             ELSE 'nothing_missing'
         END AS reason

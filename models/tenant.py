@@ -3,23 +3,40 @@
 from datetime import datetime
 
 from sqlalchemy import ForeignKey, UniqueConstraint, text
-from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, big, document, index, pk
+
+
+class LabelSet(Base):
+    """What our users say of some tenants, stored once, so that policies are chosen once for all of them."""
+
+    __tablename__ = "label_set"
+    __table_args__ = (UniqueConstraint("labels", comment="Equal sets are one row, so sets compare by id."),)
+
+    id: Mapped[pk]
+    labels: Mapped[document]  # names and values, both text
 
 
 class Tenant(Base):
     """A customer account of the platform; its id is text as the portal writes it."""
 
     __tablename__ = "tenant"
-    __table_args__ = (UniqueConstraint("source_id", "external_id", comment="One row per tenant of a portal."),)
+    __table_args__ = (
+        UniqueConstraint("source_id", "external_id", comment="One row per tenant of a portal."),
+        index(
+            "ix_tenant_label_set_id",
+            "label_set_id",
+            postgresql_where=text("label_set_id IS NOT NULL"),
+            why="The tenants with labels that a policy asks for.",
+        ),
+    )
 
     id: Mapped[pk]
     source_id: Mapped[big] = mapped_column(ForeignKey("source.id"))
     external_id: Mapped[str]
     name: Mapped[str | None]
-    labels: Mapped[document] = mapped_column(JSONB, server_default=text("'{}'"))
+    label_set_id: Mapped[big | None] = mapped_column(ForeignKey("label_set.id"))  # None: it has no labels
     time_zone: Mapped[str | None]  # an IANA name; None: UTC
     locale: Mapped[str | None]
     first_seen_at: Mapped[datetime]

@@ -1,23 +1,26 @@
 """Reminder threads that are due, and whom each of them may write to."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from uptake.policies import Who
+
 # The first contact who has not opted out; the thread is locked, so another worker gets others.
 _DUE = text("""
 SELECT r.id, r.app_id, r.tenant_id, r.environment, r.target_version, r.opened_at, r.sent, r.last_sent_at,
     s.version, s.missing, s.superfluous, s.since, app.name AS app, src.name AS source, app.source_id,
-    t.external_id AS tenant, t.name AS tenant_name, t.time_zone, c.id AS contact_id, c.email, f.exact_at
+    t.external_id AS tenant, t.name AS tenant_name, t.time_zone,
+    app.external_id AS app_external_id, coalesce(l.labels, '{}') AS labels, c.id AS contact_id, c.email, f.exact_at
 FROM reminder r
 JOIN standing s ON s.connection_id = r.connection_id AND s.lag = 'blocking' AND s.status = 'connected'
 JOIN app ON app.id = r.app_id
 JOIN freshness f ON f.app_id = r.app_id
 JOIN source src ON src.id = app.source_id AND src.enabled
-JOIN tenant t ON t.id = r.tenant_id
+JOIN tenant t ON t.id = r.tenant_id LEFT JOIN label_set l ON l.id = t.label_set_id
 LEFT JOIN LATERAL (
     SELECT c.id, c.email FROM contact c WHERE c.tenant_id = r.tenant_id AND c.opted_out_at IS NULL
     ORDER BY c.may_accept DESC, c.rank, c.id LIMIT 1
@@ -44,14 +47,27 @@ class DueReminder:
     superfluous: Sequence[str]
     since: datetime
     app: str
+    app_external_id: str
     source: str
     source_id: int
     tenant: str
     tenant_name: str | None
     time_zone: str | None
+    labels: Mapping[str, str]
     contact_id: int | None
     email: str | None
     exact_at: datetime | None  # until when we know what the app's tenants run
+
+    @property
+    def who(self) -> Who:
+        """What a policy asks of it."""
+        return Who(
+            source=self.source,
+            app=self.app_external_id,
+            environment=self.environment,
+            tenant=self.tenant,
+            labels=self.labels,
+        )
 
 
 def due_reminders(session: Session, *, now: datetime, most: int) -> list[DueReminder]:

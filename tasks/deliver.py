@@ -118,4 +118,6 @@ def _again(notice: ClaimedNotice, error: TransientError, *, now: datetime) -> Se
 
 def _opens_at(notice: ClaimedNotice, at: datetime) -> datetime:
     """When the notice may go out: a reminder in its tenant's working hours only, however late it has become."""
-    return next_open(at, notice.time_zone, rules().policy.working_hours) if notice.is_reminder else at
+    if notice.reminded is None:
+        return at
+    return next_open(at, notice.time_zone, rules().policies.of(notice.reminded).working_hours)

@@ -13,13 +13,10 @@ from models import Session, db_now
 from models.alerts import Evaluated, evaluate, postpone
 from models.groups import arouse
 from models.reminders import thread
-from models.verdicts import history_of
 from tasks.lasting import lasting
 from tasks.parts import LIMIT, SOFT_LIMIT
 from tasks.rules import rules
 from tasks.stopping import is_stopping
-from uptake.cadence import reminder_due
-from uptake.policy import settles_at
 
 log = structlog.get_logger()
 
@@ -57,25 +54,17 @@ def evaluate_now(app_id: int, *, now: datetime | None = None, waits: bool = True
 
     None without such an app, or when somebody else writes about it and this one *waits* for nobody.
     """
-    policy = rules().policy
+    policies = rules().policies
     with Session.begin() as session:
         at = now or db_now(session)
-        evaluated = evaluate(session, app_id, policy, now=at, waits=waits)
+        evaluated = evaluate(session, app_id, policies, now=at, waits=waits)
         if evaluated is None:
             return None
         opened = stopped = 0
         if evaluated.only is None or evaluated.only:
-            opened, stopped = thread(
-                session,
-                app_id,
-                policy,
-                now=at,
-                settles_at=settles_at(history_of(session, app_id), policy),
-                first_due_at=reminder_due(policy, at, 0, None),
-                only=evaluated.only,
-            )
+            opened, stopped = thread(session, evaluated.rules, only=evaluated.only)
         if evaluated.only is None or evaluated.only or evaluated.is_turned:
-            arouse(session, policy, policy.receivers, now=at, app_id=app_id)
+            arouse(session, policies.base, policies.base.receivers, now=at, app_id=app_id)
     notable = evaluated.raised or evaluated.escalated or evaluated.resolved or opened or stopped
     log.log(
         logging.INFO if notable else logging.DEBUG,

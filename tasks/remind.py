@@ -33,14 +33,14 @@ def remind() -> None:
 
 def remind_now(*, now: datetime | None = None) -> int:
     """Queue what is due; how many notices. A second run queues none: each thread has moved to its next step."""
-    policy = rules().policy
+    policies = rules().policies
     queued = 0
     while True:
         with Session.begin() as session:
             at = now or db_now(session)
             due = due_reminders(session, now=at, most=THREADS)
             for thread in due:
-                queued += _step(session, thread, policy, now=at)
+                queued += _step(session, thread, policies.of(thread.who), now=at)
         if len(due) < THREADS:
             break
     if queued:

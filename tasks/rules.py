@@ -1,23 +1,30 @@
 """What was chosen in uptake.toml, in the words of the core."""
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from config.policy_file import PolicyTable, SourceTable, UptakeFile, load_file
+from config.policy_file import SourceTable, UptakeFile, load_file
+from config.policy_tables import ExemptionTable, MatchTable, OverrideTable, PolicyTable
 from config.receivers import Receiver
 from config.settings import settings
+from uptake.policies import Exemption, Match, Override, Policies
 from uptake.policy import Policy, Severity
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """The checked file: sources and receivers by name, and the policy."""
+    """The checked file: sources and receivers by name, and the policies."""
 
     file: UptakeFile
-    policy: Policy
+    policies: Policies
     sources: dict[str, SourceTable]
     receivers: dict[str, Receiver]
+
+    @property
+    def policy(self) -> Policy:
+        """What holds where no override does."""
+        return self.policies.base
 
     def poll_every(self, source: str) -> timedelta:
         """The base cadence of a source and of its apps."""
@@ -41,13 +48,22 @@ def written(file: UptakeFile) -> Rules:
     """*file* as rules."""
     return Rules(
         file,
-        policy_of(file.policy),
+        policies_of(file),
         {source.name: source for source in file.sources},
         {receiver.name: receiver for receiver in file.receivers},
     )
 
 
-def policy_of(table: PolicyTable) -> Policy:
+def policies_of(file: UptakeFile) -> Policies:
+    """The core's policies that *file* spells out."""
+    return Policies(
+        policy_of(file.policy),
+        tuple(_override(file.policy, table, number) for number, table in enumerate(file.policy.overrides, 1)),
+        tuple(_exemption(table, number) for number, table in enumerate(file.exemptions, 1)),
+    )
+
+
+def policy_of(table: PolicyTable, *, place: str = "[policy]") -> Policy:
     """The core's policy that *table* spells out."""
     same = set(Policy.__dataclass_fields__) & set(PolicyTable.model_fields) - {"severity"}
     return Policy(
@@ -55,4 +71,20 @@ def policy_of(table: PolicyTable) -> Policy:
         grace_blocking=table.grace.blocking,
         grace_trimming=table.grace.trimming,
         severity=tuple((rung, getattr(table.severity, rung.value)) for rung in Severity),
+        place=place,
     )
+
+
+def _override(base: PolicyTable, table: OverrideTable, number: int) -> Override:
+    return Override(_match(table), policy_of(table.over(base), place=f"[[policy.override]] number {number}"))
+
+
+def _exemption(table: ExemptionTable, number: int) -> Exemption:
+    return Exemption(
+        replace(_match(table), tenant=table.tenant), table.until, table.reason, f"[[exemption]] number {number}"
+    )
+
+
+def _match(table: MatchTable) -> Match:
+    source, app = table.named_app
+    return Match(source=source, app=app, environment=table.environment, labels=tuple(sorted(table.labels.items())))

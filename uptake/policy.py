@@ -81,6 +81,7 @@ class Policy:
     group_wait: timedelta = timedelta(seconds=30)
     group_interval: timedelta = timedelta(minutes=5)
     repeat_interval: timedelta = timedelta(hours=4)
+    place: str = "[policy]"  # which table of uptake.toml it is, for whoever asks
 
     def __post_init__(self) -> None:
         if not self.severity:
@@ -107,6 +108,7 @@ class Reason(enum.StrEnum):
     CURRENT = "current"
     EQUIVALENT = "equivalent"
     ENVIRONMENT_NOT_WATCHED = "environment_not_watched"
+    EXEMPT = "exempt"
     SETTLING = "settling"
     IN_GRACE = "in_grace"
     FIRING = "firing"
@@ -191,7 +193,7 @@ def approval_overdue_at(waiting_since: datetime) -> datetime:
     return waiting_since + APPROVAL_OVERDUE_AFTER
 
 
-def explain(
+def explain(  # noqa: PLR0913 - a decision takes what it rests on
     policy: Policy,
     history: History,
     verdict: Verdict | None,
@@ -200,11 +202,12 @@ def explain(
     environment: str,
     now: datetime,
     app_deleted: bool = False,
+    exempt: bool = False,
 ) -> Explanation:
     """Why a connection has an open alert at *now*, or has none.
 
-    *verdict* is already bounded by the connection's epoch. A firing alert goes on firing until the class changes
-    or the connection is held, whatever is released meanwhile.
+    *verdict* is already bounded by the connection's epoch; *exempt*: nobody is told of this one for a while. A
+    firing alert goes on firing until the class changes or the connection is held, whatever is released meanwhile.
     """
     if app_deleted:
         return Explanation(Reason.APP_DELETED)
@@ -214,8 +217,9 @@ def explain(
         return Explanation(Reason.NOT_JUDGED)
     if verdict.lag in _AT_REST or verdict.since is None:
         return Explanation(_AT_REST[verdict.lag])
-    if environment not in policy.environments:
-        return Explanation(Reason.ENVIRONMENT_NOT_WATCHED, KIND_OF[verdict.lag], since=verdict.since)
+    if exempt or environment not in policy.environments:
+        reason = Reason.EXEMPT if environment in policy.environments else Reason.ENVIRONMENT_NOT_WATCHED
+        return Explanation(reason, KIND_OF[verdict.lag], since=verdict.since)
     return _timing(policy, history, verdict.lag, verdict.since, now)
 
 

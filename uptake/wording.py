@@ -59,6 +59,7 @@ EXPLANATIONS = {
     "current": "No alert: {tenant} runs the latest version of {app}.",
     "equivalent": "No alert: {tenant} runs an older version of {app} that has the very same permissions.",
     "environment_not_watched": "No alert: the policy does not watch the {environment} environment.",
+    "exempt": "No alert: {tenant} is exempt for a while.",
     "settling": "No alert yet: {app} has a brand-new version, and another may follow; it alerts {fires}.",
     "in_grace": "No alert yet: {tenant} has lagged {began} and has time; it alerts {fires}.",
     "firing": "Alert ({severity}): {tenant} has lagged {began}; open {fires}.",

@@ -13,6 +13,7 @@ from structlog.contextvars import bind_contextvars, clear_contextvars
 
 from config.settings import settings
 from models import Session, db_now
+from models.alerts import adopt
 from models.base import engine_for
 from models.groups import arouse_all
 from models.listing import sync_sources
@@ -42,11 +43,14 @@ def adopt_sources() -> None:
         sync_sources(session, sources, now=db_now(session), at_once=at_once)
 
 
-def adopt_receivers() -> None:
-    """Let receivers that are new in uptake.toml hear of what fires."""
+def adopt_policies() -> None:
+    """Let receivers that are new in uptake.toml hear of what fires, and apps be judged by the policies it has now."""
     policy = rules().policy
     with Session.begin() as session:
-        arouse_all(session, policy, policy.receivers, now=db_now(session))
+        now = db_now(session)
+        if apps := adopt(session, rules().policies, now=now):
+            log.info("policies.adopted", apps=apps)
+        arouse_all(session, policy, policy.receivers, now=now)
 
 
 @signals.worker_init.connect
@@ -55,7 +59,7 @@ def _main_process(**_: object) -> None:
     try:
         open_database()
         adopt_sources()
-        adopt_receivers()
+        adopt_policies()
     except Exception as error:
         if (sentence := obstacle(error)) is None:
             raise

@@ -1,12 +1,14 @@
 """What happened to one tenant, and how it stands with one app, in full."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
+
+from uptake.policies import Who
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,7 @@ class Story:
     tenant: str
     tenant_name: str | None
     time_zone: str | None
+    labels: Mapping[str, str]
     environment: str
     status: str
     version: int | None
@@ -77,10 +80,17 @@ class Story:
     stop_reason: str | None
     contact: str | None
 
+    @property
+    def who(self) -> Who:
+        """What a policy asks of it."""
+        source, _, app = self.app.partition(":")
+        return Who(source=source, app=app, environment=self.environment, tenant=self.tenant, labels=self.labels)
+
 
 _STORY = text("""
 SELECT src.name || ':' || app.external_id AS app, app.id AS app_id, app.name AS app_name,
     app.deleted_at AS app_deleted_at, app.approval, t.external_id AS tenant, t.name AS tenant_name, t.time_zone,
+    coalesce(l.labels, '{}') AS labels,
     c.environment, c.status, c.version, app.latest_version, ss.grants, s.lag, coalesce(s.missing, '{}') AS missing,
     coalesce(s.superfluous, '{}') AS superfluous, s.since, s.outdated_since, c.epoch_started_at,
     c.version_not_before, c.version_not_after, c.accepted_at, f.exact_at AS last_complete_poll_at,
@@ -91,6 +101,7 @@ SELECT src.name || ':' || app.external_id AS app, app.id AS app_id, app.name AS 
         ORDER BY k.may_accept DESC, k.rank, k.id LIMIT 1) AS contact
 FROM connection c
 JOIN app ON app.id = c.app_id JOIN source src ON src.id = app.source_id JOIN tenant t ON t.id = c.tenant_id
+LEFT JOIN label_set l ON l.id = t.label_set_id
 JOIN freshness f ON f.app_id = c.app_id
 LEFT JOIN scope_set ss ON ss.id = c.scope_set_id
 LEFT JOIN standing s ON s.connection_id = c.id

@@ -1,5 +1,6 @@
 """`uptake explain` in words: versions, what is missing, since when, by which rule, what was sent, what comes next."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 from sqlalchemy import text
@@ -7,17 +8,19 @@ from sqlalchemy import text
 from models.queries.tenants import notices, story, timeline
 from models.verdicts import history_of
 from tests.integration.models.world import A, B, World
-from uptake.policy import Policy
+from uptake.policies import Exemption, Match, Override, Policies
+from uptake.policy import DEFAULT
+from uptake.wording import moment
 from worker.cli.story import happened, told
 
-POLICY = Policy()
+POLICIES = Policies(DEFAULT)
 
 
-def words(world: World, tenant: str = "1") -> str:
+def words(world: World, tenant: str = "1", policies: Policies = POLICIES) -> str:
     """The whole story of a tenant and the world's app, now."""
     (one,) = story(world.session, "acme:4711", tenant)
     history = history_of(world.session, one.app_id)
-    return "\n".join(told(one, notices(world.session, "acme:4711", tenant), history, POLICY, now=world.now))
+    return "\n".join(told(one, notices(world.session, "acme:4711", tenant), history, policies, now=world.now))
 
 
 def lagging(world: World) -> None:
@@ -48,6 +51,21 @@ def test_from_grace_to_alert(world: World) -> None:
     said = words(world)
     assert "Alert (info): Bright HVAC has lagged since" in said
     assert "open since 22 March 2026" in said
+
+
+def test_rule_for_some(world: World) -> None:
+    """What an override or an exemption decided is told with its place in uptake.toml."""
+    lagging(world)
+    world.label("1", tier="gold")
+    strict = replace(DEFAULT, grace_blocking=timedelta(days=3), place="[[policy.override]] number 2")
+    override = Override(Match(labels=(("tier", "gold"),)), strict)
+    said = words(world, policies=Policies(DEFAULT, (override,)))
+    assert "The rule: [[policy.override]] number 2 grace.blocking = 3 days, so info after 3 days" in said
+    until = world.now + timedelta(days=9)
+    exemption = Exemption(Match(tenant="1"), until, "migrates in May", "[[exemption]] number 1")
+    said = words(world, policies=Policies(DEFAULT, (override,), (exemption,)))
+    assert "No alert: Bright HVAC is exempt for a while." in said
+    assert f"The rule: [[exemption]] number 1, until {moment(until)}: migrates in May" in said
 
 
 def test_next_reminder_is_when_people_are_at_work(world: World) -> None:

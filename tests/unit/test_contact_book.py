@@ -31,9 +31,10 @@ def test_a_whole_row(file: Path) -> None:
     """All columns, in any order and case, with quotes, line breaks of any kind, and an empty line between."""
     entry, other = read(
         file,
-        "E-Mail,Tenant,Name,Role,May accept,Time zone,Locale,Source\r\n"
-        '"Ada@Bright.example",0042,"Lovelace, Ada",Office manager,no,America/Chicago,en-US,acme\r\n\r\n'
-        "bob@bright.example,0042,,,,,,\r\n".replace("E-Mail", "email"),
+        "E-Mail,Tenant,Name,Role,May accept,Time zone,Locale,Labels,Source\r\n"
+        '"Ada@Bright.example",0042,"Lovelace, Ada",Office manager,no,America/Chicago,en-US,tier=gold region=us,acme'
+        "\r\n\r\n"
+        "bob@bright.example,0042,,,,,,,\r\n".replace("E-Mail", "email"),
     )
     assert entry == Entry(
         source="acme",
@@ -44,6 +45,7 @@ def test_a_whole_row(file: Path) -> None:
         may_accept=False,
         time_zone="America/Chicago",
         locale="en-US",
+        labels={"tier": "gold", "region": "us"},
     )
     assert other == Entry(tenant="0042", email="bob@bright.example")
 
@@ -87,6 +89,15 @@ def test_separators(file: Path, separator: str) -> None:
             "tenant,email,time_zone\n1,a@b.example,Europe/Paris\n1,c@b.example,Europe/Rome\n",
             "book.csv:3: time_zone: the tenant's is Europe/Paris in line 2",
         ),
+        (
+            "tenant,email,labels\n1,a@b.example,tier=gold region=us\n1,c@b.example,tier=gold\n",
+            "book.csv:3: labels: the tenant's is tier=gold region=us in line 2",
+        ),
+        (
+            "tenant,email,labels\n1,a@b.example,gold\n",
+            "book.csv:2: labels: must be pairs such as tier=gold, with spaces",
+        ),
+        ("tenant,email,labels\n1,a@b.example,Tier=gold\n", "book.csv:2: labels: must look like ^[a-z]"),
     ],
 )
 def test_mistakes(file: Path, text: str, said: str) -> None:

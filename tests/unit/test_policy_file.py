@@ -1,13 +1,19 @@
 """uptake.toml: each mistake is told by file, line, key and mend, no secret is repeated, and the example is true."""
 
 import re
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from config.policy_file import PolicyTable, PollingTable, RetentionTable, load_file
+from config.policy_file import PollingTable, RetentionTable, load_file
+from config.policy_tables import PolicyTable
 from config.receivers import EmailReceiver, FileReceiver, PagerDutyReceiver
 from config.settings import SettingsError
+from tasks.rules import written
+from uptake.policies import Match
+from uptake.policy import Severity
 
 ROOT = Path(__file__).parents[2]
 SOURCE = """\
@@ -20,6 +26,15 @@ organization = "1001"
 client_id = "cid.1"
 client_secret = "env:SECRET"
 app_key = "file:key"
+"""
+NEVER_REACHED = """\
+[[policy.override]]
+labels = { tier = "gold" }
+settle = "1h"
+[[policy.override]]
+environment = "production"
+labels = { region = "us", tier = "gold" }
+settle = "2h"
 """
 SURROUNDINGS = {"SECRET": "s3cr3t-value"}
 
@@ -92,6 +107,55 @@ def test_mistakes_in_a_source(file: Path, line: int, changed: str, said: str | N
         ('[[receiver]]\nname = "ops"\nkind = "pager"', "uptake.toml:3: receiver[0].kind: is 'pager', which is"),
         ('[[receiver]]\nname = "ops"', 'receiver[0]: lacks its kind; write one such as kind = "email"'),
         ('[policy]\nsettle = "1h', "uptake.toml:2"),
+        (
+            '[policy]\n[[policy.override]]\nsettle = "1h"',
+            "uptake.toml:2: policy.override[0]: matches everybody; say wh",
+        ),
+        ('[policy]\n[[policy.override]]\nsource = "x"', "uptake.toml:2: policy.override[0]: changes nothing; say what"),
+        (
+            NEVER_REACHED,
+            "uptake.toml:4: policy.override[1]: is never reached: number 1 matches all that it does",
+        ),
+        (
+            '[[policy.override]]\nenvironment = "test"\nsettle = "1h"\n',
+            'uptake.toml:2: policy.override[0].environment: "test" is not watched; add it to environments of [policy]',
+        ),
+        (
+            '[[policy.override]]\napp = "acme:1"\nsettle = "1h"\n',
+            'uptake.toml:2: policy.override[0].app: there is no source "acme"; write one',
+        ),
+        (
+            '[[policy.override]]\nsource = "other"\napp = "acme:1"\nsettle = "1h"\n',
+            "uptake.toml:1: policy.override[0]: source and app contradict each other: other and acme:1",
+        ),
+        (
+            '[[policy.override]]\nlabels = { tier = "gold" }\nseverity = { warning = "30d" }\n',
+            "uptake.toml:3: policy.override[0].severity: with what is left as in [policy]: must rise",
+        ),
+        (
+            '[[policy.override]]\nlabels = { tier = "gold" }\nreminders = "nobody"\n',
+            'uptake.toml:3: policy.override[0].reminders: there is no receiver "nobody"',
+        ),
+        (
+            '[[policy.override]]\nlabels = { tier = "gold" }\nremind_days = [3, 1]\n',
+            "uptake.toml:1: policy.override[0]: remind_days must rise",
+        ),
+        (
+            '[[policy.override]]\nlabels = { tier = "gold" }\nreceivers = ["log"]\n',
+            "uptake.toml:3: policy.override[0].receivers: is not a known key",
+        ),
+        (
+            '[[exemption]]\ntenant = "7"\nuntil = "soon"\nreason = "why not"\n',
+            "uptake.toml:3: exemption[0].until: is no date; write it without quotes, such as 2027-01-31",
+        ),
+        (
+            '[[exemption]]\ntenant = "7"\nuntil = 2027-01-31\n',
+            "uptake.toml:1: exemption[0].reason: is missing; write it",
+        ),
+        (
+            '[[exemption]]\nsource = "x"\nuntil = 2027-01-31\nreason = "why not"\n',
+            "uptake.toml:1: exemption[0]: exempts whole apps; say which tenants by tenant or labels",
+        ),
         (
             '[policy]\nreceivers = ["log", "log"]\n',
             'uptake.toml:2: policy.receivers[1]: receiver "log" is named twice; name it once',
@@ -180,6 +244,41 @@ def test_example_is_valid(tmp_path: Path) -> None:
     found = load_file(copy, environment=secrets)
     assert [source.name for source in found.sources] == ["acme"]
     assert isinstance(found.receivers[0], EmailReceiver)
+
+
+def test_policies_for_some(file: Path) -> None:
+    """What an override leaves out is as in [policy]; a date is the beginning of that day."""
+    file.write_text(
+        SOURCE
+        + """
+[policy]
+grace = { blocking = "10d" }
+severity = { warning = "5d" }
+[[policy.override]]
+app = "acme:4711"
+labels = { tier = "gold" }
+grace = { trimming = "1d" }
+severity = { critical = "6d" }
+remind_days = [1]
+[[exemption]]
+tenant = "7"
+until = 2027-01-31
+reason = "migrates in January"
+"""
+    )
+    policies = written(load_file(file, environment=SURROUNDINGS)).policies
+    (override,) = policies.overrides
+    assert override.match == Match(source="acme", app="4711", labels=(("tier", "gold"),))
+    assert override.policy == replace(
+        policies.base,
+        grace_trimming=timedelta(days=1),
+        severity=(*policies.base.severity[:2], (Severity.CRITICAL, timedelta(days=6))),
+        remind_days=(1,),
+        place="[[policy.override]] number 1",
+    )
+    (exemption,) = policies.exemptions
+    assert exemption.match == Match(tenant="7")
+    assert exemption.until == datetime(2027, 1, 31, tzinfo=UTC)
 
 
 def test_receivers_of_the_example(file: Path) -> None:

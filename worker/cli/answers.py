@@ -127,7 +127,7 @@ def explain(app: App, tenant: Annotated[str, typer.Argument(help="A tenant's id.
         console.print(f"{tenant} and {app} have never met: the portal lists no such connection.", markup=False)
     else:
         for one in stories:
-            console.print("\n".join(told(one, sent, history, rules().policy, now=now)), markup=False, highlight=False)
+            console.print("\n".join(told(one, sent, history, rules().policies, now=now)), markup=False, highlight=False)
     if not stories:
         raise typer.Exit(1)
 

@@ -37,8 +37,8 @@ def import_(
 ) -> None:
     """Import a contact book: all of it, or nothing and every mistake; exit code 1 when tenants in it are unknown.
 
-    Columns: tenant, email, name, role, may_accept (yes or no), time_zone, locale, source. The first row of a tenant is
-    written to first. Opt-outs stay.
+    Columns: tenant, email, name, role, may_accept (yes or no), time_zone, locale, labels (such as tier=gold, which
+    policies may ask for), source. The first row of a tenant is written to first. Opt-outs stay.
     """
     entries = read_book(file)
     open_database()

@@ -94,6 +94,9 @@ def add(  # noqa: PLR0913 - each is an option
     tenant: Annotated[str, typer.Option(help="Of tenants with this id.")] = "*",
     environment: Annotated[str, typer.Option(help="In this environment.")] = "*",
     kind: Annotated[str, typer.Option(help=f"Of this kind: {', '.join(AlertKind)}.")] = "*",
+    label: Annotated[
+        list[str] | None, typer.Option(help="Of tenants with this label, as name=value; repeat it.")
+    ] = None,
     starts: Annotated[datetime | None, typer.Option("--from", help="When it begins, in UTC; left out: now.")] = None,
     json: Json = False,
 ) -> None:
@@ -101,7 +104,8 @@ def add(  # noqa: PLR0913 - each is an option
 
     They go on as before. What still fires when the silence ends is told then, in one message for each group.
     """
-    matchers = Matchers(source=source, app=app, tenant=tenant, environment=environment, kind=kind)
+    labels = _labels(label or ())
+    matchers = Matchers(source=source, app=app, tenant=tenant, environment=environment, kind=kind, labels=labels)
     open_database()
     with Session.begin() as session:
         now = db_now(session)
@@ -141,6 +145,16 @@ def end(silence_id: Annotated[int, typer.Argument(metavar="ID")]) -> None:
             )
         _tell_again(session, now=now)
     console.print(f"Silence {silence_id} is over.", highlight=False)
+
+
+def _labels(pairs: Sequence[str]) -> dict[str, str]:
+    labels = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not (name and equals and value):
+            raise SettingsError(f"{pair} is no label: write name=value, such as tier=gold.")
+        labels[name] = value
+    return labels
 
 
 def _matched(row: SilenceRow) -> str:

@@ -8,18 +8,22 @@ from models.queries.tenants import SentNotice, Story, TimelineEntry
 from uptake.cadence import next_open
 from uptake.facts import Status
 from uptake.lag import LagClass, bounded, judge
+from uptake.policies import Exemption, Policies
 from uptake.policy import KIND_OF, Explanation, Policy, Reason, explain
 from uptake.versions import History
 from uptake.wording import Standing, explanation, moment
 
 
-def told(story: Story, notices: list[SentNotice], history: History, policy: Policy, *, now: datetime) -> Iterator[str]:
+def told(
+    story: Story, notices: list[SentNotice], history: History, policies: Policies, *, now: datetime
+) -> Iterator[str]:
     """Versions, what is missing, since when, by which rule, what was sent, and what comes next and when."""
     who = f"{story.tenant_name or story.tenant} ({story.tenant})"
     yield f"{who} and {story.app_name} ({story.app}), {story.environment}:"
+    policy = policies.of(story.who)
     yield from _versions(story)
     yield from _lag(story, now=now)
-    yield from _alert(story, history, policy, now=now)
+    yield from _alert(story, history, policy, policies.exemption(story.who, now), now=now)
     yield from _reminders(story, notices, policy)
     yield f"All this as of {_at(story.last_complete_poll_at)}, the last complete poll."
 
@@ -54,7 +58,9 @@ def _lag(story: Story, *, now: datetime) -> Iterator[str]:
         yield f"It lacks nothing, and still grants {', '.join(story.superfluous)}, which the app gave up."
 
 
-def _alert(story: Story, history: History, policy: Policy, *, now: datetime) -> Iterator[str]:
+def _alert(
+    story: Story, history: History, policy: Policy, exemption: Exemption | None, *, now: datetime
+) -> Iterator[str]:
     """Why there is an alert or none, decided anew by the rule that raises them."""
     grants = None if story.grants is None else frozenset(story.grants)
     verdict = judge(history, version=story.version, grants=grants)
@@ -66,6 +72,7 @@ def _alert(story: Story, history: History, policy: Policy, *, now: datetime) -> 
         environment=story.environment,
         now=now,
         app_deleted=story.app_deleted_at is not None,
+        exempt=exemption is not None,
     )
     yield explanation(
         Standing(
@@ -78,7 +85,10 @@ def _alert(story: Story, history: History, policy: Policy, *, now: datetime) -> 
             severity=story.severity if story.alert_state == "firing" else decided.severity,
         )
     )
-    yield from _rule(policy, decided)
+    if exemption and decided.reason is Reason.EXEMPT:
+        yield f"The rule: {exemption.place}, until {_at(exemption.until)}: {exemption.reason}"
+    else:
+        yield from _rule(policy, decided)
     if story.alert_state == "firing":
         return
     if story.alert_state == "resolved":
@@ -97,7 +107,7 @@ def _rule(policy: Policy, decided: Explanation) -> Iterator[str]:
     # Nobody is woken for a tenant that grants too much.
     rungs = policy.severity[:1] if lag is LagClass.TRIMMING else policy.severity
     ladder = ", ".join(f"{name} after {_days(grace + past)}" for name, past in rungs)
-    yield f"The rule: [policy] grace.{lag} = {_days(grace)}, so {ladder} of lag; settle = {_days(policy.settle)}."
+    yield f"The rule: {policy.place} grace.{lag} = {_days(grace)}, so {ladder} of lag; settle = {_days(policy.settle)}."
 
 
 def _days(span: timedelta) -> str:

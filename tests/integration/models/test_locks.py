@@ -13,6 +13,7 @@ from models.leases import claim_app, claim_source, ring_apps
 from models.listing import record_listing
 from tests.servers import Servers, create, drop
 from uptake.facts import SeenApp
+from uptake.policies import Policies
 from uptake.policy import DEFAULT
 
 EVERY = timedelta(minutes=15)
@@ -48,7 +49,7 @@ def engine(servers: Servers, worker_id: str) -> Iterator[Engine]:
 def test_notices_are_written_while_their_app_is_evaluated(engine: Engine) -> None:
     """An evaluation that waits for a group must not be what the flush that holds the group waits for."""
     with Session(engine) as one, engine.connect() as other, one.begin(), other.begin():
-        assert evaluate(one, 1, DEFAULT, now=NOW)
+        assert evaluate(one, 1, Policies(DEFAULT), now=NOW)
         other.execute(NOTICE, {"now": NOW})
 
 

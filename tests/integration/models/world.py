@@ -10,12 +10,14 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from models.alerts import Evaluated, evaluate
+from models.contacts import Person, keep_contacts
 from models.leases import claim_app, claim_source
 from models.listing import record_listing, sync_sources
 from models.record import Recorded, record
 from models.stage import Fresh, Walk
 from models.walked import stored_hashes
 from uptake.facts import SeenApp, SeenConnection, SeenVersion, Status
+from uptake.policies import Policies
 from uptake.policy import DEFAULT, Policy
 
 A, B, C = "tn.crm.customers:r", "tn.jpm.jobs:r", "tn.jpm.jobs:w"
@@ -81,6 +83,11 @@ class World:
         """Let the portal list these tenants no more."""
         self.listed = {key: seen for key, seen in self.listed.items() if key[0] not in tenants}
 
+    def label(self, *tenants: str, **labels: str) -> None:
+        """Let a contact book say this of *tenants*, which have been seen."""
+        people = [Person("acme", tenant, f"admin@t{tenant}.example", labels=labels) for tenant in tenants]
+        assert keep_contacts(self.session, people).strangers == []
+
     def walk(self, **changes: Any) -> Walk:
         """What a complete walk finds now, against the hashes stored."""
         stored = stored_hashes(self.session, self.app_id)
@@ -96,10 +103,11 @@ class World:
         assert lease
         return record(self.session, lease, self.walk(**changes), self.versions, now=self.now, believe_absence=believe)
 
-    def evaluate(self, policy: Policy = DEFAULT, *, after: timedelta = timedelta()) -> Evaluated:
+    def evaluate(self, policy: Policy | Policies = DEFAULT, *, after: timedelta = timedelta()) -> Evaluated:
         """Evaluate the app, *after* the last instant."""
         self.now += after
-        evaluated = evaluate(self.session, self.app_id, policy, now=self.now)
+        policies = policy if isinstance(policy, Policies) else Policies(policy)
+        evaluated = evaluate(self.session, self.app_id, policies, now=self.now)
         assert evaluated
         return evaluated
 

@@ -166,7 +166,7 @@ def test_later_silence(world: World) -> None:
 def test_what_matches(world: World, matchers: Matchers, is_match: bool) -> None:
     """All patterns have to; * stands for anything, and no other sign for more than itself."""
     told(world)
-    world.session.execute(text("""UPDATE tenant SET labels = '{"plan": "gold", "size": "xl"}'"""))
+    world.label("0", plan="gold", size="xl")
     silenced(world, DAY, matchers)
     assert heard(world, 5 * HOUR) == ([] if is_match else [("repeat", 1)])
 

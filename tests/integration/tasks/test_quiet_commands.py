@@ -59,6 +59,10 @@ def test_silences(ours: Ours, alert: str) -> None:
     assert "silenced" not in ours.said("alerts").stdout
     assert "Nothing is silenced." in ours.said("silence", "list").stdout
     assert "There is no silence" in ours.said("silence", "end", str(made)).stderr
+    labelled = ours.said("silence", "add", "--label", "tier=gold", "--for", "2d", "--by", "ann", "--comment", "x")
+    assert "label tier=gold, until 20" in labelled.stdout, labelled
+    wrong = ours.said("silence", "add", "--label", "gold", "--for", "2d", "--comment", "x")
+    assert (wrong.returncode, "gold is no label: write name=value" in wrong.stderr) == (2, True), wrong
     late = ours.said("silence", "add", "--from", "2020-01-01", "--for", "2d", "--comment", "x")
     assert late.returncode == 2
     assert "would be over already" in late.stderr

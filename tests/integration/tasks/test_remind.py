@@ -72,6 +72,25 @@ def test_outside_working_hours_it_waits(lagging: World) -> None:
     assert reminded(lagging) == 1
 
 
+def test_some_have_other_hours_and_steps(lagging: World, chosen: Path) -> None:
+    """An override by label holds when a reminder is queued and when it is sent."""
+    own = 'labels = { shift = "night" }\nworking_hours = "20:00-22:00"\nremind_days = [0, 1]'
+    chosen.write_text(f"{chosen.read_text()}\n[[policy.override]]\n{own}\n")
+    rules.cache_clear()
+    lagging.label("1", shift="night")
+    lagging.session.execute(text("DELETE FROM contact WHERE email <> 'a@b.example'"))
+    assert reminded(lagging) == 0
+    opens = datetime(2026, 3, 2, 19, tzinfo=UTC)
+    assert lagging.rows("SELECT due_at, held_reason FROM reminder") == [(opens, "outside_working_hours")]
+    lagging.now = opens
+    assert reminded(lagging) == 1
+    assert lagging.rows("SELECT due_at FROM reminder") == [(opens + DAY,)]
+    lagging.session.execute(text("UPDATE notice SET due_at = :at"), {"at": opens + 5 * HOUR})
+    lagging.session.commit()
+    assert deliver_now(now=opens + 5 * HOUR) == 1
+    assert lagging.rows("SELECT due_at, state FROM notice") == [(opens + DAY, "due")]
+
+
 def test_without_a_contact_it_says_so(lagging: World) -> None:
     """Nobody to write to: held, with the reason."""
     lagging.session.execute(text("UPDATE contact SET opted_out_at = now()"))

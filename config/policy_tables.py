@@ -1,0 +1,163 @@
+"""The tables of uptake.toml that say what to make of a lag: [policy], its overrides, and exemptions."""
+
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Annotated, Any, Self
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from config.file_values import Duration, Label, LabelName, Name, PositiveDuration, Table, WorkingHours, parse_hours
+
+_Days = Annotated[tuple[Annotated[int, Field(ge=0, le=3650)], ...], Field(strict=False)]
+_Cap = Annotated[int, Field(ge=0, le=1000)]
+
+
+def _instant(value: Any) -> datetime:
+    if isinstance(value, datetime):
+        return value if value.tzinfo else value.replace(tzinfo=UTC)
+    if isinstance(value, date):
+        return datetime.combine(value, time(), UTC)
+    raise ValueError("is no date; write it without quotes, such as 2027-01-31")
+
+
+class GraceTable(Table):
+    """How long a tenant may lag before somebody hears of it."""
+
+    blocking: Duration = timedelta(days=14)
+    trimming: Duration = timedelta(days=60)
+
+
+class SeverityTable(Table):
+    """The age past grace at which an alert reaches each severity."""
+
+    info: Duration = timedelta(0)
+    warning: Duration = timedelta(days=7)
+    critical: Duration = timedelta(days=21)
+
+    @property
+    def rises(self) -> bool:
+        """Whether what is more severe comes later."""
+        return self.info <= self.warning <= self.critical
+
+    @model_validator(mode="after")
+    def _must_rise(self) -> Self:
+        if not self.rises:
+            raise ValueError("must rise: info first, then warning, then critical")
+        return self
+
+
+class GraceOverride(Table):
+    """What differs of the grace."""
+
+    blocking: Duration | None = None
+    trimming: Duration | None = None
+
+
+class SeverityOverride(Table):
+    """What differs of the severities."""
+
+    info: Duration | None = None
+    warning: Duration | None = None
+    critical: Duration | None = None
+
+
+class MatchTable(Table):
+    """Whom a table is for; what is left out is any."""
+
+    source: Name | None = None
+    app: Annotated[str, Field(min_length=1, max_length=200)] | None = None  # its id, or source:id
+    environment: Annotated[str, Field(min_length=1, max_length=100)] | None = None
+    labels: dict[LabelName, Label] = {}  # noqa: RUF012 - pydantic copies it
+
+    @property
+    def named_app(self) -> tuple[str | None, str | None]:
+        """The source and the app's id there."""
+        source, colon, app = (self.app or "").partition(":")
+        return (source, app) if colon else (self.source, self.app)
+
+    def covers(self, other: "MatchTable") -> bool:
+        """Whether all that *other* is for are among those that this is for."""
+        mine, theirs = ((*table.named_app, table.environment) for table in (self, other))
+        return (
+            all(wanted is None or wanted == found for wanted, found in zip(mine, theirs, strict=True))
+            and self.labels.items() <= other.labels.items()
+        )
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if self.source is not None and self.named_app[0] != self.source:
+            raise ValueError(f"source and app contradict each other: {self.source} and {self.app}")
+        return self
+
+
+class OverrideTable(MatchTable):
+    """What holds instead for some: what is left out is as in [policy]."""
+
+    settle: Duration | None = None
+    grace: GraceOverride = GraceOverride()
+    severity: SeverityOverride = SeverityOverride()
+    remind_days: _Days | None = None
+    remind_every: PositiveDuration | None = None
+    remind_cap: _Cap | None = None
+    working_hours: WorkingHours | None = None
+    reminders: str | None = None
+
+    @model_validator(mode="after")
+    def _is_for_some(self) -> Self:
+        if not self.model_fields_set & MatchTable.model_fields.keys():
+            raise ValueError("matches everybody; say whom it is for by source, app, environment or labels")
+        if not self.model_fields_set - MatchTable.model_fields.keys():
+            raise ValueError("changes nothing; say what is different for whom it matches")
+        _check_days(self.remind_days or ())
+        return self
+
+    def over(self, base: "PolicyTable") -> "PolicyTable":
+        """*base* with what is said here instead; its severities may not rise any more."""
+        own = {name: getattr(self, name) for name in OverrideTable.model_fields.keys() - MatchTable.model_fields.keys()}
+        changes = {name: value for name, value in own.items() if value is not None}
+        for name in ("grace", "severity"):
+            given = {key: value for key, value in getattr(self, name) if value is not None}
+            changes[name] = getattr(base, name).model_copy(update=given)
+        return base.model_copy(update=changes)
+
+
+class PolicyTable(Table):
+    """When tenants lag too long, who hears of it and how tenants are reminded."""
+
+    environments: Annotated[tuple[str, ...], Field(min_length=1, strict=False)] = ("production",)
+    settle: Duration = timedelta(minutes=60)
+    grace: GraceTable = GraceTable()
+    severity: SeverityTable = SeverityTable()
+    remind_days: _Days = (0, 3, 7, 14)
+    remind_every: PositiveDuration = timedelta(days=30)
+    remind_cap: _Cap = 12
+    working_hours: WorkingHours = parse_hours("08:00-18:00")
+    receivers: Annotated[tuple[str, ...], Field(strict=False)] = ("log",)
+    reminders: str = "log"
+    group_wait: Duration = timedelta(seconds=30)
+    group_interval: PositiveDuration = timedelta(minutes=5)
+    repeat_interval: PositiveDuration = timedelta(hours=4)
+    overrides: Annotated[tuple[OverrideTable, ...], Field(alias="override", strict=False)] = ()
+
+    @model_validator(mode="after")
+    def _days_rise(self) -> Self:
+        _check_days(self.remind_days)
+        return self
+
+
+class ExemptionTable(MatchTable):
+    """Tenants that nobody is told of and who are not reminded, until a day comes; why is asked for, so that it ends."""
+
+    tenant: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    until: Annotated[datetime, BeforeValidator(_instant)]
+    reason: Annotated[str, Field(min_length=3, max_length=500)]
+
+    @model_validator(mode="after")
+    def _is_for_tenants(self) -> Self:
+        if self.tenant is None and not self.labels:
+            raise ValueError("exempts whole apps; say which tenants by tenant or labels, or use `uptake silence add`")
+        return self
+
+
+def _check_days(days: tuple[int, ...]) -> None:
+    if list(days) != sorted(set(days)):
+        raise ValueError("remind_days must rise, each day once, such as [0, 3, 7, 14]")
