@@ -20,7 +20,7 @@ from config.file_values import (
     Surroundings,
     Table,
 )
-from config.policy_tables import ExemptionTable, MatchTable, OverrideTable, PolicyTable
+from config.policy_tables import ExemptionTable, MatchTable, OverrideTable, PolicyTable, RouteTable
 from config.receivers import LOG, REMINDS, EmailReceiver, FileReceiver, Receiver
 from config.settings import SettingsError, nearest
 
@@ -79,6 +79,7 @@ class UptakeFile(Table):
     polling: PollingTable = PollingTable()
     retention: RetentionTable = RetentionTable()
     policy: PolicyTable = PolicyTable()
+    routes: Annotated[tuple[RouteTable, ...], Field(alias="route", strict=False)] = ()
     exemptions: Annotated[tuple[ExemptionTable, ...], Field(alias="exemption", strict=False)] = ()
     receivers: Annotated[
         tuple[Annotated[Receiver, Field(discriminator="kind")], ...], Field(alias="receiver", strict=False)
@@ -147,14 +148,10 @@ def _across(file: UptakeFile) -> Iterator[tuple[_Place, str]]:
     yield from _doubled("source", [source.name for source in file.sources])
     yield from _doubled("receiver", [receiver.name for receiver in file.receivers])
     receivers: dict[str, Any] = {"log": LOG} | {receiver.name: receiver for receiver in file.receivers}
-    for index, name in enumerate(file.policy.receivers):
-        place = ("policy", "receivers", index)
-        if name in file.policy.receivers[:index]:
-            yield place, f'receiver "{name}" is named twice; name it once'
-        if name not in receivers:
-            yield place, _no_receiver(name, receivers)
-        elif isinstance(receivers[name], EmailReceiver | FileReceiver) and not receivers[name].to:
-            yield place, f'receiver "{name}" hears alerts but has no addresses; give it to = ["name@host"]'
+    yield from _hearing(("policy", "receivers"), file.policy.receivers, receivers)
+    for index, route in enumerate(file.routes):
+        yield from _hearing(("route", index, "receivers"), route.receivers, receivers)
+        yield from _matches(("route", index), route, file)
     yield from _reminders(("policy",), file.policy.reminders, receivers)
     for index, override in enumerate(file.policy.overrides):
         here: _Place = ("policy", "override", index)
@@ -172,6 +169,17 @@ def _doubled(table: str, names: list[str]) -> Iterator[tuple[_Place, str]]:
     for index, name in enumerate(names):
         if name in names[:index]:
             yield (table, index, "name"), f'"{name}" is the name of another {table} already; choose another'
+
+
+def _hearing(place: _Place, names: tuple[str, ...], receivers: Mapping[str, Any]) -> Iterator[tuple[_Place, str]]:
+    for index, name in enumerate(names):
+        here = (*place, index)
+        if name in names[:index]:
+            yield here, f'receiver "{name}" is named twice; name it once'
+        if name not in receivers:
+            yield here, _no_receiver(name, receivers)
+        elif isinstance(receivers[name], EmailReceiver | FileReceiver) and not receivers[name].to:
+            yield here, f'receiver "{name}" hears alerts but has no addresses; give it to = ["name@host"]'
 
 
 def _reminders(place: _Place, name: str | None, receivers: Mapping[str, Any]) -> Iterator[tuple[_Place, str]]:

@@ -1,13 +1,24 @@
 """The tables of uptake.toml that say what to make of a lag: [policy], its overrides, and exemptions."""
 
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from config.file_values import Duration, Label, LabelName, Name, PositiveDuration, Table, WorkingHours, parse_hours
 
 _Days = Annotated[tuple[Annotated[int, Field(ge=0, le=3650)], ...], Field(strict=False)]
+AlertKindName = Literal[
+    "tenant_lagging",
+    "tenant_overgranted",
+    "rollout_behind_target",
+    "rollout_stalled",
+    "version_regressed",
+    "tenant_disconnected_after_release",
+    "approval_overdue",
+    "poll_failing",
+    "data_stale",
+]
 _Cap = Annotated[int, Field(ge=0, le=1000)]
 
 
@@ -142,6 +153,15 @@ class PolicyTable(Table):
     def _days_rise(self) -> Self:
         _check_days(self.remind_days)
         return self
+
+
+class RouteTable(MatchTable):
+    """Which alerts are told to whom; those that no route is for go to the receivers of [policy]."""
+
+    kinds: Annotated[tuple[AlertKindName, ...], Field(min_length=1, strict=False)] | None = None
+    at_least: Literal["info", "warning", "critical"] = "info"
+    receivers: Annotated[tuple[str, ...], Field(strict=False)]
+    goes_on: Annotated[bool, Field(alias="continue")] = False
 
 
 class ExemptionTable(MatchTable):

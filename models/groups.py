@@ -1,6 +1,6 @@
 """Ops notices: which alerts make one message to one receiver, and what that receiver has heard already."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -9,16 +9,22 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from models.quiet import QUIET, UNTIL, WHY
-from uptake.policy import Policy, Severity
+from models.routed import ROUTED, routed
+from uptake.policies import Policies
+from uptake.policy import Severity
 
 # News is what a receiver has not heard, or hears of again after a while of quiet; whether it may hear of it now is seen
 # when its group is looked at, which knows when to look again.
-_AROUSE = text("""
+_AROUSE = text(
+    """
 WITH news AS (
     SELECT DISTINCT r.receiver, a.source_id, a.app_id, a.kind
     FROM (SELECT DISTINCT unnest(cast(:receivers AS text[])) AS receiver) r
     CROSS JOIN alert a LEFT JOIN told t ON t.alert_id = a.id AND t.receiver = r.receiver
     WHERE (:all OR a.app_id = :app OR cast(:app AS int8) IS NULL AND a.app_id IS NULL)
+      AND """  # noqa: S608
+    + ROUTED.format("r.receiver")
+    + """
       AND ((a.state = 'firing' AND (t.state IS DISTINCT FROM 'firing' OR t.severity IS DISTINCT FROM a.severity
                                     OR t.is_quiet))
            OR (a.state <> 'firing' AND t.state = 'firing'))
@@ -35,7 +41,8 @@ ORDER BY n.receiver, n.source_id, n.app_id, n.kind
 ON CONFLICT (receiver, source_id, app_id, kind)
     DO UPDATE SET opened_at = CASE WHEN g.flush_at IS NULL THEN excluded.opened_at ELSE g.opened_at END,
         flush_at = greatest(excluded.flush_at, g.last_told_at + cast(:interval AS interval))
-""")
+"""
+)
 _DUE = text("""
 SELECT g.id, g.receiver, g.source_id, s.name AS source, g.app_id, app.name AS app,
     s.name || ':' || app.external_id AS app_key, g.kind, g.opened_at, g.last_told_at, g.notices
@@ -54,7 +61,7 @@ _MEMBER = (
         coalesce(array_position(cast(:ranks AS text[]), t.severity), 0) AS told_rank
     FROM alert a LEFT JOIN told t ON t.alert_id = a.id AND t.receiver = :receiver
     WHERE a.source_id = :source AND (a.app_id = :app OR cast(:app AS int8) IS NULL AND a.app_id IS NULL)
-      AND a.kind = :kind AND (a.state = 'firing' OR t.state = 'firing')
+      AND a.kind = :kind AND {ROUTED.format(":receiver")}
 )
 """  # noqa: S608
 )
@@ -140,6 +147,14 @@ class GroupCounts:
 
 
 @dataclass(frozen=True, slots=True)
+class Seen:
+    """A group as it was found, and by which alerts: those that are for its receiver now."""
+
+    counts: GroupCounts
+    bound: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
 class Member:
     """One alert of a group, with what a message says of it."""
 
@@ -156,28 +171,31 @@ class Member:
     is_new: bool
 
 
-def arouse(
-    session: Session, policy: Policy, receivers: Sequence[str], *, now: datetime, app_id: int | None = None
-) -> None:
+def arouse(session: Session, policies: Policies, *, now: datetime, app_id: int | None = None) -> None:
     """Give every group of one app with news a time to flush: `group_wait` from now, unless it has a sooner one.
 
     Without an app, the groups that are about sources alone.
     """
-    session.execute(_AROUSE, _news(policy, receivers, now=now) | {"app": app_id, "all": False})
+    _arouse(session, policies, now=now, app_id=app_id)
 
 
-def arouse_all(session: Session, policy: Policy, receivers: Sequence[str], *, now: datetime) -> None:
+def arouse_all(session: Session, policies: Policies, *, now: datetime) -> None:
     """The same for every group there is: it looks at all alerts, so it is for what no evaluation can know."""
-    session.execute(_AROUSE, _news(policy, receivers, now=now) | {"app": None, "all": True})
+    _arouse(session, policies, now=now, every=True)
 
 
-def _news(policy: Policy, receivers: Sequence[str], *, now: datetime) -> dict[str, object]:
-    return {
-        "receivers": list(receivers),
+def _arouse(
+    session: Session, policies: Policies, *, now: datetime, app_id: int | None = None, every: bool = False
+) -> None:
+    bound = routed(session, policies, app_id=app_id, every=every) | {
+        "receivers": list(policies.receivers),
         "now": now,
-        "wait": policy.group_wait,
-        "interval": policy.group_interval,
+        "wait": policies.base.group_wait,
+        "interval": policies.base.group_interval,
+        "app": app_id,
+        "all": every,
     }
+    session.execute(_AROUSE, bound)
 
 
 def due_groups(session: Session, receivers: Sequence[str], *, now: datetime, most: int) -> list[DueGroup]:
@@ -186,21 +204,28 @@ def due_groups(session: Session, receivers: Sequence[str], *, now: datetime, mos
     return [DueGroup(**row) for row in session.execute(_DUE, bound).mappings()]
 
 
-def counts(session: Session, group: DueGroup, *, now: datetime) -> GroupCounts:
-    """How the group stands against what its receiver has heard."""
-    bound = _bound(group) | {"now": now}
+def seen(session: Session, group: DueGroup, policies: Policies, *, now: datetime) -> Seen:
+    """Look at a group whose turn it is."""
+    bound = routed(session, policies, app_id=group.app_id) | {
+        "receiver": group.receiver,
+        "source": group.source_id,
+        "app": group.app_id,
+        "kind": group.kind,
+        "ranks": [severity.value for severity in sorted(Severity)],
+        "now": now,
+    }
     session.execute(_NOTE, bound)
-    return GroupCounts(**session.execute(_COUNTS, bound).mappings().one())
+    return Seen(GroupCounts(**session.execute(_COUNTS, bound).mappings().one()), bound)
 
 
-def members(session: Session, group: DueGroup, *, most: int, now: datetime) -> list[Member]:
+def members(session: Session, group: Seen, *, most: int) -> list[Member]:
     """The first alerts of the group: firing before resolved, new before old."""
-    return [Member(**row) for row in session.execute(_MEMBERS, _bound(group) | {"most": most, "now": now}).mappings()]
+    return [Member(**row) for row in session.execute(_MEMBERS, {**group.bound, "most": most}).mappings()]
 
 
-def told(session: Session, group: DueGroup, *, now: datetime) -> None:
+def told(session: Session, group: Seen) -> None:
     """Remember that the receiver heard of the group as it is now."""
-    session.execute(_TELL, _bound(group) | {"now": now})
+    session.execute(_TELL, group.bound)
 
 
 def rest(session: Session, group: DueGroup, *, flush_at: datetime | None, told_at: datetime | None) -> None:
@@ -210,9 +235,3 @@ def rest(session: Session, group: DueGroup, *, flush_at: datetime | None, told_a
                     notices = notices + cast(cast(:told_at AS timestamptz) IS NOT NULL AS int) WHERE id = :group"""),
         {"group": group.id, "flush_at": flush_at, "told_at": told_at},
     )
-
-
-def _bound(group: DueGroup) -> dict[str, object]:
-    return {"receiver": group.receiver, "source": group.source_id, "app": group.app_id, "kind": group.kind} | {
-        "ranks": [severity.value for severity in sorted(Severity)]
-    }

@@ -64,7 +64,7 @@ def evaluate_now(app_id: int, *, now: datetime | None = None, waits: bool = True
         if evaluated.only is None or evaluated.only:
             opened, stopped = thread(session, evaluated.rules, only=evaluated.only)
         if evaluated.only is None or evaluated.only or evaluated.is_turned:
-            arouse(session, policies.base, policies.base.receivers, now=at, app_id=app_id)
+            arouse(session, policies, now=at, app_id=app_id)
     notable = evaluated.raised or evaluated.escalated or evaluated.resolved or opened or stopped
     log.log(
         logging.INFO if notable else logging.DEBUG,

@@ -8,7 +8,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session as OrmSession
 
 from models import Notice, Session, db_now
-from models.groups import DueGroup, GroupCounts, arouse, counts, due_groups, members, rest, told
+from models.groups import DueGroup, GroupCounts, Seen, arouse, due_groups, members, rest, seen, told
 from models.groups import Member as Alerted
 from tasks.deliver import deliver
 from tasks.doorbell import ring
@@ -16,7 +16,7 @@ from tasks.edges import addresses_of
 from tasks.rules import rules
 from uptake.cadence import NoticeReason, is_sent, notice_reason
 from uptake.letter import Parts
-from uptake.policy import Policy
+from uptake.policies import Policies
 from uptake.wording import Digest, Member, digest
 
 log = structlog.get_logger()
@@ -34,20 +34,21 @@ def flush() -> None:
 
 def flush_now(*, now: datetime | None = None) -> int:
     """Decide and queue, in one transaction; how many notices were queued. A second run queues none."""
-    policy = rules().policy
+    policies = rules().policies
     queued = 0
     with Session.begin() as session:
         at = now or db_now(session)
-        arouse(session, policy, policy.receivers, now=at)
-        for group in due_groups(session, policy.receivers, now=at, most=GROUPS):
-            queued += _flush(session, group, policy, now=at)
+        arouse(session, policies, now=at)
+        for group in due_groups(session, policies.receivers, now=at, most=GROUPS):
+            queued += _flush(session, group, policies, now=at)
     if queued:
         log.info("notices.queued", notices=queued)
     return queued
 
 
-def _flush(session: OrmSession, group: DueGroup, policy: Policy, *, now: datetime) -> int:
-    count = counts(session, group, now=now)
+def _flush(session: OrmSession, group: DueGroup, policies: Policies, *, now: datetime) -> int:
+    found, policy = seen(session, group, policies, now=now), policies.base
+    count = found.counts
     receiver = rules().receivers.get(group.receiver)
     wants_resolved = receiver is None or receiver.send_resolved
     reason = notice_reason(
@@ -68,9 +69,9 @@ def _flush(session: OrmSession, group: DueGroup, policy: Policy, *, now: datetim
     )
     queued = 0
     if reason is not None and is_sent(reason, send_resolved=wants_resolved):
-        queued = _queue(session, group, count, reason, now=now)
+        queued = _queue(session, group, found, reason, now=now)
     if reason is not None:
-        told(session, group, now=now)
+        told(session, found)
     idle = not count.firing and (reason is not None or not count.told_firing)
     looks = [] if idle else [now + policy.group_interval]
     looks += [count.quiet_until] if count.quiet_until else []
@@ -78,8 +79,8 @@ def _flush(session: OrmSession, group: DueGroup, policy: Policy, *, now: datetim
     return queued
 
 
-def _queue(session: OrmSession, group: DueGroup, count: GroupCounts, reason: NoticeReason, *, now: datetime) -> int:
-    text = _text(session, group, count, reason, now=now)
+def _queue(session: OrmSession, group: DueGroup, found: Seen, reason: NoticeReason, *, now: datetime) -> int:
+    text = _text(session, group, found, reason)
     for to in addresses_of(rules().receivers.get(group.receiver)):
         session.execute(
             insert(Notice)
@@ -94,7 +95,7 @@ def _queue(session: OrmSession, group: DueGroup, count: GroupCounts, reason: Not
                 subject=text.subject,
                 body=text.text,
                 html=text.html,
-                payload=_payload(group, count, reason),
+                payload=_payload(group, found.counts, reason),
                 state="due",
                 created_at=now,
                 due_at=now,
@@ -119,7 +120,8 @@ def _payload(group: DueGroup, count: GroupCounts, reason: NoticeReason) -> dict[
     }
 
 
-def _text(session: OrmSession, group: DueGroup, count: GroupCounts, reason: NoticeReason, *, now: datetime) -> Parts:
+def _text(session: OrmSession, group: DueGroup, found: Seen, reason: NoticeReason) -> Parts:
+    count = found.counts
     listed = [
         Member(
             tenant=f"{member.tenant_name or member.tenant} ({member.tenant})" if member.tenant else group.source,
@@ -129,7 +131,7 @@ def _text(session: OrmSession, group: DueGroup, count: GroupCounts, reason: Noti
             detail=_detail(member),
             is_resolved=member.state != "firing",
         )
-        for member in members(session, group, most=NAMED, now=now)
+        for member in members(session, found, most=NAMED)
     ]
     return digest(
         Digest(

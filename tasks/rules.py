@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from config.policy_file import SourceTable, UptakeFile, load_file
-from config.policy_tables import ExemptionTable, MatchTable, OverrideTable, PolicyTable
+from config.policy_tables import ExemptionTable, MatchTable, OverrideTable, PolicyTable, RouteTable
 from config.receivers import Receiver
 from config.settings import settings
-from uptake.policies import Exemption, Match, Override, Policies
-from uptake.policy import Policy, Severity
+from uptake.policies import Exemption, Match, Override, Policies, Route
+from uptake.policy import AlertKind, Policy, Severity
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +60,7 @@ def policies_of(file: UptakeFile) -> Policies:
         policy_of(file.policy),
         tuple(_override(file.policy, table, number) for number, table in enumerate(file.policy.overrides, 1)),
         tuple(_exemption(table, number) for number, table in enumerate(file.exemptions, 1)),
+        tuple(_route(table) for table in file.routes),
     )
 
 
@@ -82,6 +83,16 @@ def _override(base: PolicyTable, table: OverrideTable, number: int) -> Override:
 def _exemption(table: ExemptionTable, number: int) -> Exemption:
     return Exemption(
         replace(_match(table), tenant=table.tenant), table.until, table.reason, f"[[exemption]] number {number}"
+    )
+
+
+def _route(table: RouteTable) -> Route:
+    return Route(
+        match=_match(table),
+        kinds=frozenset(map(AlertKind, table.kinds or AlertKind)),
+        at_least=Severity(table.at_least),
+        receivers=table.receivers,
+        goes_on=table.goes_on,
     )
 
 

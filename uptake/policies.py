@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from uptake.policy import Policy
+from uptake.policy import AlertKind, Policy, Severity
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,6 +60,21 @@ class Exemption:
     place: str = "[[exemption]]"  # which one of uptake.toml it is, for whoever asks
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Route:
+    """Which alerts are for which receivers; of what is left out, any."""
+
+    match: Match = Match()
+    kinds: frozenset[AlertKind] = frozenset(AlertKind)
+    at_least: Severity = Severity.INFO
+    receivers: tuple[str, ...]
+    goes_on: bool = False  # later routes are looked at, too
+
+    def is_for(self, who: Who, kind: AlertKind, severity: Severity) -> bool:
+        """Whether an alert like this takes the route."""
+        return kind in self.kinds and severity >= self.at_least and self.match.is_met(who)
+
+
 @dataclass(frozen=True, slots=True)
 class Policies:
     """All that uptake.toml says of alerts and reminders."""
@@ -67,6 +82,27 @@ class Policies:
     base: Policy
     overrides: tuple[Override, ...] = ()
     exemptions: tuple[Exemption, ...] = ()
+    routes: tuple[Route, ...] = ()
+
+    @property
+    def receivers(self) -> tuple[str, ...]:
+        """Whoever may hear of an alert, each once."""
+        return tuple(dict.fromkeys([*self.base.receivers, *(name for one in self.routes for name in one.receivers)]))
+
+    def heard_by(self, who: Who, kind: AlertKind, severity: Severity) -> tuple[str, ...]:
+        """Who hears of such an alert, each once.
+
+        The first route that is for it decides, unless it goes on to the next; after the last come the base's receivers.
+        """
+        found: dict[str, None] = {}
+        for route in self.routes:
+            if route.is_for(who, kind, severity):
+                found |= dict.fromkeys(route.receivers)
+                if not route.goes_on:
+                    break
+        else:
+            found |= dict.fromkeys(self.base.receivers)
+        return tuple(found)
 
     def of(self, who: Who) -> Policy:
         """What holds for *who*: the first override that matches, or else the base."""

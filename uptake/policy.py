@@ -153,6 +153,17 @@ def severity(policy: Policy, lag: LagClass, lag_age: timedelta) -> Severity | No
     return Severity.INFO if lag is LagClass.TRIMMING else max(reached)
 
 
+def severities(policy: Policy) -> dict[AlertKind, tuple[Severity, ...]]:
+    """Which severities an alert of each kind that rests on a lag may reach, the mildest first."""
+    found: dict[AlertKind, tuple[Severity, ...]] = {}
+    for lag, kind in KIND_OF.items():
+        grace = policy.grace(lag)
+        if kind is not None and grace is not None:
+            rungs = [severity(policy, lag, grace + past) for _, past in policy.severity]
+            found[kind] = tuple(sorted({rung for rung in rungs if rung is not None}))
+    return found
+
+
 def fires_at(policy: Policy, lag: LagClass, since: datetime) -> datetime | None:
     """When a lag that began at *since* has a severity for the first time; None for a class that never has."""
     grace = policy.grace(lag)

@@ -45,12 +45,12 @@ def adopt_sources() -> None:
 
 def adopt_policies() -> None:
     """Let receivers that are new in uptake.toml hear of what fires, and apps be judged by the policies it has now."""
-    policy = rules().policy
+    policies = rules().policies
     with Session.begin() as session:
         now = db_now(session)
-        if apps := adopt(session, rules().policies, now=now):
+        if apps := adopt(session, policies, now=now):
             log.info("policies.adopted", apps=apps)
-        arouse_all(session, policy, policy.receivers, now=now)
+        arouse_all(session, policies, now=now)
 
 
 @signals.worker_init.connect

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from uptake.policies import Exemption, Match, Override, Policies, Who
-from uptake.policy import DEFAULT, Policy
+from uptake.policies import Exemption, Match, Override, Policies, Route, Who
+from uptake.policy import DEFAULT, AlertKind, Policy, Severity, severities
 
 NOW, DAY = datetime(2026, 3, 1, tzinfo=UTC), timedelta(days=1)
 GOLD = Who(source="acme", app="4711", environment="production", tenant="7", labels={"tier": "gold", "region": "us"})
@@ -90,3 +90,53 @@ def test_labels_are_asked_for_where_they_matter(match: Match, asks: bool) -> Non
     """By overrides as by exemptions."""
     assert Policies(DEFAULT, (Override(match, DEFAULT),)).asks_labels("acme", "4711") is asks
     assert Policies(DEFAULT, exemptions=(Exemption(match, NOW, "why"),)).asks_labels("acme", "4711") is asks
+
+
+LAGGING, FAILING = AlertKind.TENANT_LAGGING, AlertKind.POLL_FAILING
+INFO, CRITICAL = Severity.INFO, Severity.CRITICAL
+IS_GOLD = Match(labels=(("tier", "gold"),))
+
+
+@pytest.mark.parametrize(
+    ("routes", "kind", "severity", "heard"),
+    [
+        pytest.param((), LAGGING, INFO, ("log",), id="none_the_base"),
+        pytest.param((Route(receivers=("a",)),), LAGGING, INFO, ("a",), id="first"),
+        pytest.param((Route(receivers=("a",)), Route(receivers=("b",))), LAGGING, INFO, ("a",), id="not_the_second"),
+        pytest.param(
+            (Route(receivers=("a",), goes_on=True), Route(receivers=("b",))), LAGGING, INFO, ("a", "b"), id="goes_on"
+        ),
+        pytest.param((Route(receivers=("a",), goes_on=True),), LAGGING, INFO, ("a", "log"), id="goes_on_to_the_base"),
+        pytest.param((Route(receivers=("log",), goes_on=True),), LAGGING, INFO, ("log",), id="each_once"),
+        pytest.param((Route(receivers=()),), LAGGING, INFO, (), id="nobody"),
+        pytest.param(
+            (Route(receivers=("a",), at_least=CRITICAL),), LAGGING, Severity.WARNING, ("log",), id="not_that_severe"
+        ),
+        pytest.param((Route(receivers=("a",), at_least=CRITICAL),), LAGGING, CRITICAL, ("a",), id="that_severe"),
+        pytest.param((Route(receivers=("a",), kinds=frozenset({FAILING})),), LAGGING, INFO, ("log",), id="other_kind"),
+        pytest.param((Route(receivers=("a",), kinds=frozenset({FAILING})),), FAILING, INFO, ("a",), id="that_kind"),
+        pytest.param((Route(receivers=("a",), match=IS_GOLD),), LAGGING, INFO, ("a",), id="label"),
+        pytest.param((Route(receivers=("a",), match=Match(app="1")),), LAGGING, INFO, ("log",), id="other_app"),
+        pytest.param(
+            (Route(receivers=("a",), match=Match(app="1"), goes_on=True), Route(receivers=("b",))),
+            LAGGING,
+            INFO,
+            ("b",),
+            id="goes_on_from_what_matches",
+        ),
+    ],
+)
+def test_routes(routes: tuple[Route, ...], kind: AlertKind, severity: Severity, heard: tuple[str, ...]) -> None:
+    """The first that matches decides, unless it goes on; what goes on to the end comes to the base's receivers."""
+    assert Policies(DEFAULT, routes=routes).heard_by(GOLD, kind, severity) == heard
+
+
+def test_receivers_are_all_who_may_hear() -> None:
+    """Of the base and of the routes, each once."""
+    routes = (Route(receivers=("a", "log")), Route(receivers=("b", "a")))
+    assert Policies(DEFAULT, routes=routes).receivers == ("log", "a", "b")
+
+
+def test_severities_that_a_kind_may_reach() -> None:
+    """Nobody is woken for a tenant that grants too much."""
+    assert severities(DEFAULT) == {LAGGING: tuple(Severity), AlertKind.TENANT_OVERGRANTED: (INFO,)}

@@ -4,16 +4,17 @@ import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from config.policy_file import PollingTable, RetentionTable, load_file
-from config.policy_tables import PolicyTable
+from config.policy_tables import AlertKindName, PolicyTable
 from config.receivers import EmailReceiver, FileReceiver, PagerDutyReceiver
 from config.settings import SettingsError
 from tasks.rules import written
 from uptake.policies import Match
-from uptake.policy import Severity
+from uptake.policy import AlertKind, Severity
 
 ROOT = Path(__file__).parents[2]
 SOURCE = """\
@@ -107,6 +108,27 @@ def test_mistakes_in_a_source(file: Path, line: int, changed: str, said: str | N
         ('[[receiver]]\nname = "ops"\nkind = "pager"', "uptake.toml:3: receiver[0].kind: is 'pager', which is"),
         ('[[receiver]]\nname = "ops"', 'receiver[0]: lacks its kind; write one such as kind = "email"'),
         ('[policy]\nsettle = "1h', "uptake.toml:2"),
+        (
+            '[[route]]\nreceivers = ["opps"]',
+            'uptake.toml:2: route[0].receivers[0]: there is no receiver "opps"; known are',
+        ),
+        (
+            '[[route]]\nreceivers = ["log", "log"]',
+            'uptake.toml:2: route[0].receivers[1]: receiver "log" is named twice',
+        ),
+        (
+            '[[route]]\nkinds = ["lagging"]\nreceivers = []',
+            "uptake.toml:2: route[0].kinds[0]: must be 'tenant_lagging', '",
+        ),
+        (
+            '[[route]]\nat_least = "high"\nreceivers = []',
+            "uptake.toml:2: route[0].at_least: must be 'info', 'warning' or ",
+        ),
+        ('[[route]]\nkinds = ["poll_failing"]', "uptake.toml:1: route[0].receivers: is missing; write it"),
+        (
+            '[[route]]\nsource = "x"\nreceivers = []',
+            'uptake.toml:2: route[0].source: there is no source "x"; write one',
+        ),
         (
             '[policy]\n[[policy.override]]\nsettle = "1h"',
             "uptake.toml:2: policy.override[0]: matches everybody; say wh",
@@ -281,10 +303,30 @@ reason = "migrates in January"
     assert exemption.until == datetime(2027, 1, 31, tzinfo=UTC)
 
 
+def test_kinds_of_routes_are_those_of_alerts() -> None:
+    """Whatever may be raised can be routed."""
+    assert get_args(AlertKindName) == tuple(AlertKind)
+
+
+def shown(heading: str) -> str:
+    """What the example shows below *heading*, as if it were no comment."""
+    example = (ROOT / "docs" / "uptake.example.toml").read_text()
+    part = re.split(r"^# ---- ", re.split(heading, example, flags=re.MULTILINE)[1], flags=re.MULTILINE)[0]
+    # Sentences stay comments; tables and keys do not.
+    return "\n".join(re.findall(r"^# ((?:\[\[|\w+ = ).*)$", part, flags=re.MULTILINE))
+
+
+def test_what_the_example_has_for_some(file: Path) -> None:
+    """It works when it is no comment any more."""
+    used = '\n[[receiver]]\nname = "hook"\nkind = "log"\n[[receiver]]\nname = "ops"\nkind = "log"\n'
+    file.write_text(SOURCE + used + shown(r"^# ---- Otherwise for some"))
+    found = written(load_file(file, environment=SURROUNDINGS)).policies
+    assert (len(found.overrides), len(found.exemptions), len(found.routes)) == (2, 1, 2)
+
+
 def test_receivers_of_the_example(file: Path) -> None:
     """What it shows of more kinds works when it is no comment any more."""
-    example = (ROOT / "docs" / "uptake.example.toml").read_text().partition("# More kinds;")[2]
-    file.write_text(re.sub(r"^# ?", "", example.partition("\n")[2], flags=re.MULTILINE))
+    file.write_text(shown(r"^# More kinds;"))
     secrets = {"SLACK_WEBHOOK": "https://chat.example/s3cr3t", "PAGERDUTY_KEY": "r0ut1ng", "APPRISE_URL": "json://a"}
     found = {receiver.name: receiver for receiver in load_file(file, environment=secrets).receivers}
     assert set(found) == {"log", "chat", "pager", "elsewhere", "box"}

@@ -13,7 +13,7 @@ from models.queries.alerts import alerts as alert_rows
 from models.queries.apps import AppOverview, has_apps, is_app, overview
 from models.queries.apps import laggards as laggard_rows
 from models.queries.sources import sources
-from models.queries.tenants import is_tenant, notices, story
+from models.queries.tenants import Story, is_tenant, notices, story
 from models.queries.tenants import timeline as timeline_rows
 from models.verdicts import history_of
 from tasks.rules import rules
@@ -115,16 +115,11 @@ def explain(app: App, tenant: Annotated[str, typer.Argument(help="A tenant's id.
     """The whole story of one tenant and one app, and what comes next."""
     open_database()
     with Session() as session:
-        require_app(session, app)
-        if not is_tenant(session, tenant):
-            raise SettingsError(_no_tenant(tenant))
-        stories, sent, now = story(session, app, tenant), notices(session, app, tenant), db_now(session)
+        stories, sent, now = story_of(session, app, tenant), notices(session, app, tenant), db_now(session)
         _warned(session, now=now)
         history = history_of(session, stories[0].app_id) if stories else ()
     if json:
         as_json(stories)
-    elif not stories:
-        console.print(f"{tenant} and {app} have never met: the portal lists no such connection.", markup=False)
     else:
         for one in stories:
             console.print("\n".join(told(one, sent, history, rules().policies, now=now)), markup=False, highlight=False)
@@ -168,6 +163,17 @@ def _quiet(row: AlertRow) -> str | None:
     who = {"acknowledged": row.acknowledged_by, "snoozed": row.snoozed_by}.get(row.quiet)
     until = f" until {row.quiet_until:%Y-%m-%d %H:%M} UTC" if row.quiet_until and row.quiet != "inhibited" else ""
     return f"{row.quiet}{f' by {who}' if who else ''}{until}"
+
+
+def story_of(session: OrmSession, app: str, tenant: str) -> list[Story]:
+    """How the tenant stands with the app, by environment; names that nobody has are refused, and strangers told of."""
+    require_app(session, app)
+    if not is_tenant(session, tenant):
+        raise SettingsError(_no_tenant(tenant))
+    found = story(session, app, tenant)
+    if not found:
+        typer.echo(f"{tenant} and {app} have never met: the portal lists no such connection.", err=True)
+    return found
 
 
 def require_app(session: OrmSession, app: str | None) -> None:

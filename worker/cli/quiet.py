@@ -79,8 +79,7 @@ def _hold(alerts: Sequence[int], held: _Held, done: str, *, json: bool) -> None:
 
 
 def _tell_again(session: OrmSession, *, now: datetime) -> None:
-    policy = rules().policy
-    arouse_all(session, policy, policy.receivers, now=now)
+    arouse_all(session, rules().policies, now=now)
 
 
 @silence_cli.command("add")

@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from config.policy_file import load_file
 from config.settings import SettingsError, settings
-from models import Session
+from models import Session, db_now
 from models.migrations import pending, upgrade
 from models.queries.apps import overview
 from models.queries.sources import sources
@@ -19,7 +19,8 @@ from tasks.rules import Rules, rules, written
 from uptake.channels import probe
 from uptake.errors import EdgeError
 from worker.addresses import database_url
-from worker.cli.answers import OneApp, require_app
+from worker.cli.answers import OneApp, require_app, story_of
+from worker.cli.hearing import hearing, said
 from worker.cli.output import Json, as_json, console, table
 from worker.doctor import CHECKS, examined
 from worker.lifecycle import adopt_sources, configure_logs, open_database
@@ -43,11 +44,18 @@ def check(
         str | None,
         typer.Option(metavar="RECEIVER", help="Send this receiver a test message; exit code 1 when it refuses."),
     ] = None,
+    routes: Annotated[
+        tuple[str, str] | None,
+        typer.Option(metavar="APP TENANT", help="Say who would hear of this tenant's lag, and by which rule."),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Check the environment and uptake.toml, without starting anything; exit code 1 when there is no such file."""
     found = written(load_file(file, required=True)) if file else rules()
     file = file or settings().config
+    if routes:
+        _routes(found, *routes, json=json)
+        return
     if test:
         _test(found, test, json=json)
         return
@@ -64,6 +72,21 @@ def check(
         highlight=False,
         soft_wrap=True,
     )
+
+
+def _routes(found: Rules, app: str, tenant: str, *, json: bool) -> None:
+    """Who would hear of it; exit code 1 when the two have never met."""
+    open_database()
+    with Session() as session:
+        stories, now = story_of(session, app, tenant), db_now(session)
+    hearings = [hearing(story, found.policies, now=now) for story in stories]
+    if json:
+        as_json(hearings)
+    for story, heard in () if json else zip(stories, hearings, strict=True):
+        name = f"{story.tenant_name or story.tenant} and {story.app_name}"
+        console.print("\n".join(said(name, heard)), markup=False, highlight=False, soft_wrap=True)
+    if not stories:
+        raise typer.Exit(1)
 
 
 def _test(found: Rules, name: str, *, json: bool) -> None:

@@ -121,7 +121,7 @@ def test_silence_ended_by_hand(world: World) -> None:
     assert heard(world, 9 * HOUR) == []
     assert end_silence(world.session, made, now=world.now)
     assert not end_silence(world.session, made, now=world.now)
-    arouse_all(world.session, rules().policy, ["ops"], now=world.now)
+    arouse_all(world.session, rules().policies, now=world.now)
     assert heard(world, 2 * MINUTE) == [("mute_ended", 1)]
 
 
@@ -221,7 +221,7 @@ def test_taken_back(world: World) -> None:
     acknowledge(world.session, [alert], author="ann", comment="", until=None, now=world.now)
     assert heard(world, 9 * HOUR) == []
     assert unhold(world.session, [alert], author="ann", now=world.now) == [alert]
-    arouse_all(world.session, rules().policy, ["ops"], now=world.now)
+    arouse_all(world.session, rules().policies, now=world.now)
     assert heard(world, 2 * MINUTE) == [("mute_ended", 1)]
 
 

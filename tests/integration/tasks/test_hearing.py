@@ -1,0 +1,52 @@
+"""`uptake check --routes APP TENANT`: who would hear, in words and as JSON."""
+
+import json
+from pathlib import Path
+
+from tests.integration.tasks.recorded import Ours
+
+CHOSEN = """
+[policy]
+reminders = "log"
+[[receiver]]
+name = "pager"
+kind = "log"
+[[policy.override]]
+labels = { tier = "gold" }
+grace = { blocking = "3d" }
+[[exemption]]
+tenant = "2"
+until = 2999-12-31
+reason = "left for good"
+[[route]]
+at_least = "critical"
+receivers = ["pager"]
+continue = true
+"""
+
+
+def test_who_would_hear(ours: Ours, chosen: Path, tmp_path: Path) -> None:
+    """The rule, the receivers by kind and severity, and whom reminders go to; strangers are told of."""
+    chosen.write_text(chosen.read_text() + CHOSEN)
+    book = tmp_path / "book.csv"
+    book.write_text("tenant,email,labels\n1,ada@bright.example,tier=gold\n")
+    assert ours.said("contacts", "import", str(book)).returncode == 0
+    done = ours.said("check", "--routes", "acme:4711", "1")
+    assert done.returncode == 0, done
+    assert "production: [[policy.override]] number 1." in done.stdout
+    assert "tenant_lagging: info: log; warning: log; critical: pager, log." in done.stdout
+    assert "tenant_overgranted: info: log." in done.stdout
+    assert "Reminders: by log to ada@bright.example." in done.stdout
+    exempt = ours.said("check", "--routes", "acme:4711", "2").stdout
+    assert "Nobody is told until 2999-12-31 00:00 UTC: [[exemption]] number 1: left for good." in exempt
+    (found,) = json.loads(ours.said("check", "--routes", "acme:4711", "1", "--json").stdout)["data"]
+    assert found["alerts"]["tenant_lagging"]["critical"] == ["pager", "log"]
+    unknown = ours.said("check", "--routes", "acme:4711", "nobody")
+    assert (unknown.returncode, "No tenant is called nobody" in unknown.stderr) == (2, True), unknown
+
+
+def test_of_the_file_that_is_checked(ours: Ours, chosen: Path, tmp_path: Path) -> None:
+    """A file that is not in use yet can be asked, too."""
+    other = tmp_path / "other.toml"
+    other.write_text(chosen.read_text() + '[policy]\nenvironments = ["integration"]\n')
+    assert "the environment is not watched" in ours.said("check", str(other), "--routes", "acme:4711", "1").stdout
