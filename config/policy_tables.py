@@ -20,6 +20,7 @@ AlertKindName = Literal[
     "data_stale",
 ]
 _Cap = Annotated[int, Field(ge=0, le=1000)]
+_Audience = Annotated[int, Field(ge=1, le=10_000_000)]
 
 
 def _instant(value: Any) -> datetime:
@@ -28,6 +29,16 @@ def _instant(value: Any) -> datetime:
     if isinstance(value, date):
         return datetime.combine(value, time(), UTC)
     raise ValueError("is no date; write it without quotes, such as 2027-01-31")
+
+
+class TargetTable(Table):
+    """How far a rollout is to be, and when."""
+
+    share: Annotated[float, Field(gt=0, le=1)]
+    by: PositiveDuration
+
+
+_Targets = Annotated[tuple[TargetTable, ...], Field(strict=False)]
 
 
 class GraceTable(Table):
@@ -100,12 +111,20 @@ class MatchTable(Table):
         return self
 
 
+_OVERALL = {"targets", "min_audience", "stalled_after", "lost_within"}
+
+
 class OverrideTable(MatchTable):
     """What holds instead for some: what is left out is as in [policy]."""
 
     settle: Duration | None = None
     grace: GraceOverride = GraceOverride()
     severity: SeverityOverride = SeverityOverride()
+    # Of all tenants of an app together, so not by label.
+    targets: _Targets | None = None
+    min_audience: _Audience | None = None
+    stalled_after: Duration | None = None
+    lost_within: Duration | None = None
     remind_days: _Days | None = None
     remind_every: PositiveDuration | None = None
     remind_cap: _Cap | None = None
@@ -119,6 +138,8 @@ class OverrideTable(MatchTable):
         if not self.model_fields_set - MatchTable.model_fields.keys():
             raise ValueError("changes nothing; say what is different for whom it matches")
         _check_days(self.remind_days or ())
+        if self.labels and (overall := self.model_fields_set & _OVERALL):
+            raise ValueError(f"{min(overall)} is about all tenants of an app; match without labels")
         return self
 
     def over(self, base: "PolicyTable") -> "PolicyTable":
@@ -142,6 +163,11 @@ class PolicyTable(Table):
     remind_every: PositiveDuration = timedelta(days=30)
     remind_cap: _Cap = 12
     working_hours: WorkingHours = parse_hours("08:00-18:00")
+    targets: _Targets = (TargetTable.model_validate({"share": 0.95, "by": "21d"}),)
+    min_audience: _Audience = 20
+    stalled_after: Duration = timedelta(days=14)
+    lost_within: Duration = timedelta(days=7)
+    flap_window: Duration = timedelta(hours=1)
     receivers: Annotated[tuple[str, ...], Field(strict=False)] = ("log",)
     reminders: str = "log"
     group_wait: Duration = timedelta(seconds=30)

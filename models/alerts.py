@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
+from models.rollout import follow_if_due
 from models.ruled import Ruled, imprint, ruled
 from models.steps import step
 from models.verdicts import history_of, judge_app
@@ -22,13 +23,14 @@ FAILING_AFTER = 3
 # a group that a flush holds, would wait for that flush's notice about the app, and it for this.
 _LOCKED = text("""
 SELECT a.id, a.external_id, a.source_id, s.name AS source, a.deleted_at, a.approval, a.failures, a.unjudged,
-    a.evaluated_as, a.steps_at
+    a.evaluated_as, a.steps_at, a.followed_at, a.follow_at
 FROM app a JOIN source s ON s.id = a.source_id WHERE a.id = :app FOR NO KEY UPDATE OF a
 """)
 _FREE = text(f"{_LOCKED.text} SKIP LOCKED")
 _EVALUATED = text("""
-UPDATE app SET evaluated_at = :now, evaluate_at = :next, steps_at = :next, evaluated_as = :rests_on,
-    ruled_as = :imprint, unjudged = '{}'
+UPDATE app SET evaluated_at = :now, evaluate_at = least(cast(:next AS timestamptz), :follow_at), steps_at = :next,
+    evaluated_as = :rests_on, ruled_as = :imprint, unjudged = '{}', evaluations_broken = 0,
+    followed_at = :followed_at, follow_at = :follow_at
 WHERE id = :app
 """)
 _ADOPTED = text("""
@@ -49,7 +51,7 @@ class Evaluated:
     resolved: int = 0
     next_at: datetime | None = None
     only: Sequence[int] | None = None  # the connections that were judged anew, none where nothing is new; None: all
-    is_turned: bool = False  # whether its polls began or ceased to count as failing
+    is_turned: bool = False  # whether an alert that is about the app as a whole began or ended
 
 
 def evaluate(
@@ -75,9 +77,11 @@ def evaluate(
         evaluated = _judged(session, app, history, rules, now=now, only=only)
     is_failing = app.failures >= FAILING_AFTER and not app.deleted_at
     is_turned = _failing(session, app.source_id, app_id, failing=is_failing, now=now)
+    followed = follow_if_due(session, app, policies, history, now=now, only=evaluated.only)
     done = {"app": app_id, "now": now, "next": evaluated.next_at, "rests_on": rules.rests_on}
-    session.execute(_EVALUATED, done | {"imprint": imprint(policies)})
-    return replace(evaluated, is_turned=is_turned)
+    done |= {"imprint": imprint(policies), "followed_at": followed.at, "follow_at": followed.next_at}
+    session.execute(_EVALUATED, done)
+    return replace(evaluated, is_turned=is_turned or followed.changed > 0)
 
 
 def _judged(
@@ -116,7 +120,10 @@ def adopt(session: Session, policies: Policies, *, now: datetime) -> int:
 def postpone(session: Session, app_id: int, *, wait: timedelta) -> None:
     """Evaluate the app in a while, unless something is found out about it before."""
     session.execute(
-        text("UPDATE app SET evaluate_at = clock_timestamp() + cast(:wait AS interval) WHERE id = :app"),
+        text(
+            "UPDATE app SET evaluate_at = clock_timestamp() + cast(:wait AS interval),"
+            " evaluations_broken = evaluations_broken + 1 WHERE id = :app"
+        ),
         {"app": app_id, "wait": wait},
     )
 

@@ -82,6 +82,7 @@ class App(Leased, Base):
     name: Mapped[str]
     distribution: Mapped[str] = mapped_column(server_default="public")
     approval: Mapped[str] = mapped_column(server_default="not_required")
+    approval_since: Mapped[datetime] = mapped_column(server_default=text("now()"))  # as far as we saw
     environments: Mapped[text_list] = mapped_column(server_default="{}")
     latest_version: Mapped[int | None]
     created_at: Mapped[datetime | None]
@@ -100,6 +101,9 @@ class App(Leased, Base):
     evaluated_at: Mapped[datetime | None]
     # The connections that changed since the last evaluation; None: all, or too many to name.
     unjudged: Mapped[list[int] | None] = mapped_column(ARRAY(BigInteger))
+    evaluations_broken: Mapped[int] = mapped_column(server_default="0")  # in a row
+    followed_at: Mapped[datetime | None]  # when what all tenants come to was looked at last
+    follow_at: Mapped[datetime | None]  # and when it is to be next, whatever changes
     evaluated_as: Mapped[str | None]  # what the last evaluation rested on, but for the time and the connections
     ruled_as: Mapped[str | None]  # which policies uptake.toml had then
     steps_at: Mapped[datetime | None]  # when time alone changes an alert next

@@ -33,6 +33,12 @@ class Connection(Base):
             postgresql_where=text("absent_walks > 0"),
             why="Rows missing from the last complete walk: gone after the second.",
         ),
+        index(
+            "ix_connection_regressed",
+            "app_id",
+            postgresql_where=text("regressed_from IS NOT NULL"),
+            why="Tenants that went back to an older version.",
+        ),
         # By both columns, or a planner that knows few apps looks through all of a tenant's to find the one.
         index("ix_connection_tenant_id_app_id", "tenant_id", "app_id", why="All apps of one tenant."),
         CheckConstraint("epoch >= 0", name="epoch", comment="0: never connected."),
@@ -56,6 +62,7 @@ class Connection(Base):
     accepted_by: Mapped[str | None]
     version_not_before: Mapped[datetime | None]  # the present version was accepted in (not before, not after]
     version_not_after: Mapped[datetime | None]
+    regressed_from: Mapped[int | None]  # the highest version of this epoch, where the present one is lower or not known
     hash: Mapped[big] = mapped_column(BigInteger)  # of the raw item; 0: not listed any more
     absent_walks: Mapped[int] = mapped_column(server_default="0")
     seen_at: Mapped[datetime | None]  # the last walk that saw it, when later ones did not

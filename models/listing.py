@@ -27,15 +27,17 @@ WITH listed AS MATERIALIZED (
     SELECT * FROM json_to_recordset(cast(:apps AS json)) AS l (external_id text, name text, distribution text,
         approval text, environments text[], created_at timestamptz, latest int8)
 ), came AS (
-    INSERT INTO app (source_id, external_id, name, distribution, approval, environments, created_at, first_seen_at,
-        next_poll_at)
-    SELECT :source, l.external_id, l.name, l.distribution, l.approval, l.environments, l.created_at, :now, :now
+    INSERT INTO app (source_id, external_id, name, distribution, approval, approval_since, environments, created_at,
+        first_seen_at, next_poll_at, evaluate_at)
+    SELECT :source, l.external_id, l.name, l.distribution, l.approval, :now, l.environments, l.created_at, :now, :now,
+        CASE WHEN l.approval = 'pending' THEN cast(:now AS timestamptz) END
     FROM listed l WHERE NOT EXISTS (SELECT FROM app a WHERE (a.source_id, a.external_id) = (:source, l.external_id))
     RETURNING id
 ), told AS (
     INSERT INTO event (at, type, app_id) SELECT :now, 'app.listed', id FROM came ORDER BY id
 ), differs AS (
     UPDATE app a SET name = l.name, distribution = l.distribution, approval = l.approval,
+        approval_since = CASE WHEN a.approval <> l.approval THEN :now ELSE a.approval_since END,
         environments = l.environments, created_at = coalesce(l.created_at, a.created_at),
         -- An approval is told of no connection, and changes the status of many.
         next_poll_at = CASE WHEN l.latest > a.latest_version OR a.approval <> l.approval

@@ -34,8 +34,9 @@ _HUSHED = """
               AND coalesce(label_set.labels, '{}') @> h.labels))
 """
 # What is known of a tenant is as old as its source's last answer: one alert on that is enough.
-_INHIBITED = """a.connection_id IS NOT NULL AND EXISTS (
-        SELECT FROM dead WHERE dead.source_id = a.source_id AND coalesce(dead.app_id, a.app_id) = a.app_id)"""
+_INHIBITED = """a.app_id IS NOT NULL AND a.kind <> 'poll_failing' AND EXISTS (
+        SELECT FROM dead WHERE dead.source_id = a.source_id
+            AND (dead.app_id IS NULL OR dead.app_id = a.app_id AND a.kind <> 'data_stale'))"""
 # Of an alert a: why it is quiet now (NULL: it is not), and when to look again (NULL: when somebody says so).
 WHY = f"""
 CASE WHEN a.state = 'firing' AND a.snoozed_until > :now THEN 'snoozed'

@@ -52,6 +52,29 @@ _STEP = text(  # constants only, so nothing can be injected
     + RULED
     + _WANTED
     + """,
+-- What was over a moment ago goes on: a flapping tenant is one alert, unless it connected anew.
+recent AS MATERIALIZED (
+    SELECT max(id) AS id, connection_id, kind FROM alert
+    WHERE app_id = :app AND resolved_at > cast(:now AS timestamptz) - cast(:flap AS interval)
+      AND resolve_reason <> 'disconnected'
+      AND (:whole OR connection_id = ANY(cast(:only AS int8[])))
+    GROUP BY connection_id, kind
+),
+missing AS MATERIALIZED (
+    SELECT w.*, r.id AS alert_id FROM wanted w
+    LEFT JOIN recent r ON r.connection_id = w.connection_id AND r.kind = w.kind
+    WHERE w.is_settled AND NOT EXISTS (
+        SELECT FROM alert a WHERE a.app_id = :app AND a.connection_id = w.connection_id AND a.kind = w.kind
+            AND a.resolved_at IS NULL AND (:whole OR a.connection_id = ANY(cast(:only AS int8[]))))
+),
+reopened AS (
+    UPDATE alert a SET state = CASE WHEN m.severity IS NULL THEN 'pending' ELSE 'firing' END, severity = m.severity,
+        since = m.since, data = m.data, resolved_at = NULL, resolve_reason = NULL, reason = 'reopened',
+        fired_at = CASE WHEN m.severity IS NOT NULL THEN coalesce(a.fired_at, :now) ELSE a.fired_at END
+    FROM missing m WHERE a.id = m.alert_id AND a.app_id = :app
+      AND (:whole OR a.connection_id = ANY(cast(:only AS int8[])))
+    RETURNING a.id, a.app_id, a.tenant_id, a.connection_id, a.kind, a.state AS step, a.reason, a.severity
+),
 opened AS (
     INSERT INTO alert (source_id, app_id, kind, tenant_id, connection_id, environment, state, severity, since,
         opened_at, fired_at, reason, data)
@@ -59,10 +82,7 @@ opened AS (
         CASE WHEN w.severity IS NULL THEN 'pending' ELSE 'firing' END, w.severity, w.since,
         :now, CASE WHEN w.severity IS NOT NULL THEN cast(:now AS timestamptz) END,
         CASE WHEN w.severity IS NULL THEN 'in_grace' ELSE 'grace_over' END, w.data
-    FROM wanted w
-    WHERE w.is_settled AND NOT EXISTS (
-        SELECT FROM alert a WHERE a.app_id = :app AND a.connection_id = w.connection_id AND a.kind = w.kind
-            AND a.resolved_at IS NULL AND (:whole OR a.connection_id = ANY(cast(:only AS int8[]))))
+    FROM missing w WHERE w.alert_id IS NULL
     RETURNING id, app_id, tenant_id, connection_id, kind, state AS step, reason, severity
 ),
 moved AS (
@@ -120,6 +140,7 @@ closed AS (
 ),
 step AS (
     SELECT id, app_id, tenant_id, connection_id, kind, step, reason, severity FROM opened
+    UNION ALL SELECT id, app_id, tenant_id, connection_id, kind, step, reason, severity FROM reopened
     UNION ALL SELECT id, app_id, tenant_id, connection_id, kind, step, reason, severity FROM moved
         WHERE step IS NOT NULL
     UNION ALL SELECT id, app_id, tenant_id, connection_id, kind, step, reason, severity FROM closed

@@ -14,6 +14,7 @@ from tasks.deliver import deliver
 from tasks.doorbell import ring
 from tasks.edges import addresses_of
 from tasks.rules import rules
+from uptake.alert_words import about
 from uptake.cadence import NoticeReason, is_sent, notice_reason
 from uptake.letter import Parts
 from uptake.policies import Policies
@@ -124,11 +125,13 @@ def _text(session: OrmSession, group: DueGroup, found: Seen, reason: NoticeReaso
     count = found.counts
     listed = [
         Member(
-            tenant=f"{member.tenant_name or member.tenant} ({member.tenant})" if member.tenant else group.source,
+            tenant=f"{member.tenant_name or member.tenant} ({member.tenant})"
+            if member.tenant
+            else group.app or group.source,
             environment=member.environment or "",
             severity=member.severity or "",
             since=member.since,
-            detail=_detail(member),
+            detail=_detail(group.kind, member),
             is_resolved=member.state != "firing",
         )
         for member in members(session, found, most=NAMED)
@@ -147,10 +150,7 @@ def _text(session: OrmSession, group: DueGroup, found: Seen, reason: NoticeReaso
     )
 
 
-def _detail(member: Alerted) -> str:
+def _detail(kind: str, member: Alerted) -> str:
     if member.state != "firing":
         return (member.resolve_reason or "over").replace("_", " ")
-    missing: list[str] = member.data.get("missing") or []
-    if missing:
-        return f"lacks {', '.join(missing[:5])}" + (f" and {len(missing) - 5} more" if len(missing) > 5 else "")
-    return str(member.data.get("error") or member.reason)
+    return about(kind, member.data, member.reason)

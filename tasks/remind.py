@@ -21,7 +21,6 @@ log = structlog.get_logger()
 THREADS = 200  # in one transaction; a tick takes as many as are due
 LOOK_AGAIN = timedelta(days=1)
 LOOK_SOON = timedelta(minutes=15)
-STALE = timedelta(days=1)  # older observations are no ground to write to anybody
 
 
 @shared_task(name="uptake.remind")
@@ -52,7 +51,7 @@ def _step(session: OrmSession, thread: DueReminder, policy: Policy, *, now: date
     if not policy.reminders:
         defer(session, thread.id, due_at=now + LOOK_AGAIN, reason="reminders_off")
         return 0
-    if thread.exact_at is None or now - thread.exact_at > max(STALE, 3 * rules().file.polling.max):
+    if thread.exact_at is None or now - thread.exact_at > rules().stale_after:
         # Who upgraded during an outage of the portal must not be asked to upgrade.
         defer(session, thread.id, due_at=now + LOOK_SOON, reason="data_stale")
         return 0

@@ -9,7 +9,7 @@ from config.policy_tables import ExemptionTable, MatchTable, OverrideTable, Poli
 from config.receivers import Receiver
 from config.settings import settings
 from uptake.policies import Exemption, Match, Override, Policies, Route
-from uptake.policy import AlertKind, Policy, Severity
+from uptake.policy import AlertKind, Policy, Severity, Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +20,11 @@ class Rules:
     policies: Policies
     sources: dict[str, SourceTable]
     receivers: dict[str, Receiver]
+
+    @property
+    def stale_after(self) -> timedelta:
+        """From when on what we know of an app is too old to act on."""
+        return max(timedelta(days=1), 3 * self.file.polling.max)
 
     @property
     def policy(self) -> Policy:
@@ -66,12 +71,13 @@ def policies_of(file: UptakeFile) -> Policies:
 
 def policy_of(table: PolicyTable, *, place: str = "[policy]") -> Policy:
     """The core's policy that *table* spells out."""
-    same = set(Policy.__dataclass_fields__) & set(PolicyTable.model_fields) - {"severity"}
+    same = set(Policy.__dataclass_fields__) & set(PolicyTable.model_fields) - {"severity", "targets"}
     return Policy(
         **{name: getattr(table, name) for name in same},
         grace_blocking=table.grace.blocking,
         grace_trimming=table.grace.trimming,
         severity=tuple((rung, getattr(table.severity, rung.value)) for rung in Severity),
+        targets=tuple(Target(target.share, target.by) for target in table.targets),
         place=place,
     )
 

@@ -9,14 +9,17 @@ from sqlalchemy.orm import Session as OrmSession
 
 from models import Session, db_now
 from models.failures import workers_fell_silent
+from models.groups import arouse
 from models.leases import ring_apps, ring_sources
 from models.outbox import waiting
+from models.stale import stale
 from tasks.deliver import BATCH, deliver
 from tasks.doorbell import ring
 from tasks.evaluate import due_apps, evaluate_app
 from tasks.flush import flush
 from tasks.poll import poll_app, poll_source
 from tasks.remind import remind
+from tasks.rules import rules
 from tasks.sweep import sweep
 
 log = structlog.get_logger()
@@ -28,6 +31,7 @@ SCHEDULES = {
     "flush": timedelta(seconds=5),
     "remind": timedelta(seconds=30),
     "deliver": timedelta(seconds=5),
+    "stale": timedelta(minutes=1),
     "tidy": timedelta(minutes=5),
     "sweep": timedelta(hours=6),
 }
@@ -67,6 +71,8 @@ def due_work(*, now: datetime | None = None) -> list[tuple[Task[..., None], tupl
             work += [
                 (deliver, tuple(batch)) for batch in (due_ids[i : i + BATCH] for i in range(0, len(due_ids), BATCH))
             ]
+        if fires(session, "stale", now=at):
+            _tell_stale(session, now=at)
         if fires(session, "tidy", now=at):
             session.execute(_TIDY, {"now": at})
         if fires(session, "sweep", now=at):
@@ -74,6 +80,13 @@ def due_work(*, now: datetime | None = None) -> list[tuple[Task[..., None], tupl
     if work:
         log.debug("tick.rang", rings=len(work))
     return work
+
+
+def _tell_stale(session: OrmSession, *, now: datetime) -> None:
+    """Alert on apps that are not read, wherever that comes from; whoever hears of it is woken."""
+    changed = stale(session, older_than=rules().stale_after, now=now)
+    for app_id in changed[:MOST]:
+        arouse(session, rules().policies, now=now, app_id=app_id)
 
 
 def fires(session: OrmSession, schedule: str, *, now: datetime) -> bool:

@@ -59,6 +59,14 @@ KIND_OF: dict[LagClass, AlertKind | None] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Target:
+    """How far a rollout is to be: at most the rest of the tenants may have lagged for longer than *by*."""
+
+    share: float
+    by: timedelta
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Policy:
     """What may be chosen about alerts and reminders; the fields are those of `[policy]` in uptake.toml."""
@@ -76,6 +84,11 @@ class Policy:
     remind_every: timedelta = timedelta(days=30)
     remind_cap: int = 12
     working_hours: tuple[time, time] | None = (time(8), time(18))
+    targets: tuple[Target, ...] = (Target(0.95, timedelta(days=21)),)
+    min_audience: int = 20  # of fewer tenants, shares say nothing
+    stalled_after: timedelta = timedelta(days=14)  # 0: never
+    lost_within: timedelta = timedelta(days=7)  # of a release; 0: never
+    flap_window: timedelta = timedelta(hours=1)  # what begins again so soon after its end is the same alert
     receivers: tuple[str, ...] = ("log",)
     reminders: str = ""
     group_wait: timedelta = timedelta(seconds=30)

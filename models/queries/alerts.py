@@ -8,6 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from models.quiet import QUIET, UNTIL, WHY
+from uptake.alert_words import about
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +38,9 @@ class AlertRow:
     quiet_until: datetime | None  # when that is looked at again; None: when somebody says so
 
     @property
-    def error(self) -> str | None:
-        """What a poll that failed met, in words."""
-        found: str | None = self.data.get("error")
-        return found
+    def about(self) -> str:
+        """What it is about, in a few words."""
+        return about(self.kind, self.data, self.reason)
 
 
 _ALERTS = text(

@@ -147,12 +147,12 @@ def alerts(app: OneApp = None, *, json: Json = False) -> None:
             row.tenant,
             row.tenant_name,
             _days(now, row.since),
-            row.error or _plain(row.reason),
+            row.about,
             _quiet(row),
         )
         for row in found
     ]
-    columns = ("Id", "Severity", "Kind", "App", "Tenant id", "Tenant", "Since", "Reason", "Not told of")
+    columns = ("Id", "Severity", "Kind", "App", "Tenant id", "Tenant", "Since", "What", "Not told of")
     table("Alerts", columns, rows, empty="No alert is open.")
 
 

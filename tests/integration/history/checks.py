@@ -35,6 +35,9 @@ def _check_connection(row: Connection, picture: Picture) -> None:
     assert (row.status, row.version, row.grants) == (facts.status, facts.version, facts.grants), row
     assert (row.client, row.epoch) == (facts.client, known.epoch), row
     assert row.hash == (fingerprint(known.raw) if known.listed else 0), row
+    if row.version is not None:
+        highest = max(it.version or 0 for it in known.stretches if it.epoch == known.epoch)
+        assert row.regressed == (highest if highest > row.version else None), row
 
 
 def _check_tenures(tenures: Sequence[Tenure], stretches: Sequence[Stretch]) -> None:
@@ -91,11 +94,13 @@ def _check_facts_of_app(stored: Stored, number: int, picture: Picture) -> None:
 
 def _check_alerts(stored: Stored, number: int, alerts: Alerts, whose: Mapping[int | None, Key]) -> None:
     ours = [alert for alert in stored.alerts or () if alert.app == number]
-    lagging = [alert for alert in ours if alert.kind != "poll_failing"]
+    lagging = [alert for alert in ours if alert.kind in {"tenant_lagging", "tenant_overgranted"}]
     found = {(whose[alert.connection], alert.kind): alert.state == "firing" for alert in lagging}
     assert len(found) == len(lagging), "two alerts about the same"
     assert found == alerts.open, "alerts"
-    assert len(ours) - len(lagging) == alerts.poll_failing, "poll failing"
+    assert sum(alert.kind == "poll_failing" for alert in ours) == alerts.poll_failing, "poll failing"
+    overall = [(alert.kind, alert.connection) for alert in ours if alert.kind.startswith("rollout_")]
+    assert all(connection is None for _, connection in overall), "an alert on a rollout is about nobody alone"
 
 
 def check_events(events: Iterable[Event], happened: Sequence[Happening], whose: Mapping[int, Key]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import TextClause, text
 
-from models import alerts, listing, moves, record, stage, walked
+from models import listing, moves, record, ruled, stage, walked
 from uptake import lag
 
 Plant = Callable[[pytest.MonkeyPatch], None]
@@ -95,7 +95,7 @@ PLANTS: Mapping[str, Plant] = {
     "the first of two rows wins": _first_row_wins,
     "lost pages pass for an empty memory": _lost_pages,
     "a newer version restarts the clock": _set(lag, "_run", lambda history, *_, **__: history[-1:]),
-    "nothing settles": _set(alerts, "settles_at", lambda *_: None),
+    "nothing settles": _set(ruled, "settles_at", lambda *_: None),
     "a deleted app keeps its curve": _sql(
         listing, "_DELETED", "JOIN gone ON gone.id = a.app_id", "JOIN gone ON gone.id = a.app_id AND a.tenants < 0"
     ),

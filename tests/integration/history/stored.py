@@ -13,7 +13,8 @@ _ALL = text("""
 SELECT json_build_object(
   'connections', (SELECT json_agg(json_build_object('app', c.app_id, 'tenant', t.external_id, 'name', t.name,
       'environment', c.environment, 'status', c.status, 'version', c.version, 'grants', s.grants,
-      'client', c.client_id, 'epoch', c.epoch, 'hash', c.hash, 'id', c.id, 'seq', c.last_seq))
+      'client', c.client_id, 'epoch', c.epoch, 'regressed', c.regressed_from,
+      'hash', c.hash, 'id', c.id, 'seq', c.last_seq))
     FROM connection c JOIN tenant t ON t.id = c.tenant_id LEFT JOIN scope_set s ON s.id = c.scope_set_id),
   'tenures', (SELECT json_agg(json_build_object('connection', u.connection_id, 'status', u.status,
       'version', u.version, 'grants', s.grants, 'epoch', u.epoch, 'not_before', u.not_before,
@@ -53,6 +54,7 @@ class Connection(msgspec.Struct):
     grants: frozenset[str] | None
     client: str | None
     epoch: int
+    regressed: int | None
     hash: int
     id: int
     seq: int

@@ -315,3 +315,62 @@ def test_plans_of_what_follows_are_free(world: World) -> None:
     world.poll()
     world.evaluate()
     assert world.rows("SHOW enable_nestloop") == [("on",)]
+
+
+FLAPPED = "SELECT state, reason, resolve_reason FROM alert ORDER BY id"
+
+
+def firing(world: World) -> None:
+    """Tenant 1 lags, and its alert fires."""
+    lagging(world)
+    world.evaluate(after=20 * DAY)
+    assert world.rows(FLAPPED) == [("firing", "grace_over", None)]
+
+
+def seen(world: World, status: Status, *, after: timedelta) -> None:
+    """The portal says so of tenant 1, *after* a while, and it is judged."""
+    world.now += after
+    world.put("1", 1, status=status)
+    world.poll()
+    world.evaluate()
+
+
+def test_flapping_is_one_alert(world: World) -> None:
+    """What begins again within an hour goes on: the same alert, with a step each time."""
+    firing(world)
+    for reason in ("grace_over", "reopened"):
+        seen(world, Status.DISABLED, after=HOUR)
+        assert world.rows(FLAPPED) == [("resolved", reason, "disabled")]
+        seen(world, Status.CONNECTED, after=HOUR / 2)
+        assert world.rows(FLAPPED) == [("firing", "reopened", None)]
+    steps = [step for (step,) in world.rows("SELECT step FROM alert_step ORDER BY id")]
+    assert steps == ["firing", "resolved", "firing", "resolved", "firing"]
+
+
+def test_what_begins_later_is_another_alert(world: World) -> None:
+    """After the flap window, and at once where there is none."""
+    firing(world)
+    seen(world, Status.DISABLED, after=HOUR)
+    seen(world, Status.CONNECTED, after=2 * HOUR)
+    assert world.rows(FLAPPED) == [("resolved", "grace_over", "disabled"), ("firing", "grace_over", None)]
+    seen(world, Status.DISABLED, after=HOUR)
+    world.put("1", 1)
+    world.poll()
+    world.evaluate(replace(DEFAULT, flap_window=timedelta()))
+    assert len(world.rows(FLAPPED)) == 3
+
+
+def test_who_connects_anew_begins_anew(world: World) -> None:
+    """A new life of the connection has its own clock, and its own alert."""
+    firing(world)
+    world.drop("1")
+    world.poll()
+    world.poll()
+    world.evaluate()
+    world.put("1", 1, client_id="cid.new")
+    world.poll()
+    world.evaluate(replace(DEFAULT, grace_blocking=timedelta(), flap_window=DAY))
+    assert world.rows("SELECT state, resolve_reason FROM alert WHERE kind = 'tenant_lagging' ORDER BY id") == [
+        ("resolved", "disconnected"),
+        ("firing", None),
+    ]

@@ -14,8 +14,10 @@ from uptake.policy import DEFAULT, Severity
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 OPEN = "SELECT t.external_id, a.state, a.severity FROM alert a JOIN tenant t ON t.id = a.tenant_id ORDER BY 1"
-ENDS = "SELECT t.external_id, a.resolve_reason FROM alert a JOIN tenant t ON t.id = a.tenant_id ORDER BY a.id"
-THREADS = "SELECT t.external_id, r.stop_reason FROM reminder r JOIN tenant t ON t.id = r.tenant_id ORDER BY r.id"
+ENDS = "SELECT t.external_id, a.resolve_reason FROM alert a JOIN tenant t ON t.id = a.tenant_id ORDER BY a.opened_at, 1"
+THREADS = (
+    "SELECT t.external_id, r.stop_reason FROM reminder r JOIN tenant t ON t.id = r.tenant_id ORDER BY r.opened_at, 1"
+)
 GOLD = Match(labels=(("tier", "gold"),))
 STRICT = replace(DEFAULT, grace_blocking=DAY, severity=((Severity.CRITICAL, timedelta()),), place="strict")
 

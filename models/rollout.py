@@ -1,0 +1,308 @@
+"""Alerts on how an app's rollout goes, on tenants that went back or away, and on an approval that takes long."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Row, text
+from sqlalchemy.orm import Session
+
+from uptake.policies import Policies, Who
+from uptake.policy import AlertKind, Policy, Severity, approval_overdue_at
+from uptake.rollout import Progress, asks, missed, stalls_at
+from uptake.versions import History
+
+# What all tenants of an app come to is looked at this often at most, however many upgrade meanwhile.
+EVERY = timedelta(minutes=10)
+UNSURE = timedelta(minutes=5)  # until a second poll has seen that somebody went back
+LOST_FOR = timedelta(days=30)  # whoever stays away for longer is no news any more
+NEVER = timedelta(days=36_500)  # without a target the tenants are counted all the same
+
+# Each target counts the same tenants; one that is never due stands for none.
+_PROGRESS = text("""
+WITH held AS MATERIALIZED (
+    SELECT s.environment, s.lag, s.since,
+        CASE WHEN c.version_not_before IS NOT NULL THEN c.version_not_after END AS moved_at
+    FROM standing s JOIN connection c ON c.id = s.connection_id AND c.app_id = :app
+    WHERE s.app_id = :app AND s.status = 'connected' AND s.environment = ANY(cast(:environments AS text[]))
+)
+SELECT h.environment, t.place, count(*) AS connected, count(*) FILTER (WHERE h.lag = 'blocking') AS blocking,
+    count(*) FILTER (WHERE h.lag = 'blocking' AND h.since + t.by <= :now) AS late, max(h.moved_at) AS moved_at,
+    min(h.since + t.by) FILTER (WHERE h.lag = 'blocking' AND h.since + t.by > :now) AS next_at
+FROM unnest(cast(:target_environments AS text[]), cast(:places AS int4[]), cast(:spans AS interval[]))
+    AS t (environment, place, by)
+JOIN held h ON h.environment = t.environment GROUP BY 1, 2 ORDER BY 1, 2
+""")
+_WENT_BACK = text("""
+SELECT c.id, c.tenant_id, c.environment, c.version, c.regressed_from, c.version_not_after AS at,
+    f.exact_at > c.version_not_after AS is_sure
+FROM connection c JOIN freshness f ON f.app_id = c.app_id
+WHERE c.app_id = :app AND c.regressed_from IS NOT NULL AND c.version < c.regressed_from
+  AND c.status IN ('connected', 'disabled')
+  AND c.environment = ANY(cast(:environments AS text[]))
+""")
+_WENT_AWAY = text("""
+SELECT c.id, c.tenant_id, c.environment, t.valid_from AS at, r.at AS released_at
+FROM connection c JOIN tenure t ON t.connection_id = c.id AND t.valid_to IS NULL
+JOIN unnest(cast(:lost_environments AS text[]), cast(:within AS interval[])) AS w (environment, span)
+    ON w.environment = c.environment
+CROSS JOIN LATERAL (
+    SELECT max(at) AS at FROM unnest(cast(:releases AS timestamptz[])) AS r (at)
+    WHERE r.at <= t.valid_from AND t.valid_from < r.at + w.span
+) r
+WHERE c.app_id = :app AND c.status = 'disconnected' AND c.epoch > 0 AND r.at IS NOT NULL
+  AND t.valid_from > cast(:now AS timestamptz) - cast(:lost_for AS interval)
+""")
+_CHANGE = text(
+    """
+WITH wanted AS MATERIALIZED (
+    SELECT * FROM json_to_recordset(cast(:wanted AS json)) AS w (kind text, environment text, connection_id int8,
+        tenant_id int8, severity text, since timestamptz, reason text, data jsonb)
+), recent AS (
+    SELECT max(id) AS id, connection_id, environment, kind FROM alert
+    WHERE app_id = :app AND kind = ANY(cast(:kinds AS text[]))
+      AND resolved_at > cast(:now AS timestamptz) - cast(:flap AS interval)
+    GROUP BY connection_id, environment, kind
+), missing AS MATERIALIZED (
+    SELECT w.*, r.id AS alert_id FROM wanted w
+    LEFT JOIN recent r ON r.kind = w.kind
+        AND (r.connection_id, r.environment) IS NOT DISTINCT FROM (w.connection_id, w.environment)
+    WHERE NOT EXISTS (SELECT FROM alert a WHERE a.app_id = :app AND a.kind = w.kind AND a.resolved_at IS NULL
+        AND (a.connection_id, a.environment) IS NOT DISTINCT FROM (w.connection_id, w.environment))
+), reopened AS (
+    UPDATE alert a SET state = 'firing', severity = m.severity, data = m.data, resolved_at = NULL,
+        resolve_reason = NULL, reason = 'reopened'
+    FROM missing m WHERE a.id = m.alert_id
+    RETURNING a.id, a.tenant_id, a.connection_id, a.kind, 'firing' AS step, a.reason, a.severity
+), opened AS (
+    INSERT INTO alert (source_id, app_id, kind, tenant_id, connection_id, environment, state, severity, since,
+        opened_at, fired_at, reason, data)
+    SELECT :source, :app, kind, tenant_id, connection_id, environment, 'firing', severity, since, :now, :now, reason,
+        data
+    FROM missing WHERE alert_id IS NULL ON CONFLICT DO NOTHING
+    RETURNING id, tenant_id, connection_id, kind, 'firing' AS step, reason, severity
+), refreshed AS (
+    UPDATE alert a SET data = w.data FROM wanted w
+    WHERE a.app_id = :app AND a.kind = w.kind AND a.resolved_at IS NULL
+      AND (a.connection_id, a.environment) IS NOT DISTINCT FROM (w.connection_id, w.environment)
+      AND a.data IS DISTINCT FROM w.data
+), closed AS (
+    UPDATE alert a SET state = 'resolved', resolved_at = :now, resolve_reason = coalesce(
+        (SELECT 'app_deleted' FROM app WHERE id = :app AND deleted_at IS NOT NULL),
+        (SELECT 'reconnected' FROM connection c WHERE c.id = a.connection_id AND c.status = 'connected'
+            AND a.kind = 'tenant_disconnected_after_release'),
+        (SELECT 'disconnected' FROM connection c WHERE c.id = a.connection_id AND a.kind = 'version_regressed'
+            AND c.status NOT IN ('connected', 'disabled')),
+        CASE a.kind {ends} END)
+    WHERE a.app_id = :app AND a.kind = ANY(cast(:kinds AS text[])) AND a.resolved_at IS NULL
+      AND NOT EXISTS (SELECT FROM wanted w WHERE w.kind = a.kind
+          AND (w.connection_id, w.environment) IS NOT DISTINCT FROM (a.connection_id, a.environment))
+    RETURNING id, tenant_id, connection_id, kind, 'resolved' AS step, resolve_reason AS reason, severity
+), step AS (SELECT * FROM opened UNION ALL SELECT * FROM reopened UNION ALL SELECT * FROM closed
+), logged AS (
+    INSERT INTO alert_step (alert_id, at, step, reason, severity) SELECT id, :now, step, reason, severity FROM step
+)
+INSERT INTO event (at, type, app_id, tenant_id, connection_id, data)
+SELECT :now, 'alert.' || CASE step WHEN 'firing' THEN 'raised' ELSE step END, :app, tenant_id, connection_id,
+    jsonb_build_object('alert', id, 'kind', kind, 'reason', reason, 'severity', severity)
+FROM step RETURNING data ->> 'reason' AS reason
+""".replace(
+        "{ends}",
+        """
+            WHEN 'rollout_behind_target' THEN 'target_met' WHEN 'rollout_stalled' THEN 'moving'
+            WHEN 'version_regressed' THEN 'upgraded' WHEN 'tenant_disconnected_after_release' THEN 'long_ago'
+            WHEN 'approval_overdue' THEN 'approved'""",
+    )
+)
+_KINDS = (
+    AlertKind.ROLLOUT_BEHIND_TARGET,
+    AlertKind.ROLLOUT_STALLED,
+    AlertKind.VERSION_REGRESSED,
+    AlertKind.TENANT_DISCONNECTED_AFTER_RELEASE,
+    AlertKind.APPROVAL_OVERDUE,
+)
+_ALL_OF_ONE = text("SELECT approval, approval_since, deleted_at FROM app WHERE id = :app")
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """An alert that is to be open now."""
+
+    kind: AlertKind
+    severity: Severity
+    since: datetime
+    reason: str
+    environment: str | None = None
+    connection_id: int | None = None
+    tenant_id: int | None = None
+    data: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """How many alerts on an app's rollout began or ended, when it was looked at, and when to look again by time."""
+
+    changed: int
+    at: datetime | None
+    next_at: datetime | None
+
+
+def follow_if_due(
+    session: Session,
+    app: Row[Any],
+    policies: Policies,
+    history: History,
+    *,
+    now: datetime,
+    only: Sequence[int] | None,
+) -> Followed:
+    """Follow the rollout of *app* where all of it was judged anew, its time has come, or some changed (*only* these).
+
+    In the last case not more often than EVERY: what all come to is a look at all of them.
+    """
+    is_due = app.follow_at is not None and app.follow_at <= now
+    rests_until = app.followed_at + EVERY if app.followed_at is not None else now
+    if only is None or is_due or (only and rests_until <= now):
+        return follow(session, app, policies, history, now=now)
+    times = [at for at in (app.follow_at, rests_until if only else None) if at is not None]
+    return Followed(0, app.followed_at, min(times, default=None))
+
+
+def follow(session: Session, app: Row[Any], policies: Policies, history: History, *, now: datetime) -> Followed:
+    """Open and close the alerts on the rollout of *app* (its id, source_id, source, external_id), as it is now.
+
+    In the caller's transaction, with the app locked; a second run changes nothing.
+    """
+    times: list[datetime] = []
+    wanted: list[_Wanted] = []
+    one = session.execute(_ALL_OF_ONE, {"app": app.id}).one()
+    if one.deleted_at is None:
+        rules = {
+            environment: policies.of(Who(source=app.source, app=app.external_id, environment=environment))
+            for environment in policies.base.environments
+        }
+        found = (
+            [_waiting(one, now=now)]
+            if one.approval == "pending"
+            else [
+                *_progress(session, app.id, rules, history, now=now),
+                *_went_back(session, app.id, rules, now=now),
+                *_went_away(session, app.id, rules, history, now=now),
+            ]
+        )
+        for alert, at in found:
+            times += [at] if at is not None else []
+            wanted += [alert] if alert is not None else []
+    bound = {"app": app.id, "source": app.source_id, "now": now, "kinds": [kind.value for kind in _KINDS]}
+    bound |= {"flap": policies.base.flap_window}
+    changed = session.execute(_CHANGE, bound | {"wanted": json.dumps([_told(one) for one in wanted])}).all()
+    return Followed(len(changed), now, min((at for at in times if at > now), default=None))
+
+
+# An alert that is to be open, or none, and when that may be otherwise by time alone.
+_Found = Iterator[tuple[_Wanted | None, datetime | None]]
+
+
+def _waiting(app: Row[Any], *, now: datetime) -> tuple[_Wanted | None, datetime | None]:
+    """Whether the app waits for the portal's approval longer than that usually takes."""
+    overdue_at = approval_overdue_at(app.approval_since)
+    alert = _Wanted(AlertKind.APPROVAL_OVERDUE, Severity.WARNING, app.approval_since, "waits_for_approval")
+    return (alert if overdue_at <= now else None), overdue_at
+
+
+def _progress(session: Session, app_id: int, rules: Mapping[str, Policy], history: History, *, now: datetime) -> _Found:
+    """Rollouts behind their target, and stalled ones, by environment."""
+    targets = [
+        (environment, place, span)
+        for environment, policy in rules.items()
+        for place, span in enumerate([target.by for target in policy.targets] or [NEVER])
+    ]
+    columns = zip(("target_environments", "places", "spans"), zip(*targets, strict=True), strict=True)
+    bound = {name: list(column) for name, column in columns}
+    rows = session.execute(_PROGRESS, {"app": app_id, "now": now, "environments": list(rules), **bound}).all()
+    for environment, policy in rules.items():
+        own = [row for row in rows if row.environment == environment]
+        if not own:
+            continue
+        late = tuple(row.late for row in own[: len(policy.targets)])
+        progress = Progress(own[0].connected, own[0].blocking, late, own[0].moved_at)
+        for row in own:
+            yield None, row.next_at
+        yield _behind(environment, policy, progress, history, now=now), None
+        stops_at = stalls_at(policy, progress, history)
+        yield (_stalled(environment, policy, progress, stops_at) if stops_at and stops_at <= now else None), stops_at
+
+
+def _behind(environment: str, policy: Policy, progress: Progress, history: History, *, now: datetime) -> _Wanted | None:
+    target = missed(policy, progress)
+    if target is None:
+        return None
+    late = progress.late[policy.targets.index(target)]
+    data = {"latest": history[-1].number if history else None, "connected": progress.connected, "late": late}
+    return _Wanted(
+        AlertKind.ROLLOUT_BEHIND_TARGET,
+        Severity.WARNING,
+        now,
+        "target_missed",
+        environment,
+        data=data | {"share": target.share, "by_seconds": target.by.total_seconds()},
+    )
+
+
+def _stalled(environment: str, policy: Policy, progress: Progress, stops_at: datetime) -> _Wanted:
+    data = {"connected": progress.connected, "blocking": progress.blocking}
+    since = stops_at - policy.stalled_after
+    return _Wanted(AlertKind.ROLLOUT_STALLED, Severity.WARNING, since, "nobody_upgrades", environment, data=data)
+
+
+def _went_back(session: Session, app_id: int, rules: Mapping[str, Policy], *, now: datetime) -> _Found:
+    """Whoever runs an older version than before; portals can be wrong once, so a second look has to see it."""
+    for row in session.execute(_WENT_BACK, {"app": app_id, "environments": list(rules)}):
+        data = {"version": row.version, "from_version": row.regressed_from}
+        alert = _Wanted(
+            AlertKind.VERSION_REGRESSED,
+            Severity.WARNING,
+            row.at,
+            "went_back",
+            row.environment,
+            row.id,
+            row.tenant_id,
+            data,
+        )
+        yield (alert, None) if row.is_sure else (None, now + UNSURE)
+
+
+def _went_away(
+    session: Session, app_id: int, rules: Mapping[str, Policy], history: History, *, now: datetime
+) -> _Found:
+    """Whoever disconnected within days of a version that asks for more."""
+    spans = {environment: policy.lost_within for environment, policy in rules.items() if policy.lost_within}
+    bound = {"lost_environments": list(spans), "within": list(spans.values()), "releases": asks(history)}
+    rows = session.execute(_WENT_AWAY, {"app": app_id, "now": now, "lost_for": LOST_FOR, **bound})
+    for row in rows:
+        alert = _Wanted(
+            AlertKind.TENANT_DISCONNECTED_AFTER_RELEASE,
+            Severity.INFO,
+            row.at,
+            "left_after_release",
+            row.environment,
+            row.id,
+            row.tenant_id,
+            {"released_at": row.released_at.isoformat()},
+        )
+        yield alert, row.at + LOST_FOR
+
+
+def _told(alert: _Wanted) -> dict[str, object]:
+    return {
+        "kind": alert.kind.value,
+        "environment": alert.environment,
+        "connection_id": alert.connection_id,
+        "tenant_id": alert.tenant_id,
+        "severity": alert.severity.value,
+        "since": alert.since.isoformat(),
+        "reason": alert.reason,
+        "data": alert.data,
+    }
