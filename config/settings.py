@@ -6,9 +6,9 @@ import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
@@ -57,6 +57,12 @@ def _redis_url(url: SecretStr) -> SecretStr:
     return SecretStr(f"redis+socket://{re.sub('(?<=[?&])db=', 'virtual_host=', rest)}")
 
 
+def _public_url(url: str) -> str:
+    if not re.fullmatch(r"https?://[A-Za-z0-9.\[\]:-]+(/[!-~]*)?", url) or re.search(r"[?#]", url):
+        raise ValueError("is not an address; write something like https://uptake.acme.example")
+    return url.rstrip("/")
+
+
 def _lower(value: Any) -> Any:
     return value.lower() if isinstance(value, str) else value
 
@@ -76,6 +82,8 @@ class Settings(BaseSettings):
     config: Path = Path("uptake.toml")
     data_dir: Path = Path(".uptake")
     secret_key: Annotated[SecretStr, Field(min_length=32)] | None = None
+    # Where others reach the dashboard's opt-out page; reminders carry a link to it.
+    public_url: Annotated[str, AfterValidator(_public_url)] | None = None
     dashboard_host: str = "127.0.0.1"
     dashboard_port: Port = 8000
     portal_host: str = "127.0.0.1"
@@ -88,6 +96,12 @@ class Settings(BaseSettings):
     redis_bin: Path | None = None
     log_level: LogLevel = "info"
     log_format: LogFormat = "console"
+
+    @model_validator(mode="after")
+    def _links_are_signed(self) -> Self:
+        if self.public_url is not None and self.secret_key is None:
+            raise ValueError("links to it are signed: set UPTAKE_SECRET_KEY, too (32 characters or more)")
+        return self
 
     @classmethod
     def settings_customise_sources(
@@ -171,7 +185,9 @@ def load_settings() -> Settings:
     except ValidationError as error:
         mistakes = error.errors(include_url=False, include_input=False, include_context=False)
         # "Value error, " is pydantic's own preface, not ours.
-        found = [(str(m["loc"][0]), m["msg"].removeprefix("Value error, ")) for m in mistakes]
+        found = [
+            (str(m["loc"][0]) if m["loc"] else "public_url", m["msg"].removeprefix("Value error, ")) for m in mistakes
+        ]
         raise SettingsError("\n".join(_sentence(*mistake) for mistake in found)) from None
 
 

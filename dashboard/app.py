@@ -9,6 +9,7 @@ from fastapi.responses import JSONResponse, Response
 from sqlalchemy.exc import ProgrammingError, SQLAlchemyError
 from starlette.middleware.base import RequestResponseEndpoint
 
+from dashboard.opt_out import router as opt_out
 from dashboard.pages import Reading, gone
 from dashboard.pages import router as pages
 from models import Session
@@ -55,6 +56,7 @@ def application(database_url: str) -> FastAPI:
     app.add_exception_handler(SQLAlchemyError, _database_is_gone)
     app.get("/api/v1/apps")(apps)
     app.include_router(pages)
+    app.include_router(opt_out)
     app.get("/healthz")(healthz)
     app.state.database_url = database_url
     app.get("/readyz")(readyz)

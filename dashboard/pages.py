@@ -51,6 +51,11 @@ def reading() -> Iterator[OrmSession]:
 Reading = Annotated[OrmSession, Depends(reading)]
 
 
+def page(template: str, **shown: object) -> str:
+    """The *template* with what it shows."""
+    return _pages.get_template(template).render(**shown)
+
+
 @router.get("/")
 def front(session: Reading) -> str:
     """All apps with their curves, and what needs somebody."""

@@ -93,6 +93,7 @@ def _attempt(notice: ClaimedNotice, *, now: datetime) -> Settlement:
         text=notice.body,
         html=notice.html,
         payload=notice.payload | {"reason": notice.reason, "subject": notice.subject, "text": notice.body},
+        headers=_headers(notice.payload.get("opt_out_url")),
     )
     try:
         receipt = channel_named(notice.receiver).send(message)
@@ -106,6 +107,14 @@ def _attempt(notice: ClaimedNotice, *, now: datetime) -> Settlement:
         log.exception("notice.broke", notice=notice.id, receiver=notice.receiver)
         return Settlement("permanent", f"{type(error).__name__} while sending", Fault.PROTOCOL.value)
     return Settlement("sent", receipt.answer)
+
+
+def _headers(opt_out_url: str | None) -> dict[str, str]:
+    """What lets a mail program offer to stop the reminders (RFC 2369), by itself where that is safe (RFC 8058)."""
+    if opt_out_url is None:
+        return {}
+    one_click = {"List-Unsubscribe-Post": "List-Unsubscribe=One-Click"} if opt_out_url.startswith("https:") else {}
+    return {"List-Unsubscribe": f"<{opt_out_url}>", **one_click}
 
 
 def _again(notice: ClaimedNotice, error: TransientError, *, now: datetime) -> Settlement:

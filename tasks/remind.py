@@ -7,6 +7,7 @@ from celery import shared_task
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session as OrmSession
 
+from config.links import opt_out_url
 from models import Notice, Session, db_now
 from models.threads import DueReminder, defer, due_reminders, stepped
 from tasks.deliver import deliver
@@ -69,6 +70,7 @@ def _step(session: OrmSession, thread: DueReminder, policy: Policy, *, now: date
 
 def _queue(session: OrmSession, thread: DueReminder, receiver: str, *, now: datetime) -> None:
     step = thread.sent + 1
+    opt_out = opt_out_url(thread.contact_id) if thread.contact_id is not None else None
     said = reminder(
         Reminder(
             app=thread.app,
@@ -82,6 +84,7 @@ def _queue(session: OrmSession, thread: DueReminder, receiver: str, *, now: date
             blocked_since=thread.since,
             days=max(0, (now - thread.since).days),
             step=step,
+            opt_out_url=opt_out,
         )
     )
     session.execute(
@@ -98,7 +101,13 @@ def _queue(session: OrmSession, thread: DueReminder, receiver: str, *, now: date
             subject=said.subject,
             body=said.text,
             html=said.html,
-            payload={"type": "reminder", "tenant": thread.tenant, "missing": list(thread.missing), "step": step},
+            payload={
+                "type": "reminder",
+                "tenant": thread.tenant,
+                "missing": list(thread.missing),
+                "step": step,
+                "opt_out_url": opt_out,
+            },
             state="due",
             created_at=now,
             due_at=now,

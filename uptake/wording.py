@@ -209,7 +209,7 @@ def _plea(facts: Reminder) -> list[Block]:
             f"You receive this message because {organization} has you as a contact for {tenant}."
             " The reminders stop by themselves as soon as the new version is accepted."
         ),
-        *links("No more reminders about this app, please", facts.opt_out_url),
+        *links("No more reminders, please", facts.opt_out_url),
     ]
     return blocks
 

@@ -110,6 +110,35 @@ def test_secret_file_trouble_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path:
         load_settings()
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "uptake.example",
+        "ftp://uptake.example",
+        "https://",
+        "https://u:p@h",
+        "https://h/?a=1",
+        "https://h/#a",
+        "https://h h",
+    ],
+)
+def test_no_public_address(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    """Links in messages need a plain address to begin with."""
+    monkeypatch.setenv("UPTAKE_SECRET_KEY", "s" * 32)
+    monkeypatch.setenv("UPTAKE_PUBLIC_URL", url)
+    with pytest.raises(SettingsError, match="UPTAKE_PUBLIC_URL is not an address"):
+        load_settings()
+
+
+def test_links_need_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without one anybody could stop anybody's reminders."""
+    monkeypatch.setenv("UPTAKE_PUBLIC_URL", "https://uptake.example/")
+    with pytest.raises(SettingsError, match="UPTAKE_PUBLIC_URL links to it are signed: set UPTAKE_SECRET_KEY, too"):
+        load_settings()
+    monkeypatch.setenv("UPTAKE_SECRET_KEY", "s" * 32)
+    assert load_settings().public_url == "https://uptake.example"
+
+
 def test_every_mistake_at_once_and_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     """All wrong values are named in one message; none of them is repeated in it."""
     monkeypatch.setenv("DATABASE_URL", "mysql://root:hunter2@db/u")

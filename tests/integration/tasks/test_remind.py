@@ -1,11 +1,13 @@
 """Reminding tenants' admins: paced, in their working hours, stopped the moment they upgraded."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
+from config.settings import settings
 from models.outbox import Settlement, claim_notices, settle
 from models.queries.tenants import timeline
 from tasks.deliver import deliver_now
@@ -13,6 +15,8 @@ from tasks.evaluate import evaluate_now
 from tasks.remind import remind_now
 from tasks.rules import rules
 from tests.integration.models.world import A, B, C, World
+from uptake.channels import Message, Receipt
+from uptake.channels.log import LogChannel
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
@@ -70,6 +74,38 @@ def test_outside_working_hours_it_waits(lagging: World) -> None:
     assert lagging.rows("SELECT due_at, held_reason FROM reminder") == [(opens, "outside_working_hours")]
     lagging.now = opens
     assert reminded(lagging) == 1
+
+
+@pytest.mark.parametrize(
+    ("public", "headers"),
+    [
+        ("", set()),
+        ("http://uptake.example", {"List-Unsubscribe"}),
+        ("https://uptake.example", {"List-Unsubscribe", "List-Unsubscribe-Post"}),
+    ],
+)
+def test_way_out(lagging: World, monkeypatch: pytest.MonkeyPatch, public: str, headers: set[str]) -> None:
+    """Where the opt-out page can be reached, text, HTML and headers lead there."""
+    monkeypatch.setenv("UPTAKE_PUBLIC_URL", public)
+    monkeypatch.setenv("UPTAKE_SECRET_KEY", "k" * 32)
+    settings.cache_clear()
+    sent: list[Message] = []
+
+    def send(_: LogChannel, message: Message) -> Receipt:
+        sent.append(message)
+        return Receipt("ok")
+
+    monkeypatch.setattr(LogChannel, "send", send)
+    assert reminded(lagging) == 1
+    assert deliver_now(now=lagging.now) == 1
+    (message,) = sent
+    assert set(message.headers) == headers
+    for text_of in (message.text, message.html or ""):
+        assert (f"{public}/opt-out/" in text_of) is bool(public)
+    if public:
+        link = re.search(rf"{public}/opt-out/[\w.-]+", message.text)
+        assert link
+        assert message.headers["List-Unsubscribe"] == f"<{link.group()}>"
 
 
 def test_some_have_other_hours_and_steps(lagging: World, chosen: Path) -> None:

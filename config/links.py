@@ -1,0 +1,32 @@
+"""Links that nobody else can make: to the page where somebody says that they want no more reminders."""
+
+from itsdangerous import BadData, URLSafeSerializer
+
+from config.settings import settings
+
+_SALT = "opt out of reminders"
+
+
+def opt_out_url(contact_id: int) -> str | None:
+    """The page of this contact; None while UPTAKE_PUBLIC_URL says nowhere that there is one. It holds for ever."""
+    chosen = settings()
+    if chosen.public_url is None:
+        return None
+    return f"{chosen.public_url}/opt-out/{_signer().dumps(contact_id)}"
+
+
+def contact_of(token: str) -> int | None:
+    """The contact whose link ended in *token*; None when it is not one of ours."""
+    if settings().secret_key is None:
+        return None
+    try:
+        found = _signer().loads(token)
+    except BadData:
+        return None
+    return found if type(found) is int else None
+
+
+def _signer() -> URLSafeSerializer:
+    key = settings().secret_key
+    # Settings refuse a public URL without a key.
+    return URLSafeSerializer(key.get_secret_value() if key else "", salt=_SALT)
