@@ -17,6 +17,7 @@ from config.file_values import (
     Name,
     PositiveDuration,
     Secret,
+    SecretUrl,
     Surroundings,
     Table,
 )
@@ -72,12 +73,19 @@ class RetentionTable(Table):
     polls: PositiveDuration = timedelta(days=90)
 
 
+class HeartbeatTable(Table):
+    """Where to say every minute that all work is done; whoever waits for it there notices when it stops."""
+
+    url: SecretUrl
+
+
 class UptakeFile(Table):
     """The whole file. The receiver `log` is always there, written or not."""
 
     sources: Annotated[tuple[SourceTable, ...], Field(alias="source", strict=False)] = ()
     polling: PollingTable = PollingTable()
     retention: RetentionTable = RetentionTable()
+    heartbeat: HeartbeatTable | None = None
     policy: PolicyTable = PolicyTable()
     routes: Annotated[tuple[RouteTable, ...], Field(alias="route", strict=False)] = ()
     exemptions: Annotated[tuple[ExemptionTable, ...], Field(alias="exemption", strict=False)] = ()

@@ -13,6 +13,7 @@ from models.groups import arouse
 from models.leases import ring_apps, ring_sources
 from models.outbox import waiting
 from models.stale import stale
+from tasks.audit import audit
 from tasks.deliver import BATCH, deliver
 from tasks.doorbell import ring
 from tasks.evaluate import due_apps, evaluate_app
@@ -32,6 +33,7 @@ SCHEDULES = {
     "remind": timedelta(seconds=30),
     "deliver": timedelta(seconds=5),
     "stale": timedelta(minutes=1),
+    "audit": timedelta(minutes=1),
     "tidy": timedelta(minutes=5),
     "sweep": timedelta(hours=6),
 }
@@ -75,8 +77,7 @@ def due_work(*, now: datetime | None = None) -> list[tuple[Task[..., None], tupl
             _tell_stale(session, now=at)
         if fires(session, "tidy", now=at):
             session.execute(_TIDY, {"now": at})
-        if fires(session, "sweep", now=at):
-            work.append((sweep, ()))
+        work += [(task, ()) for name, task in (("audit", audit), ("sweep", sweep)) if fires(session, name, now=at)]
     if work:
         log.debug("tick.rang", rings=len(work))
     return work

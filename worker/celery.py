@@ -29,6 +29,7 @@ app = Celery(
         "tasks.remind",
         "tasks.deliver",
         "tasks.sweep",
+        "tasks.audit",
     ],
 )
 app.conf.update(

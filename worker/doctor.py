@@ -9,8 +9,10 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from config.settings import SettingsError, settings
+from models import db_now
 from models.base import engine_for
 from models.migrations import pending
+from models.queries.overdue import overdue
 from models.queries.recount import counters_apart
 from models.queries.sources import TICK_IS_LATE, sources, tick_age
 from tasks.rules import rules
@@ -103,6 +105,15 @@ def _sources() -> str:
     return ", ".join(listed) or none
 
 
+def _work() -> str:
+    with _reading() as session:
+        late = overdue(session, rules().policies.receivers, now=db_now(session))
+    if late:
+        found = "; ".join(f"{one.what}: {one.count}, since {one.since:%Y-%m-%d %H:%M} UTC" for one in late)
+        raise UnwellError(f"Overdue are {found}. Are there enough workers? Their logs say what holds them up.")
+    return "nothing is overdue"
+
+
 def _adoption() -> str:
     with _reading() as session:
         wrong = counters_apart(session)
@@ -124,6 +135,7 @@ CHECKS: dict[str, Callable[[], str]] = {
     "broker": _broker,
     "worker": _worker,
     "sources": _sources,
+    "work": _work,
     "adoption": _adoption,
 }
 
