@@ -90,6 +90,19 @@ def kept_plans(session: OrmSession) -> Iterator[None]:
         driver.prepare_threshold = None
 
 
+@contextmanager
+def as_sets(session: OrmSession) -> Iterator[None]:
+    """Join the rows of an app as sets, whatever the planner believes of their number.
+
+    What it takes for one row is looked up in all others, ten thousand times: its statistics know nothing of an app that
+    has come since. So each table has to be bounded by itself, by the app and not by a join.
+    """
+    session.execute(text("SET LOCAL enable_nestloop = off"))
+    yield
+    # What follows in the transaction looks few rows up among very many. A transaction that failed forgets it by itself.
+    session.execute(text("SET LOCAL enable_nestloop = on"))
+
+
 def forget_plans(session: OrmSession) -> None:
     """Let checks of foreign keys be planned anew: those kept from when a table was small look through all of it."""
     session.execute(text("DISCARD PLANS"))

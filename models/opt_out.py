@@ -14,10 +14,13 @@ FROM contact c JOIN tenant t ON t.id = c.tenant_id JOIN source s ON s.id = t.sou
 _OUT = text("""
 WITH gone AS (
     UPDATE contact SET opted_out_at = :now WHERE id = :contact AND opted_out_at IS NULL RETURNING tenant_id, email
+), thread AS MATERIALIZED (
+    -- Before their notices, as everywhere.
+    SELECT r.id, gone.email FROM reminder r JOIN gone ON gone.tenant_id = r.tenant_id WHERE r.stopped_at IS NULL
+    FOR NO KEY UPDATE OF r
 ), cancelled AS (
     UPDATE notice n SET state = 'cancelled', settled_at = :now, settle_reason = 'opted_out'
-    FROM gone WHERE n.tenant_id = gone.tenant_id AND n."to" = gone.email AND n.reminder_id IS NOT NULL
-      AND n.state = 'due'
+    FROM thread WHERE n.reminder_id = thread.id AND n."to" = thread.email AND n.state = 'due'
     RETURNING n.reminder_id
 ), returned AS (
     UPDATE reminder r SET sent = r.sent - 1, due_at = :now

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from models.base import as_sets
 from models.ruled import RULE_OF, RULED, UNWATCHED, Ruled
 
 _STOP = text(
@@ -31,22 +32,22 @@ stopped AS (
            OR c.status <> 'connected' OR c.environment NOT IN (SELECT environment FROM ruled)
            OR EXISTS (SELECT FROM exempt e WHERE e.tenant_id = c.tenant_id AND e.environment = c.environment))
     RETURNING r.id, r.app_id, r.tenant_id, r.connection_id, r.stop_reason
-), cancelled AS (
-    UPDATE notice n SET state = 'cancelled', settled_at = :now, settle_reason = s.stop_reason
-    FROM stopped s WHERE n.reminder_id = s.id AND n.state = 'due'
 )
 INSERT INTO event (at, type, app_id, tenant_id, connection_id, data)
 SELECT :now, 'reminder.stopped', app_id, tenant_id, connection_id,
     jsonb_build_object('reminder', id, 'reason', stop_reason) FROM stopped
-RETURNING id
+RETURNING cast(data ->> 'reminder' AS int8) AS id
 """
 )
-# What was queued about the older version and not sent gives its turn back; either way the newer one settles first.
-_SUPERSEDE = text(
+_CANCEL = text("""
+UPDATE notice n SET state = 'cancelled', settled_at = :now, settle_reason = r.stop_reason
+FROM reminder r WHERE n.reminder_id = ANY(cast(:stopped AS int8[])) AND n.state = 'due' AND r.id = n.reminder_id
+""")
+_OUTDATED = text(
     "WITH"  # noqa: S608 - constants only
     + RULED
     + """,
-moved AS (
+outdated AS (
     SELECT r.id, s.latest, u.settles_at
     FROM reminder r JOIN standing s ON s.connection_id = r.connection_id AND s.app_id = :app"""
     + RULE_OF
@@ -55,9 +56,18 @@ moved AS (
       AND (:whole OR r.connection_id = ANY(cast(:only AS int8[])))
       AND (:whole OR s.connection_id = ANY(cast(:only AS int8[])))
     FOR NO KEY UPDATE OF r
+)
+SELECT * FROM outdated
+"""
+)
+# What was queued about the older version and not sent gives its turn back; either way the newer one settles first.
+_SUPERSEDE = text("""
+WITH moved AS (
+    SELECT * FROM unnest(cast(:outdated AS int8[]), cast(:latest AS int4[]), cast(:settle AS timestamptz[]))
+        AS m (id, latest, settles_at)
 ), cancelled AS (
     UPDATE notice n SET state = 'cancelled', settled_at = :now, settle_reason = 'superseded'
-    FROM moved WHERE n.reminder_id = moved.id AND n.state = 'due'
+    WHERE n.reminder_id = ANY(cast(:outdated AS int8[])) AND n.state = 'due'
     RETURNING n.reminder_id
 ), unsent AS (
     SELECT moved.id, moved.latest, moved.settles_at, count(cancelled.reminder_id) AS turns
@@ -69,9 +79,8 @@ UPDATE reminder r SET target_version = u.latest, sent = r.sent - u.turns,
                   WHEN r.due_at IS NOT NULL THEN greatest(r.due_at, u.settles_at) END,
     last_sent_at = CASE WHEN u.turns = 0 THEN r.last_sent_at ELSE (
         SELECT max(n.created_at) FROM notice n WHERE n.reminder_id = r.id AND n.state IN ('sending', 'sent')) END
-FROM unsent u WHERE r.id = u.id AND r.app_id = :app AND r.stopped_at IS NULL
-"""
-)
+FROM unsent u WHERE r.id = u.id
+""")
 _OPEN = text(
     "WITH"  # noqa: S608 - constants only
     + RULED
@@ -108,6 +117,14 @@ def thread(session: Session, rules: Ruled, *, only: Sequence[int] | None = None)
     connections are looked at.
     """
     bound = {**rules.bound, "whole": only is None, "only": list(only or ())}
-    stopped = len(session.execute(_STOP, bound).all())
-    session.execute(_SUPERSEDE, bound)
-    return len(session.execute(_OPEN, bound).all()) if rules.opens_threads else 0, stopped
+    now = rules.bound["now"]
+    with as_sets(session):
+        stopped = session.scalars(_STOP, bound).all()
+        outdated = session.execute(_OUTDATED, bound).all()
+        opened = session.scalars(_OPEN, bound).all() if rules.opens_threads else ()
+    if stopped:
+        session.execute(_CANCEL, {"stopped": list(stopped), "now": now})
+    if outdated:
+        ids, latest, settle = (list(column) for column in zip(*outdated, strict=True))
+        session.execute(_SUPERSEDE, {"outdated": ids, "latest": latest, "settle": settle, "now": now})
+    return len(opened), len(stopped)

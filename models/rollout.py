@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
+from models.base import as_sets
 from uptake.policies import Policies, Who
 from uptake.policy import AlertKind, Policy, Severity, approval_overdue_at
 from uptake.rollout import Progress, asks, missed, stalls_at
@@ -44,16 +45,19 @@ WHERE c.app_id = :app AND c.regressed_from IS NOT NULL AND c.version < c.regress
   AND c.environment = ANY(cast(:environments AS text[]))
 """)
 _WENT_AWAY = text("""
-SELECT c.id, c.tenant_id, c.environment, t.valid_from AS at, r.at AS released_at
-FROM connection c JOIN tenure t ON t.connection_id = c.id AND t.valid_to IS NULL
+SELECT c.id, c.tenant_id, c.environment, t.at, r.at AS released_at
+FROM connection c CROSS JOIN LATERAL (
+    SELECT valid_from AS at FROM tenure WHERE tenure.connection_id = c.id AND valid_to IS NULL
+) t
 JOIN unnest(cast(:lost_environments AS text[]), cast(:within AS interval[])) AS w (environment, span)
     ON w.environment = c.environment
 CROSS JOIN LATERAL (
     SELECT max(at) AS at FROM unnest(cast(:releases AS timestamptz[])) AS r (at)
-    WHERE r.at <= t.valid_from AND t.valid_from < r.at + w.span
+    WHERE r.at <= t.at AND t.at < r.at + w.span
 ) r
 WHERE c.app_id = :app AND c.status = 'disconnected' AND c.epoch > 0 AND r.at IS NOT NULL
-  AND t.valid_from > cast(:now AS timestamptz) - cast(:lost_for AS interval)
+  AND c.observed_at > cast(:now AS timestamptz) - cast(:lost_for AS interval)
+  AND t.at > cast(:now AS timestamptz) - cast(:lost_for AS interval)
 """)
 _CHANGE = text(
     """
@@ -197,7 +201,8 @@ def follow(session: Session, app: Row[Any], policies: Policies, history: History
             wanted += [alert] if alert is not None else []
     bound = {"app": app.id, "source": app.source_id, "now": now, "kinds": [kind.value for kind in _KINDS]}
     bound |= {"flap": policies.base.flap_window}
-    changed = session.execute(_CHANGE, bound | {"wanted": json.dumps([_told(one) for one in wanted])}).all()
+    with as_sets(session):
+        changed = session.execute(_CHANGE, bound | {"wanted": json.dumps([_told(one) for one in wanted])}).all()
     return Followed(len(changed), now, min((at for at in times if at > now), default=None))
 
 
@@ -221,7 +226,8 @@ def _progress(session: Session, app_id: int, rules: Mapping[str, Policy], histor
     ]
     columns = zip(("target_environments", "places", "spans"), zip(*targets, strict=True), strict=True)
     bound = {name: list(column) for name, column in columns}
-    rows = session.execute(_PROGRESS, {"app": app_id, "now": now, "environments": list(rules), **bound}).all()
+    with as_sets(session):
+        rows = session.execute(_PROGRESS, {"app": app_id, "now": now, "environments": list(rules), **bound}).all()
     for environment, policy in rules.items():
         own = [row for row in rows if row.environment == environment]
         if not own:

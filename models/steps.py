@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from models.base import forget_plans
+from models.base import as_sets, forget_plans
 from models.ruled import RULE_OF, RULED, UNWATCHED
 
 _WANTED = (
@@ -168,10 +168,6 @@ def step(session: Session, bound: Mapping[str, object]) -> tuple[dict[str, int],
     """
     if bound["whole"]:
         forget_plans(session)
-    # Tenants, alerts and verdicts are sets to be joined as such, whatever the planner believes of their number: what
-    # it takes for one row is looked up in all others, ten thousand times. So each of them is bounded by itself.
-    session.execute(text("SET LOCAL enable_nestloop = off"))
-    rows = session.execute(_STEP, bound).all()
-    # What follows in this transaction looks few rows up among very many.
-    session.execute(text("SET LOCAL enable_nestloop = on"))
+    with as_sets(session):
+        rows = session.execute(_STEP, bound).all()
     return {row.step: row.alerts for row in rows if row.step}, rows[0].at
