@@ -23,7 +23,9 @@ FAILING_AFTER = 3
 # a group that a flush holds, would wait for that flush's notice about the app, and it for this.
 _LOCKED = text("""
 SELECT a.id, a.external_id, a.source_id, s.name AS source, a.deleted_at, a.approval, a.failures, a.unjudged,
-    a.evaluated_as, a.steps_at, a.followed_at, a.follow_at
+    a.evaluated_as, a.steps_at, a.followed_at, a.follow_at,
+    EXISTS (SELECT FROM alert x WHERE x.app_id = a.id AND x.connection_id IS NULL AND x.kind = 'poll_failing'
+        AND x.resolved_at IS NULL) AS is_alarmed
 FROM app a JOIN source s ON s.id = a.source_id WHERE a.id = :app FOR NO KEY UPDATE OF a
 """)
 _FREE = text(f"{_LOCKED.text} SKIP LOCKED")
@@ -76,7 +78,9 @@ def evaluate(
     else:
         evaluated = _judged(session, app, history, rules, now=now, only=only)
     is_failing = app.failures >= FAILING_AFTER and not app.deleted_at
-    is_turned = _failing(session, app.source_id, app_id, failing=is_failing, now=now)
+    is_turned = is_failing != app.is_alarmed
+    if is_turned:
+        _failing(session, app.source_id, app_id, failing=is_failing, now=now)
     followed = follow_if_due(session, app, policies, history, now=now, only=evaluated.only)
     done = {"app": app_id, "now": now, "next": evaluated.next_at, "rests_on": rules.rests_on}
     done |= {"imprint": imprint(policies), "followed_at": followed.at, "follow_at": followed.next_at}
@@ -134,8 +138,8 @@ def source_failing(session: Session, source_id: int, *, now: datetime) -> None:
     _failing(session, source_id, None, failing=(failures or 0) >= FAILING_AFTER, now=now)
 
 
-def _failing(session: Session, source_id: int, app_id: int | None, *, failing: bool, now: datetime) -> bool:
-    """Open or close an alert on polls that fail; whether that was a change."""
+def _failing(session: Session, source_id: int, app_id: int | None, *, failing: bool, now: datetime) -> None:
+    """Open or close an alert on polls that fail."""
     bound = {
         "source": source_id,
         "app": app_id,
@@ -144,7 +148,7 @@ def _failing(session: Session, source_id: int, app_id: int | None, *, failing: b
         "now": now,
         "failing": failing,
     }
-    return bool(session.execute(_FAILING if failing else _RECOVERED, bound).all())
+    session.execute(_FAILING if failing else _RECOVERED, bound)
 
 
 _FAILING = text("""

@@ -24,9 +24,7 @@ NEVER = timedelta(days=36_500)  # without a target the tenants are counted all t
 # Each target counts the same tenants; one that is never due stands for none.
 _PROGRESS = text("""
 WITH held AS MATERIALIZED (
-    SELECT s.environment, s.lag, s.since,
-        CASE WHEN c.version_not_before IS NOT NULL THEN c.version_not_after END AS moved_at
-    FROM standing s JOIN connection c ON c.id = s.connection_id AND c.app_id = :app
+    SELECT s.environment, s.lag, s.since, s.upgraded_at AS moved_at FROM standing s
     WHERE s.app_id = :app AND s.status = 'connected' AND s.environment = ANY(cast(:environments AS text[]))
 )
 SELECT h.environment, t.place, count(*) AS connected, count(*) FILTER (WHERE h.lag = 'blocking') AS blocking,

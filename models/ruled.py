@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import lru_cache
 from hashlib import sha256
 from importlib.metadata import version
 from typing import Any
@@ -127,6 +128,7 @@ def ruled(session: Session, app: Row[Any], policies: Policies, history: History,
     )
 
 
+@lru_cache(maxsize=8)
 def imprint(policies: Policies) -> str:
     """What tells these policies, as this release understands them, from any others."""
     return sha256(repr((_RELEASE, policies)).encode()).hexdigest()
