@@ -45,9 +45,10 @@ ON CONFLICT (receiver, source_id, app_id, kind)
 )
 _DUE = text("""
 SELECT g.id, g.receiver, g.source_id, s.name AS source, g.app_id, app.name AS app,
-    s.name || ':' || app.external_id AS app_key, g.kind, g.opened_at, g.last_told_at, g.notices
+    s.name || ':' || app.external_id AS app_key, g.kind, g.opened_at, g.flush_at, g.last_told_at, g.notices
 FROM notice_group g JOIN source s ON s.id = g.source_id LEFT JOIN app ON app.id = g.app_id
 WHERE g.flush_at <= :now AND s.enabled AND g.receiver = ANY(cast(:receivers AS text[]))
+  AND (cast(:app AS int8) IS NULL OR g.app_id = :app)
 ORDER BY g.flush_at LIMIT :most FOR NO KEY UPDATE OF g SKIP LOCKED
 """)
 _MEMBER = (
@@ -127,6 +128,7 @@ class DueGroup:
     app_key: str | None
     kind: str
     opened_at: datetime
+    flush_at: datetime
     last_told_at: datetime | None
     notices: int
 
@@ -198,9 +200,14 @@ def _arouse(
     session.execute(_AROUSE, bound)
 
 
-def due_groups(session: Session, receivers: Sequence[str], *, now: datetime, most: int) -> list[DueGroup]:
-    """The groups of these *receivers* to look at now; another worker gets others. Sources not watched are silent."""
-    bound = {"receivers": list(receivers), "now": now, "most": most}
+def due_groups(
+    session: Session, receivers: Sequence[str], *, now: datetime, most: int, app_id: int | None = None
+) -> list[DueGroup]:
+    """The groups of these *receivers* (and this app) to look at now; another worker gets others.
+
+    Sources that are not watched are silent.
+    """
+    bound = {"receivers": list(receivers), "now": now, "most": most, "app": app_id}
     return [DueGroup(**row) for row in session.execute(_DUE, bound).mappings()]
 
 

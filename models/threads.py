@@ -25,7 +25,7 @@ LEFT JOIN LATERAL (
     SELECT c.id, c.email FROM contact c WHERE c.tenant_id = r.tenant_id AND c.opted_out_at IS NULL
     ORDER BY c.may_accept DESC, c.rank, c.id LIMIT 1
 ) c ON true
-WHERE r.stopped_at IS NULL AND r.due_at <= :now
+WHERE r.stopped_at IS NULL AND r.due_at <= :now AND (cast(:app AS int8) IS NULL OR r.app_id = :app)
 ORDER BY r.due_at, r.id LIMIT :most FOR NO KEY UPDATE OF r SKIP LOCKED
 """)
 
@@ -70,12 +70,12 @@ class DueReminder:
         )
 
 
-def due_reminders(session: Session, *, now: datetime, most: int) -> list[DueReminder]:
-    """Threads that are due and still have something to ask, the longest overdue first.
+def due_reminders(session: Session, *, now: datetime, most: int, app_id: int | None = None) -> list[DueReminder]:
+    """Threads (of this app) that are due and still have something to ask, the longest overdue first.
 
     Those of a source that is no longer watched rest: nobody would see the upgrade that ends them.
     """
-    return [DueReminder(**row) for row in session.execute(_DUE, {"now": now, "most": most}).mappings()]
+    return [DueReminder(**row) for row in session.execute(_DUE, {"now": now, "most": most, "app": app_id}).mappings()]
 
 
 def defer(session: Session, reminder_id: int, *, due_at: datetime | None, reason: str) -> None:
@@ -84,6 +84,13 @@ def defer(session: Session, reminder_id: int, *, due_at: datetime | None, reason
         text("UPDATE reminder SET due_at = :due_at, held_reason = :reason WHERE id = :reminder"),
         {"reminder": reminder_id, "due_at": due_at, "reason": reason},
     )
+
+
+def held(session: Session, reminder_id: int) -> tuple[str, datetime | None]:
+    """Why the thread sent nothing at its last due time, and when it is looked at again."""
+    query = text("SELECT coalesce(held_reason, ''), due_at FROM reminder WHERE id = :reminder")
+    reason, due_at = session.execute(query, {"reminder": reminder_id}).one()
+    return reason, due_at
 
 
 def stepped(session: Session, reminder_id: int, *, due_at: datetime | None, now: datetime) -> None:

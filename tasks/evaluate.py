@@ -8,6 +8,7 @@ import structlog
 from celery import shared_task
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session as OrmSession
 
 from models import Session, db_now
 from models.alerts import Evaluated, evaluate, postpone
@@ -17,6 +18,7 @@ from tasks.lasting import lasting
 from tasks.parts import LIMIT, SOFT_LIMIT
 from tasks.rules import rules
 from tasks.stopping import is_stopping
+from uptake.policies import Policies
 
 log = structlog.get_logger()
 
@@ -54,17 +56,11 @@ def evaluate_now(app_id: int, *, now: datetime | None = None, waits: bool = True
 
     None without such an app, or when somebody else writes about it and this one *waits* for nobody.
     """
-    policies = rules().policies
     with Session.begin() as session:
-        at = now or db_now(session)
-        evaluated = evaluate(session, app_id, policies, now=at, waits=waits)
-        if evaluated is None:
-            return None
-        opened = stopped = 0
-        if evaluated.only is None or evaluated.only:
-            opened, stopped = thread(session, evaluated.rules, only=evaluated.only)
-        if evaluated.only is None or evaluated.only or evaluated.is_turned:
-            arouse(session, policies, now=at, app_id=app_id)
+        done = evaluate_in(session, app_id, rules().policies, now=now or db_now(session), waits=waits)
+    if done is None:
+        return None
+    evaluated, opened, stopped = done
     notable = evaluated.raised or evaluated.escalated or evaluated.resolved or opened or stopped
     log.log(
         logging.INFO if notable else logging.DEBUG,
@@ -77,3 +73,18 @@ def evaluate_now(app_id: int, *, now: datetime | None = None, waits: bool = True
         reminders_stopped=stopped,
     )
     return evaluated
+
+
+def evaluate_in(
+    session: OrmSession, app_id: int, policies: Policies, *, now: datetime, waits: bool = True
+) -> tuple[Evaluated, int, int] | None:
+    """The same in the caller's transaction; with how many reminder threads were opened and stopped."""
+    evaluated = evaluate(session, app_id, policies, now=now, waits=waits)
+    if evaluated is None:
+        return None
+    opened = stopped = 0
+    if evaluated.only is None or evaluated.only:
+        opened, stopped = thread(session, evaluated.rules, only=evaluated.only)
+    if evaluated.only is None or evaluated.only or evaluated.is_turned:
+        arouse(session, policies, now=now, app_id=app_id)
+    return evaluated, opened, stopped

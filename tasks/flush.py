@@ -41,13 +41,14 @@ def flush_now(*, now: datetime | None = None) -> int:
         at = now or db_now(session)
         arouse(session, policies, now=at)
         for group in due_groups(session, policies.receivers, now=at, most=GROUPS):
-            queued += _flush(session, group, policies, now=at)
+            queued += tell(session, group, policies, now=at)
     if queued:
         log.info("notices.queued", notices=queued)
     return queued
 
 
-def _flush(session: OrmSession, group: DueGroup, policies: Policies, *, now: datetime) -> int:
+def tell(session: OrmSession, group: DueGroup, policies: Policies, *, now: datetime) -> int:
+    """Queue what the group's receiver is to be told now, and set the group's next turn; how many messages."""
     found, policy = seen(session, group, policies, now=now), policies.base
     count = found.counts
     receiver = rules().receivers.get(group.receiver)

@@ -40,7 +40,7 @@ def remind_now(*, now: datetime | None = None) -> int:
             at = now or db_now(session)
             due = due_reminders(session, now=at, most=THREADS)
             for thread in due:
-                queued += _step(session, thread, policies.of(thread.who), now=at)
+                queued += step(session, thread, policies.of(thread.who), now=at)
         if len(due) < THREADS:
             break
     if queued:
@@ -48,7 +48,8 @@ def remind_now(*, now: datetime | None = None) -> int:
     return queued
 
 
-def _step(session: OrmSession, thread: DueReminder, policy: Policy, *, now: datetime) -> int:
+def step(session: OrmSession, thread: DueReminder, policy: Policy, *, now: datetime) -> int:
+    """Queue the thread's next reminder, or hold it with the reason; how many were queued."""
     if not policy.reminders:
         defer(session, thread.id, due_at=now + LOOK_AGAIN, reason="reminders_off")
         return 0
@@ -69,7 +70,7 @@ def _step(session: OrmSession, thread: DueReminder, policy: Policy, *, now: date
 
 
 def _queue(session: OrmSession, thread: DueReminder, receiver: str, *, now: datetime) -> None:
-    step = thread.sent + 1
+    number = thread.sent + 1
     opt_out = opt_out_url(thread.contact_id) if thread.contact_id is not None else None
     said = reminder(
         Reminder(
@@ -83,17 +84,17 @@ def _queue(session: OrmSession, thread: DueReminder, receiver: str, *, now: date
             superfluous=tuple(thread.superfluous),
             blocked_since=thread.since,
             days=max(0, (now - thread.since).days),
-            step=step,
+            step=number,
             opt_out_url=opt_out,
         )
     )
     session.execute(
         insert(Notice)
         .values(
-            key=f"reminder:{thread.id}:v{thread.target_version}:{step}",
+            key=f"reminder:{thread.id}:v{thread.target_version}:{number}",
             receiver=receiver,
             to=thread.email,
-            reason="first" if step == 1 else "ladder",
+            reason="first" if number == 1 else "ladder",
             source_id=thread.source_id,
             app_id=thread.app_id,
             tenant_id=thread.tenant_id,
@@ -105,7 +106,7 @@ def _queue(session: OrmSession, thread: DueReminder, receiver: str, *, now: date
                 "type": "reminder",
                 "tenant": thread.tenant,
                 "missing": list(thread.missing),
-                "step": step,
+                "step": number,
                 "opt_out_url": opt_out,
             },
             state="due",

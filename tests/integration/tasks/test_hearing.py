@@ -50,3 +50,19 @@ def test_of_the_file_that_is_checked(ours: Ours, chosen: Path, tmp_path: Path) -
     other = tmp_path / "other.toml"
     other.write_text(chosen.read_text() + '[policy]\nenvironments = ["integration"]\n')
     assert "the environment is not watched" in ours.said("check", str(other), "--routes", "acme:4711", "1").stdout
+
+
+def test_plan(ours: Ours) -> None:
+    """In words for people and as JSON; nothing is written."""
+    ours.execute("UPDATE app_version SET released_at = released_at - interval '20 days'")
+    before = ours.contents()
+    said = ours.said("plan", "acme:4711")
+    assert said.returncode == 0, said
+    assert "Alerts" in said.stdout
+    assert "tenant lagging" in said.stdout
+    assert "Who" in said.stdout
+    (found,) = json.loads(ours.said("plan", "acme:4711", "--json").stdout)["data"]
+    assert found["app"] == "acme:4711"
+    assert {step["step"] for step in found["plan"]["steps"]} <= {"firing", "pending"}
+    assert ours.contents() == before
+    assert "No app is called acme:1" in ours.said("plan", "acme:1").stderr

@@ -1,0 +1,122 @@
+"""`uptake plan`: who would be alerted, told and reminded now, who would not, and why."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import text
+
+from models import Session
+from tasks.plan import Plan, Quiet, planned
+from worker.cli.answers import OneApp, require_app
+from worker.cli.output import Json, as_json, table
+from worker.lifecycle import adopt_sources, open_database
+
+_FEW = 3  # tenants that are named for each reason
+
+_APPS = text("""
+SELECT a.id, s.name || ':' || a.external_id AS app FROM app a JOIN source s ON s.id = a.source_id
+WHERE s.enabled AND a.deleted_at IS NULL
+  AND (cast(:app AS text) IS NULL OR s.name || ':' || a.external_id = :app)
+ORDER BY s.name, a.name, a.id
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class AppPlan:
+    """The plan of one app."""
+
+    app: str
+    plan: Plan
+
+
+def plan(app: OneApp = None, *, json: Json = False) -> None:
+    """Who would be alerted, told and reminded now by uptake.toml as it is, and who not and why; nothing is sent."""
+    open_database()
+    adopt_sources()
+    with Session() as session:
+        require_app(session, app)
+        apps = session.execute(_APPS, {"app": app}).all()
+    found = [AppPlan(row.app, one) for row in apps if (one := planned(row.id)) is not None]
+    if json:
+        as_json(found)
+        return
+    _alerts(found)
+    _messages(found)
+    _reminders(found)
+    _quiet(found)
+
+
+def _alerts(found: Sequence[AppPlan]) -> None:
+    rows = [
+        (
+            one.app,
+            _named(step.tenant, step.tenant_name),
+            _plain(step.kind),
+            step.step,
+            step.severity,
+            _plain(step.reason),
+        )
+        for one in found
+        for step in one.plan.steps
+    ]
+    columns = ("App", "Tenant", "Kind", "Step", "Severity", "Reason")
+    table("Alerts", columns, rows, empty="No alert would begin, change or end.")
+
+
+def _messages(found: Sequence[AppPlan]) -> None:
+    rows = [
+        (
+            f"{one.at:%Y-%m-%d %H:%M:%S}",
+            one.receiver,
+            one.to,
+            app.app,
+            _plain(one.kind or ""),
+            _plain(one.reason),
+            one.firing,
+        )
+        for app in found
+        for one in app.plan.messages
+    ]
+    columns = ("When (UTC)", "Receiver", "To", "App", "Kind", "Reason", "Alerts")
+    table("Messages to operators", columns, rows, empty="No operator would be told anything.")
+
+
+def _reminders(found: Sequence[AppPlan]) -> None:
+    rows: list[tuple[object, ...]] = [
+        (app.app, _named(one.tenant, one.tenant_name), one.receiver, one.to, "goes out")
+        for app in found
+        for one in app.plan.reminders
+    ]
+    rows += [
+        (app.app, _named(one.tenant, one.tenant_name), None, None, f"held: {_plain(one.reason)}")
+        for app in found
+        for one in app.plan.held
+    ]
+    columns = ("App", "Tenant", "By", "To", "What")
+    table("Reminders", columns, rows, empty="No reminder is due.")
+
+
+def _quiet(found: Sequence[AppPlan]) -> None:
+    rows = []
+    for app in found:
+        reasons = Counter((one.reason, one.by) for one in app.plan.quiet)
+        for (reason, by), count in sorted(reasons.items()):
+            own = [one for one in app.plan.quiet if (one.reason, one.by) == (reason, by)]
+            fires = min((one.fires_at for one in own if one.fires_at), default=None)
+            rows.append((app.app, _plain(reason), count, _few(own), f"{fires:%Y-%m-%d %H:%M}" if fires else None, by))
+    columns = ("App", "Why", "Tenants", "Who", "First alert (UTC)", "By")
+    table("Who lags and has no alert", columns, rows, empty="Whoever lags has an alert.")
+
+
+def _few(tenants: Sequence[Quiet]) -> str:
+    named = ", ".join(_named(one.tenant, one.tenant_name) or "" for one in tenants[:_FEW])
+    return f"{named} and {len(tenants) - _FEW} more" if len(tenants) > _FEW else named
+
+
+def _named(tenant: str | None, name: str | None) -> str | None:
+    return f"{name} ({tenant})" if name else tenant
+
+
+def _plain(word: str) -> str:
+    return word.replace("_", " ")
