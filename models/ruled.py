@@ -78,25 +78,7 @@ def ruled(session: Session, app: Row[Any], policies: Policies, history: History,
     """What *policies* come to for the connections of *app* (its id, source_id, source and external_id)."""
     everybody = Who(source=app.source, app=app.external_id, environment="")
     labels = _labels(session, app.source_id) if policies.asks_labels(app.source, app.external_id) else {}
-    numbers: dict[Policy, int] = {}
-    rows: list[tuple[str, int, int]] = []
-    for environment in policies.base.environments:
-        usual = policies.of(replace(everybody, environment=environment))
-        rows.append((environment, _UNLABELLED, numbers.setdefault(usual, len(numbers))))
-        for label_set, own in labels.items():
-            policy = policies.of(replace(everybody, environment=environment, labels=own))
-            if policy != usual:
-                rows.append((environment, label_set, numbers.setdefault(policy, len(numbers))))
-    # A set of labels that matters in one environment is told apart in each.
-    special = {label_set for _, label_set, _ in rows} - {_UNLABELLED}
-    known = {(environment, label_set) for environment, label_set, _ in rows}
-    usual_of = {environment: rule for environment, label_set, rule in rows if label_set == _UNLABELLED}
-    rows += [
-        (environment, label_set, usual_of[environment])
-        for environment in usual_of
-        for label_set in sorted(special)
-        if (environment, label_set) not in known
-    ]
+    rows, numbers = _numbered(policies, everybody, labels)
     settles = {number: settles_at(history, policy) for policy, number in numbers.items()}
     reminds = {number: reminder_due(policy, now, 0, None) for policy, number in numbers.items() if policy.reminders}
     tenants, by_labels, ends_at = _exempt(session, app, everybody, policies, labels, now=now)
@@ -110,7 +92,7 @@ def ruled(session: Session, app: Row[Any], policies: Policies, history: History,
         "rules": [rule for _, _, rule in rows],
         "rule_settles": [settles[rule] for _, _, rule in rows],
         "rule_reminds": [reminds.get(rule) for _, _, rule in rows],
-        "label_sets": sorted(special),
+        "label_sets": sorted({label_set for _, label_set, _ in rows} - {_UNLABELLED}),
         "exempt_tenants": [tenant for tenant, _ in tenants],
         "exempt_environments": [environment for _, environment in tenants],
         "exempt_label_sets": [label_set for label_set, _ in by_labels],
@@ -126,6 +108,27 @@ def ruled(session: Session, app: Row[Any], policies: Policies, history: History,
         sha256(repr((imprint(policies), *facts)).encode()).hexdigest(),
         min((at for at in times if at is not None and at > now), default=None),
     )
+
+
+def _numbered(
+    policies: Policies, everybody: Who, labels: Mapping[int, Mapping[str, str]]
+) -> tuple[list[tuple[str, int, int]], dict[Policy, int]]:
+    """Which policy, by its number, holds for each (environment, set of labels), and the number of each.
+
+    Only sets of labels that change what holds anywhere are told apart.
+    """
+    environments = policies.base.environments
+    of = {
+        (environment, label_set): policies.of(replace(everybody, environment=environment, labels=own))
+        for environment in environments
+        for label_set, own in {_UNLABELLED: {}, **labels}.items()
+    }
+    special = sorted(
+        {label_set for (environment, label_set), policy in of.items() if policy != of[environment, _UNLABELLED]}
+    )
+    told = [(environment, label_set) for environment in environments for label_set in (_UNLABELLED, *special)]
+    numbers = {policy: number for number, policy in enumerate(dict.fromkeys(of[pair] for pair in told))}
+    return [(*pair, numbers[of[pair]]) for pair in told], numbers
 
 
 @lru_cache(maxsize=8)

@@ -95,7 +95,7 @@ def _exemption(table: ExemptionTable, number: int) -> Exemption:
 def _route(table: RouteTable) -> Route:
     return Route(
         match=_match(table),
-        kinds=frozenset(map(AlertKind, table.kinds or AlertKind)),
+        kinds=tuple(map(AlertKind, table.kinds or AlertKind)),
         at_least=Severity(table.at_least),
         receivers=table.receivers,
         goes_on=table.goes_on,

@@ -65,7 +65,7 @@ class Route:
     """Which alerts are for which receivers; of what is left out, any."""
 
     match: Match = Match()
-    kinds: frozenset[AlertKind] = frozenset(AlertKind)
+    kinds: tuple[AlertKind, ...] = tuple(AlertKind)
     at_least: Severity = Severity.INFO
     receivers: tuple[str, ...]
     goes_on: bool = False  # later routes are looked at, too

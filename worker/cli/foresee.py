@@ -1,15 +1,22 @@
-"""`uptake plan`: who would be alerted, told and reminded now, who would not, and why."""
+"""`uptake plan` and `uptake impact`: what a tick would do now, and what a release would ask of whom."""
 
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
+from typing import Annotated
 
+import typer
 from sqlalchemy import text
 
+from config.settings import SettingsError
 from models import Session
+from models.queries.impact import asked, pace
+from models.verdicts import history_of
 from tasks.plan import Plan, Quiet, planned
-from worker.cli.answers import OneApp, require_app
-from worker.cli.output import Json, as_json, table
+from uptake.scopes import canonical, parse
+from worker.cli.answers import App, OneApp, require_app
+from worker.cli.output import Json, as_json, console, table
 from worker.lifecycle import adopt_sources, open_database
 
 _FEW = 3  # tenants that are named for each reason
@@ -45,6 +52,68 @@ def plan(app: OneApp = None, *, json: Json = False) -> None:
     _messages(found)
     _reminders(found)
     _quiet(found)
+
+
+def impact(
+    app: App,
+    *,
+    scopes: Annotated[
+        list[str], typer.Option(help="A scope that the next version would add, such as tn.jpm.jobs:w; repeat it.")
+    ],
+    without: Annotated[list[str] | None, typer.Option(help="A scope that it would give up; repeat it.")] = None,
+    json: Json = False,
+) -> None:
+    """Before a release: which tenants would have to accept it, how long they took before, and who never did."""
+    added = [_scope(one) for given in scopes for one in given.split(",")]
+    dropped = [_scope(one) for given in without or () for one in given.split(",")]
+    open_database()
+    with Session() as session:
+        require_app(session, app)
+        app_id = session.execute(_APPS, {"app": app}).scalar()
+        history = history_of(session, app_id) if app_id else ()
+        present = history[-1].grants if history else frozenset()
+        if strangers := sorted(set(dropped) - present):
+            raise SettingsError(f"{app} does not want {', '.join(strangers)} now, so it cannot give that up.")
+        wanted = canonical(present - set(dropped) | set(added))
+        found = asked(session, app_id, wanted) if app_id else []
+        before = pace(session, app_id) if app_id else None
+    if json:
+        as_json({"app": app, "scopes": wanted, "asked": found, "pace": before})
+        return
+    rows = [
+        (
+            one.environment,
+            one.connected,
+            one.asked,
+            one.already,
+            f"{one.never_count}: {', '.join(one.never)}" if one.never else 0,
+        )
+        for one in found
+    ]
+    columns = ("Environment", "Connected", "Would have to accept", "Lag today already", "Never accepted anything")
+    table(f"A version of {app} with {', '.join(added)}", columns, rows, empty="No tenant is connected.")
+    if before and before.accepted:
+        took = ", ".join(
+            f"{share} % within {_days(span)}"
+            for share, span in ((50, before.p50), (90, before.p90), (95, before.p95))
+            if span is not None
+        )
+        console.print(f"Of {before.accepted} acceptances so far: {took} of the release.", highlight=False)
+    else:
+        console.print("No tenant was ever seen to accept a version, so nobody knows how long that takes.")
+
+
+def _scope(text: str) -> str:
+    try:
+        parse(text.strip())
+    except ValueError as error:
+        raise SettingsError(f"{error}.") from None
+    return text.strip()
+
+
+def _days(span: timedelta) -> str:
+    hours = span.total_seconds() / 3600
+    return f"{hours / 24:.0f} days" if hours >= 48 else f"{hours:.0f} hours"
 
 
 def _alerts(found: Sequence[AppPlan]) -> None:

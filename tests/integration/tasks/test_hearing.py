@@ -66,3 +66,16 @@ def test_plan(ours: Ours) -> None:
     assert {step["step"] for step in found["plan"]["steps"]} <= {"firing", "pending"}
     assert ours.contents() == before
     assert "No app is called acme:1" in ours.said("plan", "acme:1").stderr
+
+
+def test_impact(ours: Ours) -> None:
+    """In words and as JSON; what is no scope, or is not wanted now, is refused."""
+    said = ours.said("impact", "acme:4711", "--scopes", "tn.new.thing:r")
+    assert said.returncode == 0, said
+    assert "Would have to accept" in said.stdout
+    found = json.loads(ours.said("impact", "acme:4711", "--scopes", "tn.new.thing:r", "--json").stdout)["data"]
+    assert "tn.new.thing:r" in found["scopes"]
+    assert sum(one["asked"] for one in found["asked"]) == sum(one["connected"] for one in found["asked"]) > 0
+    assert "not a scope" in ours.said("impact", "acme:4711", "--scopes", "everything").stderr
+    gone = ours.said("impact", "acme:4711", "--scopes", "tn.new.thing:r", "--without", "tn.old.thing:r")
+    assert (gone.returncode, "does not want tn.old.thing:r now" in gone.stderr) == (2, True), gone
