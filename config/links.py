@@ -7,23 +7,26 @@ from config.settings import settings
 _SALT = "opt out of reminders"
 
 
-def opt_out_url(contact_id: int) -> str | None:
-    """The page of this contact; None while UPTAKE_PUBLIC_URL says nowhere that there is one. It holds for ever."""
+def opt_out_url(tenant_id: int, email: str) -> str | None:
+    """The page of this contact; None while UPTAKE_PUBLIC_URL says nowhere that there is one.
+
+    It holds for ever, also for who was taken out of the contact book and put in again.
+    """
     chosen = settings()
     if chosen.public_url is None:
         return None
-    return f"{chosen.public_url}/opt-out/{_signer().dumps(contact_id)}"
+    return f"{chosen.public_url}/opt-out/{_signer().dumps([tenant_id, email])}"
 
 
-def contact_of(token: str) -> int | None:
-    """The contact whose link ended in *token*; None when it is not one of ours."""
+def contact_of(token: str) -> tuple[int, str] | None:
+    """The tenant and the address whose link ended in *token*; None when it is not one of ours."""
     if settings().secret_key is None:
         return None
     try:
-        found = _signer().loads(token)
-    except BadData:
+        tenant_id, email = _signer().loads(token)
+    except (BadData, TypeError, ValueError):
         return None
-    return found if type(found) is int else None
+    return tenant_id, email
 
 
 def _signer() -> URLSafeSerializer:

@@ -160,6 +160,8 @@ def _across(file: UptakeFile) -> Iterator[tuple[_Place, str]]:
     for index, route in enumerate(file.routes):
         yield from _hearing(("route", index, "receivers"), route.receivers, receivers)
         yield from _matches(("route", index), route, file)
+        if before := next((n for n in range(1, index + 1) if file.routes[n - 1].swallows(route)), None):
+            yield ("route", index), f"is never reached: number {before} matches all that it does and does not continue"
     yield from _reminders(("policy",), file.policy.reminders, receivers)
     for index, override in enumerate(file.policy.overrides):
         here: _Place = ("policy", "override", index)

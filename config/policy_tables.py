@@ -19,6 +19,7 @@ AlertKindName = Literal[
     "poll_failing",
     "data_stale",
 ]
+_SEVERITIES = ("info", "warning", "critical")
 _Cap = Annotated[int, Field(ge=0, le=1000)]
 _Audience = Annotated[int, Field(ge=1, le=10_000_000)]
 
@@ -106,6 +107,8 @@ class MatchTable(Table):
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
+        if self.app is not None and not (self.named_app[1] and self.named_app[0] != ""):
+            raise ValueError(f"{self.app!r} names no app; write its id, or source:id")
         if self.source is not None and self.named_app[0] != self.source:
             raise ValueError(f"source and app contradict each other: {self.source} and {self.app}")
         return self
@@ -178,6 +181,8 @@ class PolicyTable(Table):
     @model_validator(mode="after")
     def _days_rise(self) -> Self:
         _check_days(self.remind_days)
+        if len(set(self.environments)) < len(self.environments):
+            raise ValueError("environments names one twice; name it once")
         return self
 
 
@@ -188,6 +193,12 @@ class RouteTable(MatchTable):
     at_least: Literal["info", "warning", "critical"] = "info"
     receivers: Annotated[tuple[str, ...], Field(strict=False)]
     goes_on: Annotated[bool, Field(alias="continue")] = False
+
+    def swallows(self, other: "RouteTable") -> bool:
+        """Whether nothing that *other* is for ever gets past this one."""
+        is_milder = _SEVERITIES.index(self.at_least) <= _SEVERITIES.index(other.at_least)
+        has_kinds = self.kinds is None or (other.kinds is not None and set(other.kinds) <= set(self.kinds))
+        return not self.goes_on and is_milder and has_kinds and self.covers(other)
 
 
 class ExemptionTable(MatchTable):

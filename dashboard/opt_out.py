@@ -28,27 +28,27 @@ def style() -> Response:
 def ask(session: Reading, token: str) -> Response:
     """Whom it is about, and the button."""
     contact = contact_of(token)
-    return _answer(reader(session, contact) if contact is not None else None, token)
+    return _answer(reader(session, *contact) if contact else None, token)
 
 
 @router.post("/{token}")
 def out(session: Reading, token: str) -> Response:
     """No more reminders for them; a second time is the same."""
     contact = contact_of(token)
-    if contact is not None:
-        opt_out(session, contact, now=db_now(session))
+    if contact:
+        opt_out(session, *contact, now=db_now(session))
         session.commit()
-    return _answer(reader(session, contact) if contact is not None else None, token)
+    return _answer(reader(session, *contact) if contact else None, token)
 
 
 @router.post("/{token}/undo")
 def undo(session: Reading, token: str) -> Response:
     """They have changed their mind."""
     contact = contact_of(token)
-    if contact is not None:
-        opt_in(session, contact, now=db_now(session))
+    if contact:
+        opt_in(session, *contact, now=db_now(session))
         session.commit()
-    return _answer(reader(session, contact) if contact is not None else None, token, up="../")
+    return _answer(reader(session, *contact) if contact else None, token, up="../")
 
 
 def _answer(found: Reader | None, token: str, *, up: str = "") -> Response:

@@ -81,7 +81,7 @@ def evaluate(
     is_turned = is_failing != app.is_alarmed
     if is_turned:
         _failing(session, app.source_id, app_id, failing=is_failing, now=now)
-    followed = follow_if_due(session, app, policies, history, now=now, only=evaluated.only)
+    followed = follow_if_due(session, app, policies, history, rules=rules, only=evaluated.only)
     done = {"app": app_id, "now": now, "next": evaluated.next_at, "rests_on": rules.rests_on}
     done |= {"imprint": imprint(policies), "followed_at": followed.at, "follow_at": followed.next_at}
     session.execute(_EVALUATED, done)

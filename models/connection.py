@@ -62,6 +62,7 @@ class Connection(Base):
     accepted_by: Mapped[str | None]
     version_not_before: Mapped[datetime | None]  # the present version was accepted in (not before, not after]
     version_not_after: Mapped[datetime | None]
+    upgraded_at: Mapped[datetime | None]  # when it was last seen to accept a higher version
     regressed_from: Mapped[int | None]  # the highest version of this epoch, where the present one is lower or not known
     hash: Mapped[big] = mapped_column(BigInteger)  # of the raw item; 0: not listed any more
     absent_walks: Mapped[int] = mapped_column(server_default="0")

@@ -21,7 +21,7 @@ WITH news AS (
     SELECT DISTINCT r.receiver, a.source_id, a.app_id, a.kind
     FROM (SELECT DISTINCT unnest(cast(:receivers AS text[])) AS receiver) r
     CROSS JOIN alert a LEFT JOIN told t ON t.alert_id = a.id AND t.receiver = r.receiver
-    WHERE (:all OR a.app_id = :app OR cast(:app AS int8) IS NULL AND a.app_id IS NULL)
+    WHERE (:all OR a.app_id = ANY(cast(:apps AS int8[])) OR :alone AND a.app_id IS NULL)
       AND """  # noqa: S608
     + ROUTED.format("r.receiver")
     + """
@@ -33,14 +33,14 @@ INSERT INTO notice_group AS g (receiver, source_id, app_id, kind, opened_at, flu
 SELECT n.receiver, n.source_id, n.app_id, n.kind, :now, cast(:now AS timestamptz) + :wait FROM news n
 LEFT JOIN notice_group g ON g.receiver = n.receiver AND g.source_id = n.source_id
     AND g.app_id IS NOT DISTINCT FROM n.app_id AND g.kind = n.kind
--- What is looked at soon enough is left alone.
-WHERE g.id IS NULL OR g.flush_at IS NULL
+-- What is looked at soon enough is left alone; what somebody may be looking at now is waited for.
+WHERE g.id IS NULL OR g.flush_at IS NULL OR g.flush_at <= :now
    OR g.flush_at > greatest(cast(:now AS timestamptz) + :wait, g.last_told_at + cast(:interval AS interval))
 -- In one order, so that two who wake the same groups wait for each other and not in a circle.
 ORDER BY n.receiver, n.source_id, n.app_id, n.kind
 ON CONFLICT (receiver, source_id, app_id, kind)
     DO UPDATE SET opened_at = CASE WHEN g.flush_at IS NULL THEN excluded.opened_at ELSE g.opened_at END,
-        flush_at = greatest(excluded.flush_at, g.last_told_at + cast(:interval AS interval))
+        flush_at = least(g.flush_at, greatest(excluded.flush_at, g.last_told_at + cast(:interval AS interval)))
 """
 )
 _DUE = text("""
@@ -79,7 +79,10 @@ SELECT count(*) FILTER (WHERE state = 'firing' AND quiet IS NULL) AS firing,
     count(*) FILTER (WHERE told_state = 'firing' AND quiet IS NULL) AS told_firing,
     count(*) FILTER (WHERE state = 'firing' AND quiet IS NOT NULL) AS quiet,
     min(quiet_until) AS quiet_until,
-    (cast(:ranks AS text[]))[max(rank) FILTER (WHERE state = 'firing' AND quiet IS NULL)] AS worst
+    (cast(:ranks AS text[]))[max(rank) FILTER (WHERE state = 'firing' AND quiet IS NULL)] AS worst,
+    coalesce(array_agg(id) FILTER (WHERE quiet IS NULL), '{}') AS ids,
+    coalesce(array_agg(state) FILTER (WHERE quiet IS NULL), '{}') AS states,
+    coalesce(array_agg(severity) FILTER (WHERE quiet IS NULL), '{}') AS severities
 FROM member
 """
 )
@@ -103,16 +106,14 @@ WHERE t.receiver = :receiver AND t.alert_id = m.id AND m.told_state = 'firing' A
   AND (m.quiet IS NULL AND m.rank < m.told_rank OR m.quiet IS NOT NULL AND NOT t.is_quiet)
 """
 )
-_TELL = text(
-    _MEMBER
-    + """
+# As they were counted: whoever has come or gone since is told of the next time.
+_TELL = text("""
 INSERT INTO told (receiver, alert_id, state, severity, told_at)
 SELECT :receiver, id, CASE WHEN state = 'firing' THEN 'firing' ELSE 'resolved' END, severity, :now
-FROM member WHERE quiet IS NULL
+FROM unnest(cast(:ids AS int8[]), cast(:states AS text[]), cast(:severities AS text[])) AS c (id, state, severity)
 ON CONFLICT (receiver, alert_id) DO UPDATE SET state = excluded.state, severity = excluded.severity,
     told_at = excluded.told_at, is_quiet = false
-"""
-)
+""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +147,9 @@ class GroupCounts:
     quiet: int  # that fire, and are acknowledged, snoozed, silenced or rest on a source that cannot be read
     quiet_until: datetime | None  # when that ends for the first of them
     worst: str | None  # the highest severity of those that fire
+    ids: Sequence[int]  # of all that may be told of, as they were then
+    states: Sequence[str]
+    severities: Sequence[str | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,12 +177,12 @@ class Member:
     is_new: bool
 
 
-def arouse(session: Session, policies: Policies, *, now: datetime, app_id: int | None = None) -> None:
-    """Give every group of one app with news a time to flush: `group_wait` from now, unless it has a sooner one.
+def arouse(session: Session, policies: Policies, *, now: datetime, apps: Sequence[int] = ()) -> None:
+    """Give every group of these apps with news a time to flush: `group_wait` from now, unless it has a sooner one.
 
-    Without an app, the groups that are about sources alone.
+    Without any, the groups that are about sources alone.
     """
-    _arouse(session, policies, now=now, app_id=app_id)
+    _arouse(session, policies, now=now, apps=apps)
 
 
 def arouse_all(session: Session, policies: Policies, *, now: datetime) -> None:
@@ -187,14 +191,15 @@ def arouse_all(session: Session, policies: Policies, *, now: datetime) -> None:
 
 
 def _arouse(
-    session: Session, policies: Policies, *, now: datetime, app_id: int | None = None, every: bool = False
+    session: Session, policies: Policies, *, now: datetime, apps: Sequence[int] = (), every: bool = False
 ) -> None:
-    bound = routed(session, policies, app_id=app_id, every=every) | {
+    bound = routed(session, policies, apps=apps, every=every) | {
         "receivers": list(policies.receivers),
         "now": now,
         "wait": policies.base.group_wait,
         "interval": policies.base.group_interval,
-        "app": app_id,
+        "apps": list(apps),
+        "alone": not apps,
         "all": every,
     }
     session.execute(_AROUSE, bound)
@@ -213,7 +218,7 @@ def due_groups(
 
 def seen(session: Session, group: DueGroup, policies: Policies, *, now: datetime) -> Seen:
     """Look at a group whose turn it is."""
-    bound = routed(session, policies, app_id=group.app_id) | {
+    bound = routed(session, policies, apps=[] if group.app_id is None else [group.app_id]) | {
         "receiver": group.receiver,
         "source": group.source_id,
         "app": group.app_id,
@@ -232,7 +237,9 @@ def members(session: Session, group: Seen, *, most: int) -> list[Member]:
 
 def told(session: Session, group: Seen) -> None:
     """Remember that the receiver heard of the group as it is now."""
-    session.execute(_TELL, group.bound)
+    counts = group.counts
+    own = {"ids": list(counts.ids), "states": list(counts.states), "severities": list(counts.severities)}
+    session.execute(_TELL, {**group.bound, **own})
 
 
 def rest(session: Session, group: DueGroup, *, flush_at: datetime | None, told_at: datetime | None) -> None:

@@ -82,6 +82,7 @@ UPDATE connection c SET external_id = coalesce(m.external_id, c.external_id), st
                               THEN m.before ELSE c.version_not_before END,
     version_not_after = CASE WHEN m.version IS DISTINCT FROM m.was_version OR m.begins
                              THEN cast(:now AS timestamptz) ELSE c.version_not_after END,
+    upgraded_at = CASE WHEN NOT m.begins AND m.version > m.was_version THEN :now ELSE c.upgraded_at END,
     regressed_from = CASE WHEN m.begins OR m.version >= greatest(c.regressed_from, m.was_version) THEN NULL
         ELSE greatest(c.regressed_from, m.was_version) END,
     hash = m.hash, absent_walks = 0, seen_at = NULL, observed_at = :now, last_seq = :seq

@@ -16,18 +16,21 @@ LEASE = timedelta(minutes=5)  # longer than any channel's time-out
 # A reminder whose reason is over is cancelled by the thread's end; here is the last look before sending.
 _CLAIM = text("""
 WITH due AS (
-    SELECT n.id FROM notice n LEFT JOIN source src ON src.id = n.source_id
+    SELECT n.id, n."to" FROM notice n LEFT JOIN source src ON src.id = n.source_id
     WHERE n.due_at <= :now AND coalesce(src.enabled, true)
       AND (n.state = 'due' OR (n.state = 'sending' AND n.lease_until < clock_timestamp()))
       AND (cast(:ids AS int8[]) IS NULL OR n.id = ANY(cast(:ids AS int8[])))
     ORDER BY n.due_at, n.id LIMIT :most FOR NO KEY UPDATE OF n SKIP LOCKED
 ), over AS (
     UPDATE notice n SET state = 'cancelled', settled_at = :now,
-        settle_reason = coalesce(r.stop_reason, 'nothing_missing')
+        settle_reason = CASE WHEN o.is_out THEN 'opted_out' ELSE coalesce(r.stop_reason, 'nothing_missing') END
     FROM due, reminder r JOIN connection c ON c.id = r.connection_id
-    LEFT JOIN standing s ON s.connection_id = r.connection_id
+    LEFT JOIN standing s ON s.connection_id = r.connection_id,
+    -- Said while it was on its way to be sent, or sent once more.
+    LATERAL (SELECT EXISTS (SELECT FROM contact k WHERE k.tenant_id = r.tenant_id AND k.email = due."to"
+        AND k.opted_out_at IS NOT NULL) AS is_out) o
     WHERE n.id = due.id AND r.id = n.reminder_id
-      AND (r.stopped_at IS NOT NULL OR c.status <> 'connected' OR c.version >= r.target_version
+      AND (o.is_out OR r.stopped_at IS NOT NULL OR c.status <> 'connected' OR c.version >= r.target_version
            OR s.lag NOT IN ('blocking', 'unknown'))
     RETURNING n.id
 ), unjudged AS (

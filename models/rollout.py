@@ -10,6 +10,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
 from models.base import as_sets
+from models.ruled import RULED, Ruled
 from uptake.policies import Policies, Who
 from uptake.policy import AlertKind, Policy, Severity, approval_overdue_at
 from uptake.rollout import Progress, asks, missed, stalls_at
@@ -34,15 +35,23 @@ FROM unnest(cast(:target_environments AS text[]), cast(:places AS int4[]), cast(
     AS t (environment, place, by)
 JOIN held h ON h.environment = t.environment GROUP BY 1, 2 ORDER BY 1, 2
 """)
-_WENT_BACK = text("""
+_WENT_BACK = text(
+    "WITH"
+    + RULED
+    + """
 SELECT c.id, c.tenant_id, c.environment, c.version, c.regressed_from, c.version_not_after AS at,
     f.exact_at > c.version_not_after AS is_sure
 FROM connection c JOIN freshness f ON f.app_id = c.app_id
 WHERE c.app_id = :app AND c.regressed_from IS NOT NULL AND c.version < c.regressed_from
   AND c.status IN ('connected', 'disabled')
   AND c.environment = ANY(cast(:environments AS text[]))
-""")
-_WENT_AWAY = text("""
+  AND NOT EXISTS (SELECT FROM exempt e WHERE e.tenant_id = c.tenant_id AND e.environment = c.environment)
+"""
+)
+_WENT_AWAY = text(
+    "WITH"  # noqa: S608 - constants only
+    + RULED
+    + """
 SELECT c.id, c.tenant_id, c.environment, t.at, r.at AS released_at
 FROM connection c CROSS JOIN LATERAL (
     SELECT valid_from AS at FROM tenure WHERE tenure.connection_id = c.id AND valid_to IS NULL
@@ -56,7 +65,9 @@ CROSS JOIN LATERAL (
 WHERE c.app_id = :app AND c.status = 'disconnected' AND c.epoch > 0 AND r.at IS NOT NULL
   AND c.observed_at > cast(:now AS timestamptz) - cast(:lost_for AS interval)
   AND t.at > cast(:now AS timestamptz) - cast(:lost_for AS interval)
-""")
+  AND NOT EXISTS (SELECT FROM exempt e WHERE e.tenant_id = c.tenant_id AND e.environment = c.environment)
+"""
+)
 _CHANGE = text(
     """
 WITH wanted AS MATERIALIZED (
@@ -70,9 +81,11 @@ WITH wanted AS MATERIALIZED (
 ), missing AS MATERIALIZED (
     SELECT w.*, r.id AS alert_id FROM wanted w
     LEFT JOIN recent r ON r.kind = w.kind
-        AND (r.connection_id, r.environment) IS NOT DISTINCT FROM (w.connection_id, w.environment)
+        AND coalesce(r.connection_id, 0) = coalesce(w.connection_id, 0)
+        AND coalesce(r.environment, '') = coalesce(w.environment, '')
     WHERE NOT EXISTS (SELECT FROM alert a WHERE a.app_id = :app AND a.kind = w.kind AND a.resolved_at IS NULL
-        AND (a.connection_id, a.environment) IS NOT DISTINCT FROM (w.connection_id, w.environment))
+        AND coalesce(a.connection_id, 0) = coalesce(w.connection_id, 0)
+        AND coalesce(a.environment, '') = coalesce(w.environment, ''))
 ), reopened AS (
     UPDATE alert a SET state = 'firing', severity = m.severity, data = m.data, resolved_at = NULL,
         resolve_reason = NULL, reason = 'reopened'
@@ -88,7 +101,8 @@ WITH wanted AS MATERIALIZED (
 ), refreshed AS (
     UPDATE alert a SET data = w.data FROM wanted w
     WHERE a.app_id = :app AND a.kind = w.kind AND a.resolved_at IS NULL
-      AND (a.connection_id, a.environment) IS NOT DISTINCT FROM (w.connection_id, w.environment)
+      AND coalesce(a.connection_id, 0) = coalesce(w.connection_id, 0)
+        AND coalesce(a.environment, '') = coalesce(w.environment, '')
       AND a.data IS DISTINCT FROM w.data
 ), closed AS (
     UPDATE alert a SET state = 'resolved', resolved_at = :now, resolve_reason = coalesce(
@@ -100,7 +114,8 @@ WITH wanted AS MATERIALIZED (
         CASE a.kind {ends} END)
     WHERE a.app_id = :app AND a.kind = ANY(cast(:kinds AS text[])) AND a.resolved_at IS NULL
       AND NOT EXISTS (SELECT FROM wanted w WHERE w.kind = a.kind
-          AND (w.connection_id, w.environment) IS NOT DISTINCT FROM (a.connection_id, a.environment))
+          AND coalesce(w.connection_id, 0) = coalesce(a.connection_id, 0)
+        AND coalesce(w.environment, '') = coalesce(a.environment, ''))
     RETURNING id, tenant_id, connection_id, kind, 'resolved' AS step, resolve_reason AS reason, severity
 ), step AS (SELECT * FROM opened UNION ALL SELECT * FROM reopened UNION ALL SELECT * FROM closed
 ), logged AS (
@@ -157,31 +172,33 @@ def follow_if_due(
     policies: Policies,
     history: History,
     *,
-    now: datetime,
+    rules: Ruled,
     only: Sequence[int] | None,
 ) -> Followed:
     """Follow the rollout of *app* where all of it was judged anew, its time has come, or some changed (*only* these).
 
     In the last case not more often than EVERY: what all come to is a look at all of them.
     """
+    now: datetime = rules.bound["now"]
     is_due = app.follow_at is not None and app.follow_at <= now
     rests_until = app.followed_at + EVERY if app.followed_at is not None else now
     if only is None or is_due or (only and rests_until <= now):
-        return follow(session, app, policies, history, now=now)
+        return follow(session, app, policies, history, rules)
     times = [at for at in (app.follow_at, rests_until if only else None) if at is not None]
     return Followed(0, app.followed_at, min(times, default=None))
 
 
-def follow(session: Session, app: Row[Any], policies: Policies, history: History, *, now: datetime) -> Followed:
+def follow(session: Session, app: Row[Any], policies: Policies, history: History, rules: Ruled) -> Followed:
     """Open and close the alerts on the rollout of *app* (its id, source_id, source, external_id), as it is now.
 
     In the caller's transaction, with the app locked; a second run changes nothing.
     """
+    now: datetime = rules.bound["now"]
     times: list[datetime] = []
     wanted: list[_Wanted] = []
     one = session.execute(_ALL_OF_ONE, {"app": app.id}).one()
     if one.deleted_at is None:
-        rules = {
+        own = {
             environment: policies.of(Who(source=app.source, app=app.external_id, environment=environment))
             for environment in policies.base.environments
         }
@@ -189,9 +206,9 @@ def follow(session: Session, app: Row[Any], policies: Policies, history: History
             [_waiting(one, now=now)]
             if one.approval == "pending"
             else [
-                *_progress(session, app.id, rules, history, now=now),
-                *_went_back(session, app.id, rules, now=now),
-                *_went_away(session, app.id, rules, history, now=now),
+                *_progress(session, app.id, own, history, now=now),
+                *_went_back(session, own, rules),
+                *_went_away(session, own, history, rules),
             ]
         )
         for alert, at in found:
@@ -261,9 +278,9 @@ def _stalled(environment: str, policy: Policy, progress: Progress, stops_at: dat
     return _Wanted(AlertKind.ROLLOUT_STALLED, Severity.WARNING, since, "nobody_upgrades", environment, data=data)
 
 
-def _went_back(session: Session, app_id: int, rules: Mapping[str, Policy], *, now: datetime) -> _Found:
+def _went_back(session: Session, own: Mapping[str, Policy], rules: Ruled) -> _Found:
     """Whoever runs an older version than before; portals can be wrong once, so a second look has to see it."""
-    for row in session.execute(_WENT_BACK, {"app": app_id, "environments": list(rules)}):
+    for row in session.execute(_WENT_BACK, {**rules.bound, "environments": list(own)}):
         data = {"version": row.version, "from_version": row.regressed_from}
         alert = _Wanted(
             AlertKind.VERSION_REGRESSED,
@@ -275,16 +292,14 @@ def _went_back(session: Session, app_id: int, rules: Mapping[str, Policy], *, no
             row.tenant_id,
             data,
         )
-        yield (alert, None) if row.is_sure else (None, now + UNSURE)
+        yield (alert, None) if row.is_sure else (None, rules.bound["now"] + UNSURE)
 
 
-def _went_away(
-    session: Session, app_id: int, rules: Mapping[str, Policy], history: History, *, now: datetime
-) -> _Found:
+def _went_away(session: Session, own: Mapping[str, Policy], history: History, rules: Ruled) -> _Found:
     """Whoever disconnected within days of a version that asks for more."""
-    spans = {environment: policy.lost_within for environment, policy in rules.items() if policy.lost_within}
+    spans = {environment: policy.lost_within for environment, policy in own.items() if policy.lost_within}
     bound = {"lost_environments": list(spans), "within": list(spans.values()), "releases": asks(history)}
-    rows = session.execute(_WENT_AWAY, {"app": app_id, "now": now, "lost_for": LOST_FOR, **bound})
+    rows = session.execute(_WENT_AWAY, {**rules.bound, "lost_for": LOST_FOR, **bound})
     for row in rows:
         alert = _Wanted(
             AlertKind.TENANT_DISCONNECTED_AFTER_RELEASE,

@@ -22,8 +22,6 @@ standing = Table(
     Column("superfluous", ARRAY(Text)),
     Column("versions_behind", Integer),
     Column("outdated_since", DateTime(timezone=True)),  # never before the epoch's start
-    Column(
-        "upgraded_at", DateTime(timezone=True)
-    ),  # when we saw it accept its version; None: it ran that when first seen
+    Column("upgraded_at", DateTime(timezone=True)),  # when it was last seen to accept a higher version
     Column("since", DateTime(timezone=True)),  # the clock of the class; never before the epoch's start
 )

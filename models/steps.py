@@ -70,6 +70,7 @@ missing AS MATERIALIZED (
 reopened AS (
     UPDATE alert a SET state = CASE WHEN m.severity IS NULL THEN 'pending' ELSE 'firing' END, severity = m.severity,
         since = m.since, data = m.data, resolved_at = NULL, resolve_reason = NULL, reason = 'reopened',
+        acknowledged_at = CASE WHEN m.severity IS DISTINCT FROM a.severity THEN NULL ELSE a.acknowledged_at END,
         fired_at = CASE WHEN m.severity IS NOT NULL THEN coalesce(a.fired_at, :now) ELSE a.fired_at END
     FROM missing m WHERE a.id = m.alert_id AND a.app_id = :app
       AND (:whole OR a.connection_id = ANY(cast(:only AS int8[])))

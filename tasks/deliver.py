@@ -1,7 +1,7 @@
 """Delivery: claim, send with no transaction open, settle; at least once, by one worker at a time."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 
 import structlog
@@ -21,6 +21,7 @@ from uptake.errors import Fault, PermanentError, TransientError
 log = structlog.get_logger()
 
 BATCH = 50
+LOOK_SOON = timedelta(minutes=15)
 
 
 @shared_task(name="uptake.deliver")
@@ -129,4 +130,8 @@ def _opens_at(notice: ClaimedNotice, at: datetime) -> datetime:
     """When the notice may go out: a reminder in its tenant's working hours only, however late it has become."""
     if notice.reminded is None:
         return at
-    return next_open(at, notice.time_zone, rules().policies.of(notice.reminded).working_hours)
+    policies = rules().policies
+    if policies.exemption(notice.reminded, at):
+        # The evaluation that cancels it is on its way.
+        return at + LOOK_SOON
+    return next_open(at, notice.time_zone, policies.of(notice.reminded).working_hours)

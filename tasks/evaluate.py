@@ -86,5 +86,5 @@ def evaluate_in(
     if evaluated.only is None or evaluated.only:
         opened, stopped = thread(session, evaluated.rules, only=evaluated.only)
     if evaluated.only is None or evaluated.only or evaluated.is_turned:
-        arouse(session, policies, now=now, app_id=app_id)
+        arouse(session, policies, now=now, apps=[app_id])
     return evaluated, opened, stopped

@@ -79,7 +79,7 @@ def planned(app_id: int, *, now: datetime | None = None) -> Plan | None:
             due = due_reminders(session, now=at, most=MOST, app_id=app_id)
             waits = []
             for thread in due:
-                if not step(session, thread, policies.of(thread.who), now=at):
+                if not step(session, thread, policies, now=at):
                     reason, again_at = held(session, thread.id)
                     waits.append(Holding(thread.tenant, thread.tenant_name, thread.environment, reason, again_at))
             reminders = tellings(session, app_id, since=at, reminders=True)

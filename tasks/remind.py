@@ -14,7 +14,7 @@ from tasks.deliver import deliver
 from tasks.doorbell import ring
 from tasks.rules import rules
 from uptake.cadence import next_open, reminder_due
-from uptake.policy import Policy
+from uptake.policies import Policies
 from uptake.wording import Reminder, reminder
 
 log = structlog.get_logger()
@@ -40,7 +40,7 @@ def remind_now(*, now: datetime | None = None) -> int:
             at = now or db_now(session)
             due = due_reminders(session, now=at, most=THREADS)
             for thread in due:
-                queued += step(session, thread, policies.of(thread.who), now=at)
+                queued += step(session, thread, policies, now=at)
         if len(due) < THREADS:
             break
     if queued:
@@ -48,8 +48,13 @@ def remind_now(*, now: datetime | None = None) -> int:
     return queued
 
 
-def step(session: OrmSession, thread: DueReminder, policy: Policy, *, now: datetime) -> int:
+def step(session: OrmSession, thread: DueReminder, policies: Policies, *, now: datetime) -> int:
     """Queue the thread's next reminder, or hold it with the reason; how many were queued."""
+    policy = policies.of(thread.who)
+    if policies.exemption(thread.who, now) or thread.environment not in policy.environments:
+        # The evaluation that ends the thread is on its way.
+        defer(session, thread.id, due_at=now + LOOK_SOON, reason="exempt")
+        return 0
     if not policy.reminders:
         defer(session, thread.id, due_at=now + LOOK_AGAIN, reason="reminders_off")
         return 0
@@ -71,7 +76,7 @@ def step(session: OrmSession, thread: DueReminder, policy: Policy, *, now: datet
 
 def _queue(session: OrmSession, thread: DueReminder, receiver: str, *, now: datetime) -> None:
     number = thread.sent + 1
-    opt_out = opt_out_url(thread.contact_id) if thread.contact_id is not None else None
+    opt_out = opt_out_url(thread.tenant_id, thread.email) if thread.email is not None else None
     said = reminder(
         Reminder(
             app=thread.app,
@@ -91,7 +96,7 @@ def _queue(session: OrmSession, thread: DueReminder, receiver: str, *, now: date
     session.execute(
         insert(Notice)
         .values(
-            key=f"reminder:{thread.id}:v{thread.target_version}:{number}",
+            key=f"reminder:{thread.id}:v{thread.target_version}:{number}:{thread.contact_id}",
             receiver=receiver,
             to=thread.email,
             reason="first" if number == 1 else "ladder",

@@ -85,9 +85,8 @@ def due_work(*, now: datetime | None = None) -> list[tuple[Task[..., None], tupl
 
 def _tell_stale(session: OrmSession, *, now: datetime) -> None:
     """Alert on apps that are not read, wherever that comes from; whoever hears of it is woken."""
-    changed = stale(session, older_than=rules().stale_after, now=now)
-    for app_id in changed[:MOST]:
-        arouse(session, rules().policies, now=now, app_id=app_id)
+    if changed := stale(session, older_than=rules().stale_after, now=now):
+        arouse(session, rules().policies, now=now, apps=changed)
 
 
 def fires(session: OrmSession, schedule: str, *, now: datetime) -> bool:

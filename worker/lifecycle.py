@@ -50,6 +50,8 @@ def adopt_policies() -> None:
         now = db_now(session)
         if apps := adopt(session, policies, now=now):
             log.info("policies.adopted", apps=apps)
+    # The apps are free again: this looks at all alerts.
+    with Session.begin() as session:
         arouse_all(session, policies, now=now)
 
 

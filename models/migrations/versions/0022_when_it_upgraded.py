@@ -1,5 +1,6 @@
 """When each connection was seen to upgrade, beside how it stands."""
 
+import sqlalchemy as sa
 from alembic import op
 
 revision = "0022"
@@ -20,11 +21,12 @@ WHERE c.status IN ('connected', 'disabled')
 def upgrade() -> None:
     """Tell it with the rest."""
     op.execute("DROP VIEW standing")
-    more = ",\n       CASE WHEN c.version_not_before IS NOT NULL THEN c.version_not_after END AS upgraded_at"
-    op.execute(_STANDING.format(more=more))
+    op.add_column("connection", sa.Column("upgraded_at", sa.TIMESTAMP(timezone=True)))
+    op.execute(_STANDING.format(more=", c.upgraded_at"))
 
 
 def downgrade() -> None:
     """Take it back."""
     op.execute("DROP VIEW standing")
+    op.drop_column("connection", "upgraded_at")
     op.execute(_STANDING.format(more=""))

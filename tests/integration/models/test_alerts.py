@@ -305,7 +305,7 @@ def test_only_the_groups_of_one_app_are_woken(world: World) -> None:
     lagging(world)
     world.evaluate(after=20 * DAY)
     for app_id, groups in ((world.app_id + 1, 0), (world.app_id, 1)):
-        arouse(world.session, Policies(DEFAULT), now=world.now, app_id=app_id)
+        arouse(world.session, Policies(DEFAULT), now=world.now, apps=[app_id])
         assert world.rows("SELECT count(*) FROM notice_group") == [(groups,)]
 
 

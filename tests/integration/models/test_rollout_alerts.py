@@ -14,7 +14,7 @@ from models.rollout import EVERY, LOST_FOR, UNSURE
 from models.stale import stale
 from tests.integration.models.world import A, B, World
 from uptake.facts import SeenApp, Status
-from uptake.policies import Match, Override, Policies
+from uptake.policies import Exemption, Match, Override, Policies
 from uptake.policy import DEFAULT, Target
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -133,6 +133,20 @@ def test_stalled(rolling: World) -> None:
     assert rolling.rows(OVERALL)[1:] == [STALLED]
 
 
+def test_who_connects_anew_or_goes_back_has_not_accepted(rolling: World) -> None:
+    """Neither ends a stall."""
+    upgrade(rolling, "1")
+    rolling.now += 6 * DAY
+    aim = replace(POLICY, targets=(Target(0.9, 99 * DAY),))
+    rolling.evaluate(aim)
+    assert rolling.rows(OVERALL) == [STALLED]
+    rolling.put("1", 1)
+    rolling.put("2", 1, client_id="cid.new")
+    rolling.poll()
+    rolling.evaluate(aim, after=EVERY)
+    assert rolling.rows(OVERALL)[0] == STALLED
+
+
 def test_finished_rollout_does_not_stall(rolling: World) -> None:
     """With the target reached, the last one is a matter of its own alert."""
     upgrade(rolling, "1", "2", "3")
@@ -231,6 +245,21 @@ def test_left_after_a_release(rolling: World) -> None:
     assert sorted(rolling.rows(OVERALL)) == [left, ended(left, "reconnected")]
     rolling.evaluate(POLICY, after=LOST_FOR)
     assert sorted(row[4] for row in rolling.rows(OVERALL)) == ["long_ago", "reconnected"]
+
+
+def test_exempt_tenants_are_let_go(rolling: World) -> None:
+    """Nobody is told that they went back or left."""
+    upgrade(rolling, "1")
+    rolling.put("1", 1)
+    rolling.drop("2")
+    rolling.poll()
+    rolling.poll()
+    until = rolling.now + 99 * DAY
+    exempt = tuple(Exemption(Match(tenant=tenant), until, "why") for tenant in "12")
+    rolling.evaluate(Policies(POLICY, exemptions=exempt), after=EVERY)
+    assert rolling.rows(OVERALL) == []
+    rolling.evaluate(POLICY, after=EVERY)
+    assert {row[0] for row in rolling.rows(OVERALL)} == {"version_regressed", "tenant_disconnected_after_release"}
 
 
 @pytest.mark.parametrize("policy", [replace(POLICY, lost_within=timedelta()), replace(POLICY, environments=("x",))])

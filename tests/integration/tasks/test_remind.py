@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from config.settings import settings
+from models.opt_out import opt_out
 from models.outbox import Settlement, claim_notices, settle
 from models.queries.tenants import timeline
 from tasks.deliver import deliver_now
@@ -106,6 +107,44 @@ def test_way_out(lagging: World, monkeypatch: pytest.MonkeyPatch, public: str, h
         link = re.search(rf"{public}/opt-out/[\w.-]+", message.text)
         assert link
         assert message.headers["List-Unsubscribe"] == f"<{link.group()}>"
+
+
+def test_turn_of_who_opted_out_goes_to_the_next(lagging: World) -> None:
+    """What was queued for them is taken back, and somebody else is written to in their place."""
+    lagging.session.execute(
+        text("INSERT INTO contact (tenant_id, email, rank) SELECT id, 'z@b.example', 2 FROM tenant")
+    )
+    assert reminded(lagging) == 1
+    ((tenant,),) = lagging.rows("SELECT id FROM tenant")
+    assert opt_out(lagging.session, tenant, "a@b.example", now=lagging.now)
+    lagging.session.commit()
+    assert reminded(lagging) == 1
+    assert lagging.rows('SELECT "to", state FROM notice ORDER BY id') == [
+        ("a@b.example", "cancelled"),
+        ("z@b.example", "due"),
+    ]
+    assert lagging.rows("SELECT sent FROM reminder") == [(1,)]
+
+
+def test_last_look_at_who_opted_out(lagging: World) -> None:
+    """Whoever said so while the message was on its way to be sent once more gets it no more."""
+    assert reminded(lagging) == 1
+    lagging.session.execute(text("UPDATE contact SET opted_out_at = now()"))
+    lagging.session.commit()
+    assert deliver_now(now=lagging.now) == 0
+    assert lagging.rows("SELECT state, settle_reason FROM notice") == [("cancelled", "opted_out")]
+
+
+def test_exempt_before_the_evaluation_knows(lagging: World, chosen: Path) -> None:
+    """A new exemption holds for what is due and for what is queued, whenever the app is judged again."""
+    assert reminded(lagging) == 1
+    own = 'tenant = "1"\nuntil = 2999-01-01\nreason = "left for good"'
+    chosen.write_text(f"{chosen.read_text()}\n[[exemption]]\n{own}\n")
+    rules.cache_clear()
+    assert deliver_now(now=lagging.now) == 1
+    assert lagging.rows("SELECT state FROM notice") == [("due",)]
+    assert reminded(lagging, 3 * DAY) == 0
+    assert lagging.rows("SELECT held_reason FROM reminder") == [("exempt",)]
 
 
 def test_some_have_other_hours_and_steps(lagging: World, chosen: Path) -> None:
