@@ -93,30 +93,42 @@ def _queue(session: OrmSession, thread: DueReminder, receiver: str, *, now: date
             opt_out_url=opt_out,
         )
     )
-    session.execute(
-        insert(Notice)
-        .values(
-            key=f"reminder:{thread.id}:v{thread.target_version}:{number}:{thread.contact_id}",
-            receiver=receiver,
-            to=thread.email,
-            reason="first" if number == 1 else "ladder",
-            source_id=thread.source_id,
-            app_id=thread.app_id,
-            tenant_id=thread.tenant_id,
-            reminder_id=thread.id,
-            subject=said.subject,
-            body=said.text,
-            html=said.html,
-            payload={
-                "type": "reminder",
-                "tenant": thread.tenant,
-                "missing": list(thread.missing),
-                "step": number,
-                "opt_out_url": opt_out,
-            },
-            state="due",
-            created_at=now,
-            due_at=now,
-        )
-        .on_conflict_do_nothing()
+    turn = insert(Notice).values(
+        key=f"reminder:{thread.id}:v{thread.target_version}:{number}:{thread.contact_id}",
+        receiver=receiver,
+        to=thread.email,
+        reason="first" if number == 1 else "ladder",
+        source_id=thread.source_id,
+        app_id=thread.app_id,
+        tenant_id=thread.tenant_id,
+        reminder_id=thread.id,
+        subject=said.subject,
+        body=said.text,
+        html=said.html,
+        payload=_payload(thread, number, opt_out),
+        state="due",
+        created_at=now,
+        due_at=now,
     )
+    # The same turn of the same person once more: they had opted out before it was sent, and changed their mind.
+    again = {
+        name: turn.excluded[name] for name in ("subject", "body", "html", "payload", "state", "created_at", "due_at")
+    }
+    session.execute(
+        turn.on_conflict_do_update(
+            index_elements=["key"],
+            set_=again | {"settled_at": None, "settle_reason": None},
+            where=Notice.state == "cancelled",
+        )
+    )
+
+
+def _payload(thread: DueReminder, number: int, opt_out: str | None) -> dict[str, object]:
+    """The same for programs."""
+    return {
+        "type": "reminder",
+        "tenant": thread.tenant,
+        "missing": list(thread.missing),
+        "step": number,
+        "opt_out_url": opt_out,
+    }

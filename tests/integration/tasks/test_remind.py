@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from config.settings import settings
-from models.opt_out import opt_out
+from models.opt_out import opt_in, opt_out
 from models.outbox import Settlement, claim_notices, settle
 from models.queries.tenants import timeline
 from tasks.deliver import deliver_now
@@ -124,6 +124,18 @@ def test_turn_of_who_opted_out_goes_to_the_next(lagging: World) -> None:
         ("z@b.example", "due"),
     ]
     assert lagging.rows("SELECT sent FROM reminder") == [(1,)]
+
+
+def test_who_changed_their_mind_gets_their_turn(lagging: World) -> None:
+    """What was taken back when they opted out is queued again: it is the same message to the same person."""
+    assert reminded(lagging) == 1
+    ((tenant,),) = lagging.rows("SELECT id FROM tenant")
+    assert opt_out(lagging.session, tenant, "a@b.example", now=lagging.now)
+    assert opt_in(lagging.session, tenant, "a@b.example", now=lagging.now)
+    lagging.session.commit()
+    assert reminded(lagging) == 1
+    assert lagging.rows('SELECT "to", state, settle_reason FROM notice') == [("a@b.example", "due", None)]
+    assert deliver_now(now=lagging.now) == 1
 
 
 def test_last_look_at_who_opted_out(lagging: World) -> None:
