@@ -17,7 +17,7 @@ from tasks.plan import Plan, Quiet, planned
 from uptake.scopes import canonical, parse
 from worker.cli.answers import App, OneApp, require_app
 from worker.cli.output import Json, as_json, console, table
-from worker.lifecycle import adopt_sources, open_database
+from worker.lifecycle import open_database
 
 _FEW = 3  # tenants that are named for each reason
 
@@ -40,7 +40,6 @@ class AppPlan:
 def plan(app: OneApp = None, *, json: Json = False) -> None:
     """Who would be alerted, told and reminded now by uptake.toml as it is, and who not and why; nothing is sent."""
     open_database()
-    adopt_sources()
     with Session() as session:
         require_app(session, app)
         apps = session.execute(_APPS, {"app": app}).all()

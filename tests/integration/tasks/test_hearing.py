@@ -68,6 +68,13 @@ def test_plan(ours: Ours) -> None:
     assert "No app is called acme:1" in ours.said("plan", "acme:1").stderr
 
 
+def test_plan_by_another_file_changes_no_source(ours: Ours, chosen: Path) -> None:
+    """Whoever asks with an uptake.toml that does not name a source turns it off for nobody."""
+    chosen.write_text("")
+    assert ours.said("plan").returncode == 0
+    assert ours.rows("SELECT enabled FROM source") == [(True,)]
+
+
 def test_impact(ours: Ours) -> None:
     """In words and as JSON; what is no scope, or is not wanted now, is refused."""
     said = ours.said("impact", "acme:4711", "--scopes", "tn.new.thing:r")
