@@ -1,5 +1,7 @@
 """Links that nobody else can make: to the page where somebody says that they want no more reminders."""
 
+from collections.abc import Sequence
+
 from itsdangerous import BadData, URLSafeSerializer
 
 from config.settings import settings
@@ -7,26 +9,26 @@ from config.settings import settings
 _SALT = "opt out of reminders"
 
 
-def opt_out_url(tenant_id: int, email: str) -> str | None:
-    """The page of this contact; None while UPTAKE_PUBLIC_URL says nowhere that there is one.
+def opt_out_url(tenants: Sequence[int], email: str) -> str | None:
+    """The page of this contact of these *tenants*; None while UPTAKE_PUBLIC_URL says nowhere that there is one.
 
     It holds for ever, also for who was taken out of the contact book and put in again.
     """
     chosen = settings()
     if chosen.public_url is None:
         return None
-    return f"{chosen.public_url}/opt-out/{_signer().dumps([tenant_id, email])}"
+    return f"{chosen.public_url}/opt-out/{_signer().dumps([*tenants, email])}"
 
 
-def contact_of(token: str) -> tuple[int, str] | None:
-    """The tenant and the address whose link ended in *token*; None when it is not one of ours."""
+def contact_of(token: str) -> tuple[tuple[int, ...], str] | None:
+    """The tenants and the address whose link ended in *token*; None when it is not one of ours."""
     if settings().secret_key is None:
         return None
     try:
-        tenant_id, email = _signer().loads(token)
+        *tenants, email = _signer().loads(token)
     except (BadData, TypeError, ValueError):
         return None
-    return tenant_id, email
+    return tuple(tenants), email
 
 
 def _signer() -> URLSafeSerializer:

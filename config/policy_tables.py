@@ -32,6 +32,9 @@ def _instant(value: Any) -> datetime:
     raise ValueError("is no date; write it without quotes, such as 2027-01-31")
 
 
+_Instant = Annotated[datetime, BeforeValidator(_instant)]
+
+
 class TargetTable(Table):
     """How far a rollout is to be, and when."""
 
@@ -131,6 +134,9 @@ class OverrideTable(MatchTable):
     remind_days: _Days | None = None
     remind_every: PositiveDuration | None = None
     remind_cap: _Cap | None = None
+    remind_next_contact_after: _Cap | None = None
+    deadline: _Instant | None = None
+    deadline_days: _Days | None = None
     working_hours: WorkingHours | None = None
     reminders: str | None = None
 
@@ -140,7 +146,7 @@ class OverrideTable(MatchTable):
             raise ValueError("matches everybody; say whom it is for by source, app, environment or labels")
         if not self.model_fields_set - MatchTable.model_fields.keys():
             raise ValueError("changes nothing; say what is different for whom it matches")
-        _check_days(self.remind_days or ())
+        _check_days(self.remind_days or (), self.deadline_days or ())
         if self.labels and (overall := self.model_fields_set & _OVERALL):
             raise ValueError(f"{min(overall)} is about all tenants of an app; match without labels")
         return self
@@ -165,6 +171,12 @@ class PolicyTable(Table):
     remind_days: _Days = (0, 3, 7, 14)
     remind_every: PositiveDuration = timedelta(days=30)
     remind_cap: _Cap = 12
+    remind_next_contact_after: _Cap = 3
+    remind_person_every: PositiveDuration = timedelta(days=1)
+    remind_pace: Annotated[int, Field(ge=0, le=100_000)] = 60
+    remind_fresh: PositiveDuration = timedelta(hours=6)
+    deadline: _Instant | None = None
+    deadline_days: _Days = (14, 7, 3, 1)
     working_hours: WorkingHours = parse_hours("08:00-18:00")
     targets: _Targets = (TargetTable.model_validate({"share": 0.95, "by": "21d"}),)
     min_audience: _Audience = 20
@@ -180,7 +192,7 @@ class PolicyTable(Table):
 
     @model_validator(mode="after")
     def _days_rise(self) -> Self:
-        _check_days(self.remind_days)
+        _check_days(self.remind_days, self.deadline_days)
         if len(set(self.environments)) < len(self.environments):
             raise ValueError("environments names one twice; name it once")
         return self
@@ -205,7 +217,7 @@ class ExemptionTable(MatchTable):
     """Tenants that nobody is told of and who are not reminded, until a day comes; why is asked for, so that it ends."""
 
     tenant: Annotated[str, Field(min_length=1, max_length=200)] | None = None
-    until: Annotated[datetime, BeforeValidator(_instant)]
+    until: _Instant
     reason: Annotated[str, Field(min_length=3, max_length=500)]
 
     @model_validator(mode="after")
@@ -215,6 +227,8 @@ class ExemptionTable(MatchTable):
         return self
 
 
-def _check_days(days: tuple[int, ...]) -> None:
+def _check_days(days: tuple[int, ...], before: tuple[int, ...]) -> None:
     if list(days) != sorted(set(days)):
         raise ValueError("remind_days must rise, each day once, such as [0, 3, 7, 14]")
+    if list(before) != sorted(set(before), reverse=True):
+        raise ValueError("deadline_days must fall, each day once, such as [14, 7, 3, 1]")

@@ -5,7 +5,7 @@ from models.app import App, AppVersion, ScopeSet, Source, Verdict
 from models.base import Base, Session, db_now
 from models.connection import Adoption, Connection, Tenure
 from models.event import Event, Fire, Heartbeat, Poll
-from models.notice import Attempt, Notice, Reminder
+from models.notice import Attempt, Notice, NoticeReminder, Reminder
 from models.parts import WalkPart, WalkRow
 from models.silence import Silence
 from models.tenant import Contact, Tenant
@@ -26,6 +26,7 @@ __all__ = [
     "Heartbeat",
     "Notice",
     "NoticeGroup",
+    "NoticeReminder",
     "Poll",
     "Reminder",
     "ScopeSet",

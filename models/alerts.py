@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from models.rollout import follow_if_due
 from models.ruled import Ruled, imprint, ruled
 from models.steps import step
+from models.threads import plan_again
 from models.verdicts import history_of, judge_app
 from uptake.policies import Policies
 from uptake.policy import AlertKind, Severity
@@ -39,6 +40,7 @@ _ADOPTED = text("""
 UPDATE app SET evaluate_at = :now
 WHERE deleted_at IS NULL AND evaluated_at IS NOT NULL AND ruled_as IS DISTINCT FROM :imprint
   AND (evaluate_at IS NULL OR evaluate_at > :now)
+RETURNING id
 """)
 
 
@@ -116,9 +118,10 @@ def _judged(
 
 
 def adopt(session: Session, policies: Policies, *, now: datetime) -> int:
-    """Let every app be evaluated soon that was by other rules than these; how many."""
-    row = session.execute(_ADOPTED, {"imprint": imprint(policies), "now": now})
-    return row.rowcount  # type: ignore[attr-defined,no-any-return]  # a cursor result, by construction
+    """Let every app be evaluated soon that was by other rules than these, and its reminders be looked at; how many."""
+    apps = session.scalars(_ADOPTED, {"imprint": imprint(policies), "now": now}).all()
+    plan_again(session, apps, now=now)
+    return len(apps)
 
 
 def postpone(session: Session, app_id: int, *, wait: timedelta) -> None:

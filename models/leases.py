@@ -2,7 +2,7 @@
 
 import json
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import MappingProxyType
@@ -89,6 +89,11 @@ WHERE id = :source AND enabled
   AND (lease_until IS NULL OR lease_until < clock_timestamp())
 RETURNING id AS source_id, name AS source, poll_seq AS seq, lease_token AS token, feed_from, feed_since, fed_at,
     feed_fault, feed_retry_at
+""")
+
+
+_WANT = text("""
+UPDATE app SET next_poll_at = :now WHERE id = ANY(cast(:apps AS int8[])) AND next_poll_at > :now
 """)
 
 
@@ -262,3 +267,9 @@ def give_back(session: Session, lease: AppLease | SourceLease) -> None:
         ),
         {"row": row, "token": lease.token, "due": lease.started_at},
     )
+
+
+def want_polls(session: Session, apps: Collection[int], *, now: datetime) -> None:
+    """Let these apps be polled as soon as may be."""
+    if apps:
+        session.execute(_WANT, {"apps": sorted(apps), "now": now})

@@ -36,6 +36,12 @@ class Reminder(Base):
             postgresql_where=text("stopped_at IS NOT NULL"),
             why="The last thread of a connection that has no open one, for explain.",
         ),
+        index(
+            "ix_reminder_tenant_id",
+            "tenant_id",
+            postgresql_where=text("stopped_at IS NULL"),
+            why="The open threads of a tenant, to be told in one message.",
+        ),
     )
 
     id: Mapped[pk]
@@ -48,6 +54,7 @@ class Reminder(Base):
     sent: Mapped[int] = mapped_column(server_default="0")
     last_sent_at: Mapped[datetime | None]
     due_at: Mapped[datetime | None]  # None: the ladder's cap is reached
+    not_before: Mapped[datetime | None]  # the target version settles until then
     held_reason: Mapped[str | None]  # why the last due time sent nothing
     stopped_at: Mapped[datetime | None]
     stop_reason: Mapped[str | None]
@@ -67,6 +74,19 @@ class Notice(Base):
         ),
         index("ix_notice_reminder_id", "reminder_id", why="The notices of a thread, to cancel them."),
         index("ix_notice_app_id", "app_id", "created_at", why="What was sent about an app."),
+        index(
+            "ix_notice_gives_back",
+            "id",
+            postgresql_where=text("gives_back"),
+            why="Reminders that were taken back: their threads get their turns again.",
+        ),
+        index(
+            "ix_notice_to",
+            "to",
+            "created_at",
+            postgresql_where=text("reminder_id IS NOT NULL"),
+            why="When somebody was written to last.",
+        ),
     )
 
     id: Mapped[pk]
@@ -75,9 +95,11 @@ class Notice(Base):
     to: Mapped[str]
     reason: Mapped[str]  # why it is sent
     source_id: Mapped[big | None] = mapped_column(ForeignKey("source.id"))
+    # None: it is about several, or about none.
     app_id: Mapped[big | None] = mapped_column(ForeignKey("app.id"))
     tenant_id: Mapped[big | None] = mapped_column(ForeignKey("tenant.id"))
     group_id: Mapped[big | None] = mapped_column(ForeignKey("notice_group.id"))
+    # The first of the threads that it speaks for; None: it is no reminder.
     reminder_id: Mapped[big | None] = mapped_column(ForeignKey("reminder.id"))
     subject: Mapped[str]
     body: Mapped[str]
@@ -91,6 +113,21 @@ class Notice(Base):
     lease_until: Mapped[datetime | None]
     settled_at: Mapped[datetime | None]
     settle_reason: Mapped[str | None]  # why it was cancelled, or the last error
+    # Nobody got it and nobody will: the threads that it speaks for are to have their turns again.
+    gives_back: Mapped[bool] = mapped_column(server_default=text("false"))
+
+
+class NoticeReminder(Base):
+    """A thread that a reminder speaks for, and which of the thread's turns that is, counted from 1."""
+
+    __tablename__ = "notice_reminder"
+    __table_args__ = (
+        index("ix_notice_reminder_reminder_id", "reminder_id", why="The notices that speak for a thread."),
+    )
+
+    notice_id: Mapped[big] = mapped_column(ForeignKey("notice.id"), primary_key=True)
+    reminder_id: Mapped[big] = mapped_column(primary_key=True)  # of a row that nobody deletes, and not checked again
+    number: Mapped[int]
 
 
 class Attempt(Base):

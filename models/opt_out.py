@@ -1,5 +1,6 @@
 """Who wants no more reminders: said by themselves, and kept whatever a later contact book says."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -7,70 +8,74 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 _ABOUT = text("""
-SELECT c.email, coalesce(t.name, t.external_id) AS tenant, s.name AS source, c.opted_out_at
+SELECT min(c.email) AS email, array_agg(coalesce(t.name, t.external_id) ORDER BY t.name, t.id) AS tenants,
+    min(s.name) AS source, bool_and(c.opted_out_at IS NOT NULL) AS is_out
 FROM contact c JOIN tenant t ON t.id = c.tenant_id JOIN source s ON s.id = t.source_id
-WHERE c.tenant_id = :tenant AND c.email = :email
+WHERE c.tenant_id = ANY(cast(:tenants AS int8[])) AND c.email = :email HAVING count(*) > 0
 """)
 _OUT = text("""
-UPDATE contact SET opted_out_at = :now WHERE tenant_id = :tenant AND email = :email AND opted_out_at IS NULL
-RETURNING id
+UPDATE contact SET opted_out_at = :now
+WHERE tenant_id = ANY(cast(:tenants AS int8[])) AND email = :email AND opted_out_at IS NULL RETURNING id, tenant_id
 """)
 _IN = text("""
-UPDATE contact SET opted_out_at = NULL WHERE tenant_id = :tenant AND email = :email AND opted_out_at IS NOT NULL
-RETURNING id
+UPDATE contact SET opted_out_at = NULL
+WHERE tenant_id = ANY(cast(:tenants AS int8[])) AND email = :email AND opted_out_at IS NOT NULL RETURNING id, tenant_id
 """)
 # Threads before their notices, as everywhere; what is queued by somebody who held one is seen by the next statement.
 _THREADS = text("""
-SELECT id FROM reminder WHERE tenant_id = :tenant AND stopped_at IS NULL ORDER BY id FOR NO KEY UPDATE
+SELECT id FROM reminder WHERE tenant_id = ANY(cast(:tenants AS int8[])) AND stopped_at IS NULL
+ORDER BY id FOR NO KEY UPDATE
 """)
 # What is on its way already is looked at once more before it is sent; what waits is not, and its turn goes to who is
 # left.
 _CANCEL = text("""
-WITH cancelled AS (
-    UPDATE notice SET state = 'cancelled', settled_at = :now, settle_reason = 'opted_out'
-    WHERE reminder_id = ANY(cast(:threads AS int8[])) AND "to" = :email AND state = 'due'
-    RETURNING reminder_id
-), turns AS (SELECT reminder_id, count(*) AS turns FROM cancelled GROUP BY reminder_id)
-UPDATE reminder r SET sent = r.sent - t.turns, due_at = :now FROM turns t WHERE r.id = t.reminder_id
+UPDATE notice n SET state = 'cancelled', settled_at = :now, settle_reason = 'opted_out', gives_back = true
+FROM notice_reminder p
+WHERE p.reminder_id = ANY(cast(:threads AS int8[])) AND n.id = p.notice_id AND n."to" = :email AND n.state = 'due'
 """)
 _SAID = text("""
 INSERT INTO event (at, type, tenant_id, data)
-VALUES (:now, :type, :tenant, jsonb_build_object('contact', cast(:contact AS int8)))
+SELECT :now, :type, c.tenant, jsonb_build_object('contact', c.id)
+FROM unnest(cast(:contacts AS int8[]), cast(:of AS int8[])) AS c (id, tenant)
 """)
 
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Somebody who is reminded, or was."""
+    """Somebody who is reminded of these tenants, or was."""
 
     email: str
-    tenant: str
+    tenants: Sequence[str]
     source: str
-    opted_out_at: datetime | None
+    is_out: bool  # has opted out of all of it
 
 
-def reader(session: Session, tenant_id: int, email: str) -> Reader | None:
-    """The contact of this tenant; None when the contact book does not have them any more."""
-    row = session.execute(_ABOUT, {"tenant": tenant_id, "email": email}).mappings().one_or_none()
+def reader(session: Session, tenants: Sequence[int], email: str) -> Reader | None:
+    """The contact of these tenants; None when the contact book does not have them any more."""
+    row = session.execute(_ABOUT, {"tenants": list(tenants), "email": email}).mappings().one_or_none()
     return Reader(**row) if row else None
 
 
-def opt_out(session: Session, tenant_id: int, email: str, *, now: datetime) -> bool:
-    """Send them no more reminders; whether that was news."""
-    bound = {"tenant": tenant_id, "email": email, "now": now}
-    contact = session.scalar(_OUT, bound)
-    if contact is None:
+def opt_out(session: Session, tenants: Sequence[int], email: str, *, now: datetime) -> bool:
+    """Send them no more reminders about these tenants; whether that was news."""
+    bound = {"tenants": list(tenants), "email": email, "now": now}
+    contacts = session.execute(_OUT, bound).all()
+    if not contacts:
         return False
     threads = session.scalars(_THREADS, bound).all()
     session.execute(_CANCEL, bound | {"threads": list(threads)})
-    session.execute(_SAID, bound | {"type": "contact.opted_out", "contact": contact})
+    _said(session, "contact.opted_out", contacts, now=now)
     return True
 
 
-def opt_in(session: Session, tenant_id: int, email: str, *, now: datetime) -> bool:
+def opt_in(session: Session, tenants: Sequence[int], email: str, *, now: datetime) -> bool:
     """Take that back; whether there was anything to take back."""
-    bound = {"tenant": tenant_id, "email": email, "now": now}
-    contact = session.scalar(_IN, bound)
-    if contact is not None:
-        session.execute(_SAID, bound | {"type": "contact.opted_in", "contact": contact})
-    return contact is not None
+    contacts = session.execute(_IN, {"tenants": list(tenants), "email": email, "now": now}).all()
+    if contacts:
+        _said(session, "contact.opted_in", contacts, now=now)
+    return bool(contacts)
+
+
+def _said(session: Session, what: str, contacts: Sequence[Sequence[int]], *, now: datetime) -> None:
+    ids, tenants = (list(column) for column in zip(*contacts, strict=True))
+    session.execute(_SAID, {"type": what, "contacts": ids, "of": tenants, "now": now})

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from uptake.errors import Fault
 from uptake.policies import Who
 
 LEASE = timedelta(minutes=5)  # longer than any channel's time-out
@@ -21,45 +22,61 @@ WITH due AS (
       AND (n.state = 'due' OR (n.state = 'sending' AND n.lease_until < clock_timestamp()))
       AND (cast(:ids AS int8[]) IS NULL OR n.id = ANY(cast(:ids AS int8[])))
     ORDER BY n.due_at, n.id LIMIT :most FOR NO KEY UPDATE OF n SKIP LOCKED
-), over AS (
-    UPDATE notice n SET state = 'cancelled', settled_at = :now,
-        settle_reason = CASE WHEN o.is_out THEN 'opted_out' ELSE coalesce(r.stop_reason, 'nothing_missing') END
-    FROM due, reminder r JOIN connection c ON c.id = r.connection_id
-    LEFT JOIN standing s ON s.connection_id = r.connection_id,
-    -- Said while it was on its way to be sent, or sent once more.
+), looked AS (
+    SELECT due.id, r.id AS reminder_id, o.is_out, r.stop_reason,
+        -- Said while it was on its way to be sent, or sent once more.
+        o.is_out OR r.stopped_at IS NOT NULL OR c.status <> 'connected'
+            OR coalesce(c.version >= r.target_version, false)
+            OR coalesce(s.lag NOT IN ('blocking', 'unknown'), false) AS is_over,
+        -- A version that was seen and not yet judged: the evaluation is on its way.
+        s.lag IS NULL OR s.lag = 'unknown' AS is_unjudged
+    FROM due JOIN notice_reminder p ON p.notice_id = due.id JOIN reminder r ON r.id = p.reminder_id
+    JOIN connection c ON c.id = r.connection_id LEFT JOIN standing s ON s.connection_id = r.connection_id,
     LATERAL (SELECT EXISTS (SELECT FROM contact k WHERE k.tenant_id = r.tenant_id AND k.email = due."to"
         AND k.opted_out_at IS NOT NULL) AS is_out) o
-    WHERE n.id = due.id AND r.id = n.reminder_id
-      AND (o.is_out OR r.stopped_at IS NOT NULL OR c.status <> 'connected' OR c.version >= r.target_version
-           OR s.lag NOT IN ('blocking', 'unknown'))
+), over AS (
+    UPDATE notice n SET state = 'cancelled', settled_at = :now, settle_reason = l.reason,
+        -- What somebody died over may have arrived.
+        gives_back = n.state = 'due'
+    FROM (SELECT id, min(CASE WHEN is_out THEN 'opted_out' ELSE coalesce(stop_reason, 'nothing_missing') END) AS reason
+          FROM looked WHERE is_over GROUP BY id) l
+    WHERE n.id = l.id
     RETURNING n.id
-), unjudged AS (
-    -- A version that was seen and not yet judged: the evaluation is on its way.
-    SELECT n.id FROM due JOIN notice n ON n.id = due.id JOIN reminder r ON r.id = n.reminder_id
-    LEFT JOIN standing s ON s.connection_id = r.connection_id WHERE s.lag IS NULL OR s.lag = 'unknown'
 ), claimed AS (
     UPDATE notice n SET state = 'sending', attempts = n.attempts + 1, lease_token = :token,
         lease_until = clock_timestamp() + :lease
-    FROM due WHERE n.id = due.id AND due.id NOT IN (SELECT id FROM over UNION ALL SELECT id FROM unjudged)
-    RETURNING n.id, n.key, n.receiver, n."to", n.reason, n.subject, n.body, n.html, n.payload, n.attempts,
-        n.reminder_id, n.tenant_id
+    FROM due WHERE n.id = due.id AND due.id NOT IN (SELECT id FROM looked WHERE is_over OR is_unjudged)
+    RETURNING n.id, n.key, n.receiver, n."to", n.reason, n.subject, n.body, n.html, n.payload, n.attempts
 ), begun AS (
     INSERT INTO attempt (notice_id, number, started_at) SELECT id, attempts, :now FROM claimed
 )
-SELECT claimed.id, key, receiver, "to", reason, subject, body, html, payload, attempts, t.time_zone,
-    CASE WHEN r.id IS NOT NULL THEN jsonb_build_object('source', src.name, 'app', app.external_id,
-        'environment', r.environment, 'tenant', t.external_id, 'labels', coalesce(l.labels, '{}')) END AS reminded
-FROM claimed LEFT JOIN tenant t ON t.id = claimed.tenant_id LEFT JOIN label_set l ON l.id = t.label_set_id
-LEFT JOIN reminder r ON r.id = claimed.reminder_id
-LEFT JOIN app ON app.id = r.app_id LEFT JOIN source src ON src.id = app.source_id
+SELECT claimed.id, key, receiver, "to", reason, subject, body, html, payload, attempts, (
+    SELECT jsonb_agg(jsonb_build_object('time_zone', t.time_zone, 'who', jsonb_build_object('source', src.name,
+        'app', app.external_id, 'environment', r.environment, 'tenant', t.external_id,
+        'labels', coalesce(l.labels, '{}'))) ORDER BY r.id)
+    FROM notice_reminder p JOIN reminder r ON r.id = p.reminder_id JOIN tenant t ON t.id = r.tenant_id
+    LEFT JOIN label_set l ON l.id = t.label_set_id
+    JOIN app ON app.id = r.app_id JOIN source src ON src.id = app.source_id
+    WHERE p.notice_id = claimed.id) AS reminded
+FROM claimed
 ORDER BY claimed.id
 """)
 _SETTLE = text("""
 UPDATE notice SET state = :state, settled_at = CASE WHEN :state <> 'due' THEN cast(:now AS timestamptz) END,
     due_at = coalesce(cast(:due_at AS timestamptz), due_at), settle_reason = :reason,
-    lease_token = NULL, lease_until = NULL
+    lease_token = NULL, lease_until = NULL, gives_back = :gives_back AND reminder_id IS NOT NULL
 WHERE id = :notice AND lease_token = :token AND state = 'sending'
-RETURNING reminder_id
+RETURNING reminder_id, "to"
+""")
+_TURNED = text("""
+INSERT INTO event (at, type, app_id, tenant_id, connection_id, data)
+SELECT :now, :type, r.app_id, r.tenant_id, r.connection_id, jsonb_build_object('notice', cast(:notice AS int8))
+FROM notice_reminder p JOIN reminder r ON r.id = p.reminder_id WHERE p.notice_id = :notice ORDER BY r.id
+""")
+_REFUSED = text("""
+UPDATE contact k SET refused_at = :now, refusal = :answer
+FROM notice_reminder p JOIN reminder r ON r.id = p.reminder_id
+WHERE p.notice_id = :notice AND k.tenant_id = r.tenant_id AND k.email = :email
 """)
 # No call was made, so there was no attempt.
 _GIVE_BACK = text("""
@@ -71,6 +88,14 @@ WITH unsent AS (
 )
 DELETE FROM attempt a USING unsent WHERE a.notice_id = unsent.id AND a.number = unsent.number
 """)
+
+
+@dataclass(frozen=True, slots=True)
+class Reminded:
+    """Whom a reminder is about, and on whose clock its tenant lives."""
+
+    who: Who
+    time_zone: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +112,7 @@ class ClaimedNotice:
     html: str | None
     payload: dict[str, Any]
     attempts: int
-    reminded: Who | None  # None: it is no reminder
-    time_zone: str | None
+    reminded: Sequence[Reminded]  # none: it is no reminder
     token: uuid.UUID
 
 
@@ -101,7 +125,11 @@ def claim_notices(session: Session, *, now: datetime, most: int, ids: list[int] 
     bound = {"now": now, "most": most, "ids": ids, "token": token, "lease": LEASE}
     found = session.execute(_CLAIM, bound).mappings()
     return [
-        ClaimedNotice(**{**row, "reminded": row["reminded"] and Who(**row["reminded"])}, token=token) for row in found
+        ClaimedNotice(
+            **{**row, "reminded": [Reminded(Who(**one["who"]), one["time_zone"]) for one in row["reminded"] or ()]},
+            token=token,
+        )
+        for row in found
     ]
 
 
@@ -128,6 +156,11 @@ class Settlement:
             return "sent"
         return "due" if self.due_at else "failed"
 
+    @property
+    def is_bounce(self) -> bool:
+        """Whether there is no such address: nobody got it, and nobody will."""
+        return self.state == "failed" and self.fault == Fault.RECIPIENT
+
 
 def settle(session: Session, notice: ClaimedNotice, settlement: Settlement, *, now: datetime) -> bool:
     """Write down the outcome; False when another worker has taken the notice over meanwhile."""
@@ -152,23 +185,16 @@ def settle(session: Session, notice: ClaimedNotice, settlement: Settlement, *, n
             "now": now,
             "due_at": settlement.due_at,
             "reason": None if settlement.outcome == "sent" else settlement.answer,
+            "gives_back": settlement.is_bounce,
         },
     ).one_or_none()
     if row is None:
         return False
     if settlement.state != "due" and row.reminder_id is not None:
-        session.execute(
-            text("""INSERT INTO event (at, type, app_id, tenant_id, connection_id, data)
-                    SELECT :now, :type, app_id, tenant_id, connection_id,
-                        jsonb_build_object('notice', cast(:notice AS int8))
-                    FROM reminder WHERE id = :reminder"""),
-            {
-                "now": now,
-                "type": f"reminder.{settlement.state}",
-                "reminder": row.reminder_id,
-                "notice": notice.id,
-            },
-        )
+        session.execute(_TURNED, {"now": now, "type": f"reminder.{settlement.state}", "notice": notice.id})
+        if settlement.is_bounce:
+            # Their turn goes to whoever is next in the contact book.
+            session.execute(_REFUSED, {"now": now, "answer": settlement.answer, "notice": notice.id, "email": row.to})
     return True
 
 

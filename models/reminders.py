@@ -39,9 +39,11 @@ SELECT :now, 'reminder.stopped', app_id, tenant_id, connection_id,
 RETURNING cast(data ->> 'reminder' AS int8) AS id
 """
 )
+# Whatever else such a message speaks for has its turn again.
 _CANCEL = text("""
-UPDATE notice n SET state = 'cancelled', settled_at = :now, settle_reason = r.stop_reason
-FROM reminder r WHERE n.reminder_id = ANY(cast(:stopped AS int8[])) AND n.state = 'due' AND r.id = n.reminder_id
+UPDATE notice n SET state = 'cancelled', settled_at = :now, settle_reason = r.stop_reason, gives_back = true
+FROM notice_reminder p JOIN reminder r ON r.id = p.reminder_id
+WHERE p.reminder_id = ANY(cast(:stopped AS int8[])) AND n.id = p.notice_id AND n.state = 'due'
 """)
 _OUTDATED = text(
     "WITH"  # noqa: S608 - constants only
@@ -66,20 +68,13 @@ WITH moved AS (
     SELECT * FROM unnest(cast(:outdated AS int8[]), cast(:latest AS int4[]), cast(:settle AS timestamptz[]))
         AS m (id, latest, settles_at)
 ), cancelled AS (
-    UPDATE notice n SET state = 'cancelled', settled_at = :now, settle_reason = 'superseded'
-    WHERE n.reminder_id = ANY(cast(:outdated AS int8[])) AND n.state = 'due'
-    RETURNING n.reminder_id
-), unsent AS (
-    SELECT moved.id, moved.latest, moved.settles_at, count(cancelled.reminder_id) AS turns
-    FROM moved LEFT JOIN cancelled ON cancelled.reminder_id = moved.id
-    GROUP BY moved.id, moved.latest, moved.settles_at
+    UPDATE notice n SET state = 'cancelled', settled_at = :now, settle_reason = 'superseded', gives_back = true
+    FROM notice_reminder p
+    WHERE p.reminder_id = ANY(cast(:outdated AS int8[])) AND n.id = p.notice_id AND n.state = 'due'
 )
-UPDATE reminder r SET target_version = u.latest, sent = r.sent - u.turns,
-    due_at = CASE WHEN u.turns > 0 THEN greatest(:now, u.settles_at)
-                  WHEN r.due_at IS NOT NULL THEN greatest(r.due_at, u.settles_at) END,
-    last_sent_at = CASE WHEN u.turns = 0 THEN r.last_sent_at ELSE (
-        SELECT max(n.created_at) FROM notice n WHERE n.reminder_id = r.id AND n.state IN ('sending', 'sent')) END
-FROM unsent u WHERE r.id = u.id
+UPDATE reminder r SET target_version = m.latest, not_before = m.settles_at,
+    due_at = CASE WHEN r.due_at IS NOT NULL THEN greatest(r.due_at, m.settles_at) END
+FROM moved m WHERE r.id = m.id
 """)
 _OPEN = text(
     "WITH"  # noqa: S608 - constants only

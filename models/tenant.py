@@ -54,6 +54,7 @@ class Contact(Base):
             "rank",
             why="A tenant's contacts, to find the first who has not opted out.",
         ),
+        index("ix_contact_email", "email", why="The tenants that one person is a contact of."),
     )
 
     id: Mapped[pk]
@@ -64,3 +65,5 @@ class Contact(Base):
     may_accept: Mapped[bool] = mapped_column(server_default="true")  # as far as known; who may is written to first
     rank: Mapped[int] = mapped_column(server_default="1")  # 1 is written to first
     opted_out_at: Mapped[datetime | None]
+    refused_at: Mapped[datetime | None]  # when a mail server said last that there is no such address
+    refusal: Mapped[str | None]  # in its words

@@ -127,11 +127,11 @@ def _again(notice: ClaimedNotice, error: TransientError, *, now: datetime) -> Se
 
 
 def _opens_at(notice: ClaimedNotice, at: datetime) -> datetime:
-    """When the notice may go out: a reminder in its tenant's working hours only, however late it has become."""
-    if notice.reminded is None:
-        return at
-    policies = rules().policies
-    if policies.exemption(notice.reminded, at):
-        # The evaluation that cancels it is on its way.
-        return at + LOOK_SOON
-    return next_open(at, notice.time_zone, policies.of(notice.reminded).working_hours)
+    """When the notice may go out: a reminder in its tenants' working hours only, however late it has become."""
+    policies, opens = rules().policies, at
+    for one in notice.reminded:
+        if policies.exemption(one.who, at):
+            # The evaluation that cancels it is on its way.
+            return at + LOOK_SOON
+        opens = max(opens, next_open(at, one.time_zone, policies.of(one.who).working_hours))
+    return opens

@@ -9,12 +9,12 @@ from datetime import datetime
 
 from models import Session, db_now
 from models.groups import due_groups
+from models.letters import alone
 from models.queries.planned import Lagging, Step, Telling, lagging, steps, tellings
-from models.threads import due_reminders, held
 from models.verdicts import history_of
 from tasks.evaluate import evaluate_in
 from tasks.flush import tell
-from tasks.remind import step
+from tasks.remind import remind_in
 from tasks.rules import rules
 from uptake.facts import Status
 from uptake.lag import bounded, judge
@@ -76,12 +76,13 @@ def planned(app_id: int, *, now: datetime | None = None) -> Plan | None:
             for group in due_groups(session, policies.receivers, now=horizon, most=MOST, app_id=app_id):
                 tell(session, group, policies, now=max(at, group.flush_at))
             messages = tellings(session, app_id, since=at, reminders=False)
-            due = due_reminders(session, now=at, most=MOST, app_id=app_id)
-            waits = []
-            for thread in due:
-                if not step(session, thread, policies, now=at):
-                    reason, again_at = held(session, thread.id)
-                    waits.append(Holding(thread.tenant, thread.tenant_name, thread.environment, reason, again_at))
+            alone(session, waits=True)
+            looked = remind_in(session, policies, now=at, most=MOST, app_id=app_id)
+            waits = [
+                Holding(one.tenant, one.tenant_name, one.environment, found.reason.value, found.until)
+                for one, found in looked.held
+                if one.app_id == app_id
+            ]
             reminders = tellings(session, app_id, since=at, reminders=True)
             history = history_of(session, app_id)
             quiet = [_quiet(row, policies, history, now=at) for row in lagging(session, app_id, most=MOST)]

@@ -39,7 +39,15 @@ class Ladder(Protocol):
 
     @property
     def remind_cap(self) -> int:
-        """How many reminders are sent in all."""
+        """How many of them are sent in all."""
+
+    @property
+    def deadline(self) -> datetime | None:
+        """When what is reminded of has to be done."""
+
+    @property
+    def deadline_days(self) -> tuple[int, ...]:
+        """Days before the deadline on which a reminder is due whatever else was sent."""
 
 
 class NoticeReason(enum.StrEnum):
@@ -68,16 +76,14 @@ _FACTOR = {Pace.FRESH: 0.25, Pace.YOUNG: 0.5, Pace.STEADY: 1, Pace.QUIET: 2, Pac
 
 
 def reminder_due(ladder: Ladder, opened_at: datetime, sent: int, last_sent_at: datetime | None) -> datetime | None:
-    """When the next reminder of a thread is due; None once the cap is reached.
+    """When the next reminder of a thread is due; None once the cap is reached and no deadline is ahead.
 
-    A reminder that went out late pushes the next one back: the gaps never shrink.
+    A reminder that went out late pushes the next one back: the gaps never shrink, but before a deadline.
     """
-    if sent >= ladder.remind_cap:
-        return None
-    due = opened_at + _step(ladder, sent)
-    if sent == 0 or last_sent_at is None:
-        return due
-    return max(due, last_sent_at + _step(ladder, sent) - _step(ladder, sent - 1))
+    steps = [_ladder_due(ladder, opened_at, sent, last_sent_at)]
+    if sent:
+        steps.append(_deadline_due(ladder, last_sent_at or opened_at))
+    return min((at for at in steps if at is not None), default=None)
 
 
 def in_working_hours(at: datetime, tz: str | None, hours: Hours | None) -> bool:
@@ -180,6 +186,23 @@ def retry_after(attempts: int) -> timedelta | None:
     if attempts < 1:
         return timedelta()
     return RETRIES[attempts - 1] if attempts <= len(RETRIES) else None
+
+
+def _ladder_due(ladder: Ladder, opened_at: datetime, sent: int, last_sent_at: datetime | None) -> datetime | None:
+    if sent >= ladder.remind_cap:
+        return None
+    due = opened_at + _step(ladder, sent)
+    if sent == 0 or last_sent_at is None:
+        return due
+    return max(due, last_sent_at + _step(ladder, sent) - _step(ladder, sent - 1))
+
+
+def _deadline_due(ladder: Ladder, last_sent_at: datetime) -> datetime | None:
+    """The next of the days before the deadline, counted from the last reminder."""
+    if ladder.deadline is None:
+        return None
+    days = (ladder.deadline - timedelta(days=days) for days in ladder.deadline_days)
+    return min((day for day in days if day > last_sent_at), default=None)
 
 
 def _step(ladder: Ladder, step: int) -> timedelta:

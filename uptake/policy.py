@@ -83,6 +83,12 @@ class Policy:
     remind_days: tuple[int, ...] = (0, 3, 7, 14)
     remind_every: timedelta = timedelta(days=30)
     remind_cap: int = 12
+    remind_next_contact_after: int = 3  # reminders without an answer; 0: never
+    remind_person_every: timedelta = timedelta(days=1)  # at most one message to a person; the rest is in the next
+    remind_pace: int = 60  # messages a minute at most by one receiver; 0: all at once
+    remind_fresh: timedelta = timedelta(hours=6)  # nobody is written to by what is older
+    deadline: datetime | None = None  # when older versions stop to be served
+    deadline_days: tuple[int, ...] = (14, 7, 3, 1)  # before it, on which the still lagging are reminded whatever else
     working_hours: tuple[time, time] | None = (time(8), time(18))
     targets: tuple[Target, ...] = (Target(0.95, timedelta(days=21)),)
     min_audience: int = 20  # of fewer tenants, shares say nothing

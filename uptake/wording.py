@@ -67,8 +67,8 @@ EXPLANATIONS = {
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Reminder:
-    """What a tenant's admin has to know; *step* counts from 1, grants are in words, times in the tenant's zone."""
+class Ask:
+    """What one app asks of one tenant; *step* counts from 1, grants are in words, times in the tenant's zone."""
 
     app: str
     organization: str
@@ -81,10 +81,21 @@ class Reminder:
     days: int
     superfluous: tuple[str, ...] = ()
     step: int = 1
+    features: tuple[str, ...] = ()  # that do not work without what is missing
     why: str = ""
+    deadline: datetime | None = None  # when older versions stop to be served
+    accept_url: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reminder:
+    """What one person has to know, about one ask or several."""
+
+    asks: tuple[Ask, ...]
+    language: str | None = None  # a locale such as de-AT
+    is_escalated: bool = False  # somebody else there was asked before
     click_path: str = CLICK_PATH
     permission: str = PERMISSION
-    accept_url: str | None = None
     opt_out_url: str | None = None
 
 
@@ -131,10 +142,15 @@ class Standing:
 
 def reminder(facts: Reminder) -> Parts:
     """Ask a tenant's admin to accept the latest version: what is blocked, since when, how, and who may do it."""
-    app, tenant = clean(facts.app, SUBJECT_NAME_LIMIT), clean(facts.tenant, SUBJECT_NAME_LIMIT)
-    opening = "" if facts.step <= 1 else f"Reminder {facts.step}: "
-    wish = "still needs" if facts.step > 1 else "needs"
-    return letter(f"{opening}{app} {wish} your approval for {tenant}", _plea(facts))
+    first, others = facts.asks[0], len({ask.app for ask in facts.asks}) - 1
+    app, step = clean(first.app, SUBJECT_NAME_LIMIT), min(ask.step for ask in facts.asks)
+    opening = "" if step <= 1 else f"Reminder {step}: "
+    whom = _series({clean(ask.tenant, SUBJECT_NAME_LIMIT) for ask in facts.asks})
+    if others:
+        wish = "still need" if step > 1 else "need"
+        return letter(f"{opening}{app} and {_count(others, 'more app')} {wish} your approval for {whom}", _plea(facts))
+    wish = "still needs" if step > 1 else "needs"
+    return letter(f"{opening}{app} {wish} your approval for {whom}", _plea(facts))
 
 
 def digest(facts: Digest) -> Parts:
@@ -191,44 +207,61 @@ def moment(at: datetime | None) -> str:
 
 
 def _plea(facts: Reminder) -> list[Block]:
-    app, organization, tenant = clean(facts.app), clean(facts.organization), clean(facts.tenant)
-    now_at = "has not accepted it yet" if facts.from_version is None else f"still runs version {facts.from_version}"
-    where = "" if facts.environment == "production" else f" (in the {clean(facts.environment)} environment)"
-    blocks: list[Block] = [
-        "Hello,",
-        f"{organization} has released version {facts.to_version} of {app}. {tenant} {now_at}{where}.",
-        *_consequence(facts, app),
-        f"To accept the new version, sign in and go to: {clean(facts.click_path)}.",
-        *links("Go there now", facts.accept_url),
+    organizations = _series({clean(ask.organization) for ask in facts.asks})
+    tenants = _series({clean(ask.tenant) for ask in facts.asks})
+    one = len(facts.asks) == 1
+    what = "the new version" if one else "the new versions"
+    blocks: list[Block] = ["Hello,"]
+    blocks += ["Others there were asked before, without an answer; so we turn to you."] if facts.is_escalated else []
+    for ask in facts.asks:
+        blocks += _asked(ask)
+    blocks += [
+        f"To accept {what}, sign in and go to: {clean(facts.click_path)}.",
+        *(block for url in dict.fromkeys(ask.accept_url for ask in facts.asks) for block in links("Go there now", url)),
         "It takes about a minute. Nothing has to be installed, and the keys in use stay as they are.",
         (
             f"It can be done by anybody who has the permission “{clean(facts.permission)}”."
             " If that is not you, please pass this message on to somebody who has it."
         ),
         (
-            f"You receive this message because {organization} has you as a contact for {tenant}."
-            " The reminders stop by themselves as soon as the new version is accepted."
+            f"You receive this message because {organizations} has you as a contact for {tenants}."
+            f" The reminders stop by themselves as soon as {what} {'is' if one else 'are'} accepted."
         ),
         *links("No more reminders, please", facts.opt_out_url),
     ]
     return blocks
 
 
-def _consequence(facts: Reminder, app: str) -> list[Block]:
-    """What it means for the tenant that it has not accepted yet."""
-    blocks: list[Block] = []
-    if facts.missing:
-        span = "today" if facts.days < 1 else f"{day(facts.blocked_since)} ({_count(facts.days, 'day')})"
+def _asked(ask: Ask) -> list[Block]:
+    """Who released what, and what it means for the tenant that it has not accepted yet."""
+    app, tenant = clean(ask.app), clean(ask.tenant)
+    now_at = "has not accepted it yet" if ask.from_version is None else f"still runs version {ask.from_version}"
+    where = "" if ask.environment == "production" else f" (in the {clean(ask.environment)} environment)"
+    blocks: list[Block] = [
+        f"{clean(ask.organization)} has released version {ask.to_version} of {app}. {tenant} {now_at}{where}."
+    ]
+    if ask.features:
+        blocks += ["Until it is accepted, these do not work:", _bullets(ask.features)]
+    if ask.missing:
+        span = "today" if ask.days < 1 else f"{day(ask.blocked_since)} ({_count(ask.days, 'day')})"
         blocks += [f"Since {span}, {app} lacks these permissions and cannot do what needs them:"]
-        blocks += [_bullets(facts.missing)]
+        blocks += [_bullets(ask.missing)]
     else:
         blocks += [f"{app} works as before: the new version asks for no new permissions."]
-    if facts.why.strip():
-        blocks += [f"Why it asks for them: {clean(facts.why, WHY_LIMIT)}"]
-    if facts.superfluous:
+    if ask.why.strip():
+        blocks += [f"Why it asks for them: {clean(ask.why, WHY_LIMIT)}"]
+    if ask.superfluous:
         blocks += ["The new version gives up these permissions, which it no longer needs:"]
-        blocks += [_bullets(facts.superfluous)]
+        blocks += [_bullets(ask.superfluous)]
+    if ask.deadline is not None:
+        blocks += [f"Versions before {ask.to_version} are served until {day(ask.deadline)}."]
     return blocks
+
+
+def _series(names: Iterable[str]) -> str:
+    """One, two and three."""
+    *others, last = sorted(names)
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def _line(member: Member) -> str:

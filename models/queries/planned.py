@@ -51,16 +51,18 @@ class Telling:
 
 
 _TELLINGS = text("""
-SELECT n.created_at AS at, n.receiver, n."to", n.reason, n.subject, n.payload ->> 'kind' AS kind,
+SELECT n.due_at AS at, n.receiver, n."to", n.reason, n.subject, n.payload ->> 'kind' AS kind,
     cast(n.payload ->> 'firing' AS int) AS firing, t.external_id AS tenant, t.name AS tenant_name
-FROM notice n LEFT JOIN tenant t ON t.id = n.tenant_id
-WHERE n.app_id = :app AND n.created_at >= :since AND n.state = 'due' AND (n.reminder_id IS NOT NULL) = :reminders
+FROM notice n LEFT JOIN notice_reminder p ON p.notice_id = n.id
+LEFT JOIN reminder r ON r.id = p.reminder_id LEFT JOIN tenant t ON t.id = coalesce(r.tenant_id, n.tenant_id)
+WHERE coalesce(r.app_id, n.app_id) = :app AND n.created_at >= :since AND n.state = 'due'
+  AND (n.reminder_id IS NOT NULL) = :reminders
 ORDER BY n.created_at, n.receiver, n."to", kind, n.id
 """)
 
 
 def tellings(session: Session, app_id: int, *, since: datetime, reminders: bool) -> list[Telling]:
-    """The messages queued since then about the app: to operators, or *reminders*."""
+    """The messages queued since then about the app: to operators, or *reminders*, one for each tenant."""
     bound = {"app": app_id, "since": since, "reminders": reminders}
     return [Telling(**row) for row in session.execute(_TELLINGS, bound).mappings()]
 

@@ -8,7 +8,9 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from models.threads import CONTACTS, contacts_of
 from uptake.policies import Who
+from uptake.reminding import Contact
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,7 @@ class Story:
     next_reminder_at: datetime | None
     held_reason: str | None
     stop_reason: str | None
-    contact: str | None
+    contacts: Sequence[Contact]  # who may be written to, in their order
 
     @property
     def who(self) -> Who:
@@ -87,7 +89,8 @@ class Story:
         return Who(source=source, app=app, environment=self.environment, tenant=self.tenant, labels=self.labels)
 
 
-_STORY = text("""
+_STORY = text(
+    """
 SELECT src.name || ':' || app.external_id AS app, app.id AS app_id, app.name AS app_name,
     app.deleted_at AS app_deleted_at, app.approval, t.external_id AS tenant, t.name AS tenant_name, t.time_zone,
     coalesce(l.labels, '{}') AS labels,
@@ -97,8 +100,9 @@ SELECT src.name || ':' || app.external_id AS app, app.id AS app_id, app.name AS 
     al.state AS alert_state, coalesce(al.resolve_reason, al.reason) AS alert_reason, al.severity, al.fired_at,
     coalesce(r.sent, 0) AS reminders_sent, r.last_sent_at AS last_reminder_at, r.due_at AS next_reminder_at,
     r.held_reason, r.stop_reason,
-    (SELECT k.email FROM contact k WHERE k.tenant_id = t.id AND k.opted_out_at IS NULL
-        ORDER BY k.may_accept DESC, k.rank, k.id LIMIT 1) AS contact
+    """  # noqa: S608 - constants only
+    + CONTACTS
+    + """ AS contacts
 FROM connection c
 JOIN app ON app.id = c.app_id JOIN source src ON src.id = app.source_id JOIN tenant t ON t.id = c.tenant_id
 LEFT JOIN label_set l ON l.id = t.label_set_id
@@ -119,12 +123,14 @@ LEFT JOIN LATERAL (
 ) r ON true
 WHERE src.name || ':' || app.external_id = :app AND t.external_id = :tenant
 ORDER BY c.environment = 'production' DESC, c.environment
-""")
+"""
+)
 
 
-def story(session: Session, app: str, tenant: str) -> list[Story]:
+def story(session: Session, app: str, tenant: str, *, now: datetime) -> list[Story]:
     """How *tenant* stands with *app*, one per environment, production first; empty when they never met."""
-    return [Story(**row) for row in session.execute(_STORY, {"app": app, "tenant": tenant}).mappings()]
+    rows = session.execute(_STORY, {"app": app, "tenant": tenant, "now": now}).mappings()
+    return [Story(**{**row, "contacts": contacts_of(row["contacts"])}) for row in rows]
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,9 +150,16 @@ class SentNotice:
 
 _NOTICES = text("""
 SELECT n.created_at, n.receiver, n."to", n.reason, n.subject, n.state, n.attempts, n.settled_at, n.settle_reason
-FROM notice n JOIN app ON app.id = n.app_id JOIN source src ON src.id = app.source_id
-JOIN tenant t ON t.id = n.tenant_id
-WHERE src.name || ':' || app.external_id = :app AND t.external_id = :tenant ORDER BY n.id LIMIT :most
+FROM notice n WHERE n.id IN (
+    SELECT n.id FROM notice n JOIN app ON app.id = n.app_id JOIN source src ON src.id = app.source_id
+    JOIN tenant t ON t.id = n.tenant_id
+    WHERE src.name || ':' || app.external_id = :app AND t.external_id = :tenant
+    UNION
+    SELECT p.notice_id FROM tenant t JOIN reminder r ON r.tenant_id = t.id
+    JOIN app ON app.id = r.app_id JOIN source src ON src.id = app.source_id
+    JOIN notice_reminder p ON p.reminder_id = r.id
+    WHERE src.name || ':' || app.external_id = :app AND t.external_id = :tenant)
+ORDER BY n.id LIMIT :most
 """)
 
 

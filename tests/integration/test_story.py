@@ -18,7 +18,7 @@ POLICIES = Policies(DEFAULT)
 
 def words(world: World, tenant: str = "1", policies: Policies = POLICIES) -> str:
     """The whole story of a tenant and the world's app, now."""
-    (one,) = story(world.session, "acme:4711", tenant)
+    (one,) = story(world.session, "acme:4711", tenant, now=world.now)
     history = history_of(world.session, one.app_id)
     return "\n".join(told(one, notices(world.session, "acme:4711", tenant), history, policies, now=world.now))
 
@@ -90,10 +90,10 @@ def test_reminders_of_the_open_thread(world: World) -> None:
         FROM connection""")
     for sent, why in ((1, "disconnected"), (2, "disabled")):
         world.session.execute(thread, {"now": world.now, "sent": sent, "stopped": world.now, "why": why})
-    (ended,) = story(world.session, "acme:4711", "1")
+    (ended,) = story(world.session, "acme:4711", "1", now=world.now)
     assert (ended.reminders_sent, ended.stop_reason) == (2, "disabled")
     world.session.execute(thread, {"now": world.now, "sent": 3, "stopped": None, "why": None})
-    (opened,) = story(world.session, "acme:4711", "1")
+    (opened,) = story(world.session, "acme:4711", "1", now=world.now)
     assert (opened.reminders_sent, opened.stop_reason) == (3, None)
 
 

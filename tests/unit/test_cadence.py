@@ -32,6 +32,8 @@ class Steps:
     remind_days: tuple[int, ...] = (0, 3, 7, 14)
     remind_every: timedelta = 30 * DAY
     remind_cap: int = 6
+    deadline: datetime | None = None
+    deadline_days: tuple[int, ...] = ()
 
 
 @pytest.mark.parametrize(

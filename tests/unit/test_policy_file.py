@@ -370,4 +370,4 @@ def test_example_shows_the_defaults(tmp_path: Path) -> None:
     assert found.retention == RetentionTable()
     assert len(shown["polling"]) == 5
     assert len(shown["retention"]) == 2
-    assert len(shown["policy"]) == 16
+    assert len(shown["policy"]) == 21

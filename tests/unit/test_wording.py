@@ -18,6 +18,7 @@ from uptake.wording import (
     KINDS,
     NOTICES,
     PERMISSION,
+    Ask,
     Digest,
     Member,
     Reminder,
@@ -30,7 +31,7 @@ from uptake.wording import (
 )
 
 T0 = datetime(2026, 3, 2, 9, 5, tzinfo=UTC)
-PLEA = Reminder(
+ASK = Ask(
     app="Acme CRM",
     organization="Acme Apps",
     tenant="Smith & Sons",
@@ -43,8 +44,8 @@ PLEA = Reminder(
     days=21,
     why="Invoices show the customer's name.",
     accept_url="https://go.example/?a=1&b=2",
-    opt_out_url="https://uptake.example/stop/abc",
 )
+PLEA = Reminder(asks=(ASK,), opt_out_url="https://uptake.example/stop/abc")
 NOTICE = Digest(
     reason="new_alerts",
     app="Acme CRM",
@@ -55,6 +56,12 @@ NOTICE = Digest(
     members=(Member(tenant="Smith", environment="production", severity="warning", since=T0, detail="blocked"),),
     link="https://uptake.example/alerts",
 )
+
+
+def with_ask(**changes: object) -> Reminder:
+    """The same reminder, with an ask that differs."""
+    own = {name: changes.pop(name) for name in ("opt_out_url",) if name in changes}
+    return replace(PLEA, asks=(replace(ASK, **changes),), **own)  # type: ignore[arg-type]  # one of many field types
 
 
 class Page(HTMLParser):
@@ -104,9 +111,9 @@ def test_a_reminder_holds_what_its_reader_needs(said: str) -> None:
 def test_a_reminder_links_where_it_is_told() -> None:
     """Both addresses are in the text and, unharmed by escaping, in the html."""
     message = reminder(PLEA)
-    assert Page(message.html).links == [PLEA.accept_url, PLEA.opt_out_url]
+    assert Page(message.html).links == [ASK.accept_url, PLEA.opt_out_url]
     assert 'href="https://go.example/?a=1&amp;b=2"' in message.html
-    assert f": {PLEA.accept_url}\n" in message.text
+    assert f": {ASK.accept_url}\n" in message.text
     assert f": {PLEA.opt_out_url}\n" in message.text
 
 
@@ -128,7 +135,7 @@ def test_a_reminder_never_says_scope() -> None:
 )
 def test_a_reminder_fits_its_case(changes: dict[str, object], said: str) -> None:
     """The sentences follow the facts."""
-    assert said in reminder(replace(PLEA, **changes)).text  # type: ignore[arg-type]  # one of many field types
+    assert said in reminder(with_ask(**changes)).text
 
 
 @pytest.mark.parametrize(
@@ -146,7 +153,7 @@ def test_a_reminder_fits_its_case(changes: dict[str, object], said: str) -> None
 )
 def test_a_reminder_leaves_out_what_it_has_not(changes: dict[str, object], unsaid: str) -> None:
     """An absent or unsafe part leaves no trace in either form."""
-    message = reminder(replace(PLEA, **changes))  # type: ignore[arg-type]  # one of many field types
+    message = reminder(with_ask(**changes))
     assert unsaid not in message.text
     assert unsaid not in message.html
 
@@ -160,7 +167,24 @@ def test_a_reminder_leaves_out_what_it_has_not(changes: dict[str, object], unsai
 )
 def test_the_subject_counts_reminders(step: int, subject: str) -> None:
     """The first one asks, the later ones say which they are."""
-    assert reminder(replace(PLEA, step=step)).subject == subject
+    assert reminder(with_ask(step=step)).subject == subject
+
+
+def test_several_asks_are_one_message() -> None:
+    """Each has its own part, with its own tenant only; what to do and who may do it is said once."""
+    pay = replace(ASK, app="Acme Pay", tenant="Jones", missing=("View Bills",), accept_url=None)
+    message = reminder(replace(PLEA, asks=(ASK, pay, replace(pay, app="Acme Map"))))
+    assert message.subject == "Acme CRM and 2 more apps need your approval for Jones and Smith & Sons"
+    assert "Jones still runs version 1" in message.text
+    assert message.text.count(CLICK_PATH) == message.text.count(PERMISSION) == 1
+    assert message.text.index("View Customers") < message.text.index("Acme Pay") < message.text.index("View Bills")
+
+
+def test_an_escalation_says_so_and_a_deadline_is_named() -> None:
+    """Whoever is written to because nobody answered knows why; and until when there is time."""
+    assert "Others there were asked before" in reminder(replace(PLEA, is_escalated=True)).text
+    assert "Others there" not in reminder(PLEA).text
+    assert "served until 16 March 2026" in reminder(with_ask(deadline=T0 + timedelta(days=14))).text
 
 
 def test_a_digest_says_why_now_how_many_and_which() -> None:
@@ -275,10 +299,10 @@ CANARIES = (
 @given(st.sampled_from(CANARIES) | st.text(), st.integers(0, 4))
 def test_no_name_changes_the_shape_of_a_message(name: str, step: int) -> None:
     """Whatever a name holds, the page has the same tags and attributes, and the subject is one short line."""
-    named = replace(
-        PLEA, app=name, organization=name, tenant=name, missing=(name,), superfluous=(name,), why="x" + name, step=step
+    named = with_ask(
+        app=name, organization=name, tenant=name, missing=(name,), superfluous=(name,), why="x" + name, step=step
     )
-    message, usual = reminder(named), Page(reminder(replace(PLEA, missing=("A",))).html)
+    message, usual = reminder(named), Page(reminder(with_ask(missing=("A",))).html)
     page = Page(message.html)
     assert page.tags == usual.tags
     assert page.attributes == usual.attributes

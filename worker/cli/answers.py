@@ -170,7 +170,7 @@ def story_of(session: OrmSession, app: str, tenant: str) -> list[Story]:
     require_app(session, app)
     if not is_tenant(session, tenant):
         raise SettingsError(_no_tenant(tenant))
-    found = story(session, app, tenant)
+    found = story(session, app, tenant, now=db_now(session))
     if not found:
         typer.echo(f"{tenant} and {app} have never met: the portal lists no such connection.", err=True)
     return found

@@ -7,6 +7,7 @@ from datetime import datetime
 from models.queries.tenants import Story
 from uptake.policies import Policies, Who
 from uptake.policy import Policy, severities
+from uptake.reminding import addressee
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +21,7 @@ class Hearing:
     exempt_until: datetime | None
     alerts: dict[str, dict[str, tuple[str, ...]]]  # by kind and severity
     reminders: str | None  # the receiver; None: it is not reminded
-    contact: str | None
+    contact: str | None  # whose turn it is
 
 
 def hearing(story: Story, policies: Policies, *, now: datetime) -> Hearing:
@@ -34,7 +35,7 @@ def hearing(story: Story, policies: Policies, *, now: datetime) -> Hearing:
         exempt_until=exemption.until if exemption else None,
         alerts=dict(_alerts(story.who, policy, policies)),
         reminders=policy.reminders if policy.reminders and policy.remind_cap else None,
-        contact=story.contact,
+        contact=addressee(story.contacts, story.reminders_sent, policy).contact.email if story.contacts else None,
     )
 
 
@@ -59,5 +60,5 @@ def said(name: str, found: Hearing) -> Iterator[str]:
     if found.reminders is None:
         yield "  It is not reminded."
     else:
-        whom = found.contact or "nobody: no contact is known, `uptake contacts import FILE` tells them"
+        whom = found.contact or "nobody: no contact can be written to, `uptake contacts import FILE` tells them"
         yield f"  Reminders: by {found.reminders} to {whom}."

@@ -10,6 +10,7 @@ from uptake.facts import Status
 from uptake.lag import LagClass, bounded, judge
 from uptake.policies import Exemption, Policies
 from uptake.policy import KIND_OF, Explanation, Policy, Reason, explain
+from uptake.reminding import addressee
 from uptake.versions import History
 from uptake.wording import Standing, explanation, moment
 
@@ -126,7 +127,9 @@ def _reminders(story: Story, notices: list[SentNotice], policy: Policy) -> Itera
         yield f"Reminders have stopped: {story.stop_reason.replace('_', ' ')}."
     elif story.next_reminder_at:
         held = f" Held back: {story.held_reason.replace('_', ' ')}." if story.held_reason else ""
-        to = story.contact or "nobody: no contact is known, `uptake contacts import FILE` tells them"
+        to = "nobody: no contact can be written to, `uptake contacts import FILE` tells them"
+        if story.contacts:
+            to = addressee(story.contacts, story.reminders_sent, policy).contact.email
         # When it is due; it goes out when the tenant's people are at work.
         goes_out = next_open(story.next_reminder_at, story.time_zone, policy.working_hours)
         yield f"Next reminder: {_at(goes_out)}, to {to}.{held}"

@@ -50,9 +50,9 @@ def test_timeline_is_in_order(world: World) -> None:
 
 def test_story_has_it_all(world: World) -> None:
     """Explain has one answer per environment, and none for strangers."""
-    (told,) = story(lived(world).session, "acme:4711", "1")
+    (told,) = story(lived(world).session, "acme:4711", "1", now=world.now)
     assert (told.version, told.latest_version, told.lag, told.alert_state) == (1, 2, "blocking", "firing")
-    assert story(world.session, "acme:4711", "99") == []
+    assert story(world.session, "acme:4711", "99", now=world.now) == []
 
 
 def test_alerts_by_state(world: World) -> None:
