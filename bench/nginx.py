@@ -47,6 +47,7 @@ _ROUTES = """
 location = /connect/token {
     return 200 '{"access_token":"at1.bench","expires_in":900,"token_type":"Bearer"}';
 }
+location = /hook { return 204; }
 location ~ ^/portal/v2/organization/[^/]+/apps$ { try_files /apps/$wanted.json =404; }
 location ~ ^/portal/v2/organization/[^/]+/apps/(?<app>[0-9]+)$ { try_files /$app/app.json =404; }
 location ~ ^/portal/v2/organization/[^/]+/apps/(?<app>[0-9]+)/(?<list>connections|versions)$ {

@@ -4,7 +4,21 @@ from collections.abc import Callable
 
 from bench.report import Section
 from bench.scale import Scale
-from bench.sections import bloat, churn, claim, cron, dlt, evaluation, large, load, reading, scaling, small, workers
+from bench.sections import (
+    bloat,
+    churn,
+    claim,
+    cron,
+    dlt,
+    evaluation,
+    large,
+    load,
+    reading,
+    scaling,
+    small,
+    telling,
+    workers,
+)
 
 SECTIONS: dict[str, Callable[[Scale], Section]] = {
     "reading": reading.run,
@@ -19,4 +33,5 @@ SECTIONS: dict[str, Callable[[Scale], Section]] = {
     "large": large.run,
     "claim": claim.run,
     "evaluation": evaluation.run,
+    "telling": telling.run,
 }
