@@ -68,6 +68,7 @@ def tell(session: OrmSession, group: DueGroup, policies: Policies, *, now: datet
         repeat_interval=policy.repeat_interval,
         opened_at=group.opened_at if count.new_firing else None,
         send_resolved=wants_resolved,
+        quiet=count.quiet,
     )
     queued = 0
     if reason is not None and is_sent(reason, send_resolved=wants_resolved):
@@ -117,6 +118,7 @@ def _payload(group: DueGroup, count: GroupCounts, reason: NoticeReason) -> dict[
         "group": f"{group.app_key or group.source}:{group.kind}",
         "severity": count.worst,
         "firing": count.firing,
+        "quiet": count.quiet,  # that fire as well, and are acknowledged, snoozed or silenced
         "new": count.new_firing,
         "resolved": count.new_resolved,
     }

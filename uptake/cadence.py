@@ -124,11 +124,13 @@ def notice_reason(  # noqa: PLR0913 - a decision takes what it rests on
     repeat_interval: timedelta,
     opened_at: datetime | None,
     send_resolved: bool,
+    quiet: int = 0,
 ) -> NoticeReason | None:
     """What the group has to say to a receiver now, given what it was told before; None: nothing, or not yet.
 
     *new_firing* and *new_resolved* are alerts whose opening or resolution this receiver has not been told, *unmuted*
-    are those that were told, then quiet for a while, and fire still; what is quiet now counts nowhere.
+    are those that were told, then quiet for a while, and fire still. What fires and is *quiet* now counts nowhere, but
+    while there is any, not all is over.
     *opened_at* is when the oldest of the new ones opened. ALL_RESOLVED is said of a receiver without
     *send_resolved* too, so that what it was told is brought up to date: ask `is_sent` before sending.
     """
@@ -139,6 +141,7 @@ def notice_reason(  # noqa: PLR0913 - a decision takes what it rests on
         unmuted=unmuted,
         new_resolved=new_resolved if send_resolved else 0,
         told_firing=told_firing if told_before else None,
+        quiet=quiet,
     )
     if reason is None:
         due = told_before and firing and _repeat_at(last_at, group_interval, repeat_interval) <= now
@@ -236,7 +239,14 @@ def _openings(at: datetime, tz: tzinfo, hours: Hours) -> list[datetime]:
 
 
 def _change(
-    *, firing: int, new_firing: int, escalated: int, unmuted: int, new_resolved: int, told_firing: int | None
+    *,
+    firing: int,
+    new_firing: int,
+    escalated: int,
+    unmuted: int,
+    new_resolved: int,
+    told_firing: int | None,
+    quiet: int,
 ) -> NoticeReason | None:
     """What changed since the receiver was told; *told_firing* is None when it never was."""
     if not told_firing and new_firing and firing:
@@ -245,7 +255,7 @@ def _change(
         return NoticeReason.FIRST if firing else None
     if new_firing:
         return NoticeReason.NEW_ALERTS
-    if not firing:
+    if not firing and not quiet:
         # Opened and resolved unheard: whoever was told of nothing need not hear that it is over.
         return NoticeReason.ALL_RESOLVED if told_firing else None
     changes = (

@@ -160,7 +160,8 @@ def digest(facts: Digest) -> Parts:
     else:
         title = KINDS.get(facts.kind, clean(facts.kind))
     app = facts.app or f"source {facts.source}"
-    state = f"FIRING {facts.firing}" if facts.firing else "RESOLVED"
+    over = f"RESOLVED {facts.resolved}" if facts.quiet else "RESOLVED"
+    state = f"FIRING {facts.firing}" if facts.firing else over
     reason = NOTICES.get(facts.reason, clean(facts.reason))
     shown = facts.members[:MEMBERS_SHOWN]
     hidden = facts.firing + facts.resolved - len(shown)

@@ -31,6 +31,7 @@ class Group:
     repeat_interval: timedelta = 4 * HOUR
     opened_at: datetime | None = None
     send_resolved: bool = True
+    quiet: int = 0
 
 
 def told(
@@ -46,6 +47,7 @@ def told(
     send_resolved: bool = True,
     group_interval: timedelta = 5 * MINUTE,
     repeat_interval: timedelta = 4 * HOUR,
+    quiet: int = 0,
 ) -> Group:
     """A group whose receiver was told *ago* that *told_firing* alerts fire."""
     return Group(
@@ -61,6 +63,7 @@ def told(
         send_resolved=send_resolved,
         group_interval=group_interval,
         repeat_interval=repeat_interval,
+        quiet=quiet,
     )
 
 
@@ -95,6 +98,8 @@ ROWS = {
         NEW_ALERTS,
     ),
     "all_resolved_before_new_resolved": (told(2, new_resolved=2), ALL_RESOLVED),
+    "not_all_is_over_while_some_are_quiet": (told(2, new_resolved=1, quiet=3), NEW_RESOLVED),
+    "nothing_is_said_of_who_is_quiet": (told(0, quiet=3), None),
     "new_resolved_not_wanted_is_silent": (told(3, firing=2, new_resolved=1, send_resolved=False), None),
     "new_resolved_not_wanted_still_repeats": (
         told(3, firing=2, new_resolved=1, send_resolved=False, ago=5 * HOUR),

@@ -210,6 +210,9 @@ def test_a_digest_of_what_is_over() -> None:
     over = replace(NOTICE.members[0], is_resolved=True)
     message = digest(replace(NOTICE, reason="all_resolved", firing=0, resolved=1, members=(over,)))
     assert message.subject.startswith("[RESOLVED] ")
+    some = digest(replace(NOTICE, reason="new_resolved", firing=0, resolved=1, quiet=4, members=(over,)))
+    assert some.subject.startswith("[RESOLVED 1] ")
+    assert "acknowledged, snoozed or silenced: 4." in some.text
     assert "Smith (production), over, since" in message.text
     assert "more." not in message.text
 

@@ -19,7 +19,7 @@ class PagerDutyChannel(PostingChannel):
     def send(self, message: Message) -> Receipt:
         """Trigger the incident of the notice's group, or resolve it when nothing of it is open any more."""
         payload = message.payload
-        is_over = payload.get("firing") == 0
+        is_over = payload.get("firing") == 0 and not payload.get("quiet")
         event: dict[str, object] = {
             "routing_key": self._routing_key,
             "event_action": "resolve" if is_over else "trigger",
