@@ -75,6 +75,12 @@ class Notice(Base):
         index("ix_notice_reminder_id", "reminder_id", why="The notices of a thread, to cancel them."),
         index("ix_notice_app_id", "app_id", "created_at", why="What was sent about an app."),
         index(
+            "ix_notice_group_id",
+            "group_id",
+            postgresql_where=text("group_id IS NOT NULL AND state IN ('due', 'sending')"),
+            why="What a group has to say before this one.",
+        ),
+        index(
             "ix_notice_gives_back",
             "id",
             postgresql_where=text("gives_back"),

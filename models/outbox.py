@@ -14,17 +14,24 @@ from uptake.policies import Who
 
 LEASE = timedelta(minutes=5)  # longer than any channel's time-out
 
+# What one group of alerts has to say to one address goes out in its order, or what is over would begin again.
+IN_TURN = """
+(n.group_id IS NULL OR NOT EXISTS (SELECT FROM notice o WHERE o.group_id = n.group_id AND o."to" = n."to"
+    AND o.id < n.id AND o.state IN ('due', 'sending')))
+"""
 # A reminder whose reason is over is cancelled by the thread's end; here is the last look before sending.
-_CLAIM = text("""
+_CLAIM = text(f"""
 WITH due AS (
     SELECT n.id, n."to" FROM notice n LEFT JOIN source src ON src.id = n.source_id
     WHERE n.due_at <= :now AND coalesce(src.enabled, true)
       AND (n.state = 'due' OR (n.state = 'sending' AND n.lease_until < clock_timestamp()))
-      AND (cast(:ids AS int8[]) IS NULL OR n.id = ANY(cast(:ids AS int8[])))
+      AND (cast(:ids AS int8[]) IS NULL OR n.id = ANY(cast(:ids AS int8[]))) AND {IN_TURN}
     ORDER BY n.due_at, n.id LIMIT :most FOR NO KEY UPDATE OF n SKIP LOCKED
 ), looked AS (
-    SELECT due.id, r.id AS reminder_id, o.is_out, r.stop_reason,
-        -- Said while it was on its way to be sent, or sent once more.
+    SELECT due.id, r.stop_reason,
+        -- They said so, or were taken out of the contact book, while it was on its way.
+        CASE WHEN o.is_out THEN coalesce((SELECT 'opted_out' FROM contact k WHERE k.tenant_id = r.tenant_id
+            AND k.email = due."to"), 'no_contact') END AS out,
         o.is_out OR r.stopped_at IS NOT NULL OR c.status <> 'connected'
             OR coalesce(c.version >= r.target_version, false)
             OR coalesce(s.lag NOT IN ('blocking', 'unknown'), false) AS is_over,
@@ -32,13 +39,13 @@ WITH due AS (
         s.lag IS NULL OR s.lag = 'unknown' AS is_unjudged
     FROM due JOIN notice_reminder p ON p.notice_id = due.id JOIN reminder r ON r.id = p.reminder_id
     JOIN connection c ON c.id = r.connection_id LEFT JOIN standing s ON s.connection_id = r.connection_id,
-    LATERAL (SELECT EXISTS (SELECT FROM contact k WHERE k.tenant_id = r.tenant_id AND k.email = due."to"
-        AND k.opted_out_at IS NOT NULL) AS is_out) o
+    LATERAL (SELECT NOT EXISTS (SELECT FROM contact k WHERE k.tenant_id = r.tenant_id AND k.email = due."to"
+        AND k.opted_out_at IS NULL) AS is_out) o
 ), over AS (
     UPDATE notice n SET state = 'cancelled', settled_at = :now, settle_reason = l.reason,
         -- What somebody died over may have arrived.
         gives_back = n.state = 'due'
-    FROM (SELECT id, min(CASE WHEN is_out THEN 'opted_out' ELSE coalesce(stop_reason, 'nothing_missing') END) AS reason
+    FROM (SELECT id, min(coalesce(out, stop_reason, 'nothing_missing')) AS reason
           FROM looked WHERE is_over GROUP BY id) l
     WHERE n.id = l.id
     RETURNING n.id
@@ -50,34 +57,50 @@ WITH due AS (
 ), begun AS (
     INSERT INTO attempt (notice_id, number, started_at) SELECT id, attempts, :now FROM claimed
 )
-SELECT claimed.id, key, receiver, "to", reason, subject, body, html, payload, attempts, (
+SELECT claimed.id, key, receiver, "to", reason, subject, body, html, payload, attempts,
+    cast(:now AS timestamptz) AS at, (
     SELECT jsonb_agg(jsonb_build_object('time_zone', t.time_zone, 'who', jsonb_build_object('source', src.name,
         'app', app.external_id, 'environment', r.environment, 'tenant', t.external_id,
-        'labels', coalesce(l.labels, '{}'))) ORDER BY r.id)
+        'labels', coalesce(l.labels, '{{}}'))) ORDER BY r.id)
     FROM notice_reminder p JOIN reminder r ON r.id = p.reminder_id JOIN tenant t ON t.id = r.tenant_id
     LEFT JOIN label_set l ON l.id = t.label_set_id
     JOIN app ON app.id = r.app_id JOIN source src ON src.id = app.source_id
     WHERE p.notice_id = claimed.id) AS reminded
 FROM claimed
 ORDER BY claimed.id
-""")
+""")  # noqa: S608 - constants only
+# One statement, for each message waits for it: what became of the try and of the notice, the events of the threads
+# that it speaks for, and who cannot be reached, whose turn goes to the next in the contact book.
 _SETTLE = text("""
-UPDATE notice SET state = :state, settled_at = CASE WHEN :state <> 'due' THEN cast(:now AS timestamptz) END,
-    due_at = coalesce(cast(:due_at AS timestamptz), due_at), settle_reason = :reason,
-    lease_token = NULL, lease_until = NULL, gives_back = :gives_back AND reminder_id IS NOT NULL
-WHERE id = :notice AND lease_token = :token AND state = 'sending'
-RETURNING reminder_id, "to"
+WITH clock AS MATERIALIZED (SELECT coalesce(cast(:now AS timestamptz), clock_timestamp()) AS now),
+tried AS (
+    UPDATE attempt SET finished_at = clock.now, outcome = :outcome, fault = :fault, answer = :answer FROM clock
+    WHERE notice_id = :notice AND number = :number AND finished_at IS NULL
+), settled AS (
+    UPDATE notice SET state = :state, settled_at = CASE WHEN :state <> 'due' THEN clock.now END,
+        due_at = coalesce(cast(:due_at AS timestamptz), due_at), settle_reason = :reason,
+        lease_token = NULL, lease_until = NULL, gives_back = :is_bounce AND reminder_id IS NOT NULL
+    FROM clock WHERE id = :notice AND lease_token = :token AND state = 'sending'
+    RETURNING id, reminder_id, "to"
+), spoken AS (
+    SELECT r.* FROM settled JOIN notice_reminder p ON p.notice_id = settled.id JOIN reminder r ON r.id = p.reminder_id
+    WHERE :state <> 'due' AND settled.reminder_id IS NOT NULL
+), said AS (
+    INSERT INTO event (at, type, app_id, tenant_id, connection_id, data)
+    SELECT clock.now, 'reminder.' || cast(:state AS text), app_id, tenant_id, connection_id,
+        jsonb_build_object('notice', cast(:notice AS int8)) FROM spoken, clock ORDER BY spoken.id
+), refused AS (
+    UPDATE contact k SET refused_at = clock.now, refusal = :answer FROM spoken, settled, clock
+    WHERE :is_bounce AND k.tenant_id = spoken.tenant_id AND k.email = settled."to"
+)
+SELECT count(*) FROM settled
 """)
-_TURNED = text("""
-INSERT INTO event (at, type, app_id, tenant_id, connection_id, data)
-SELECT :now, :type, r.app_id, r.tenant_id, r.connection_id, jsonb_build_object('notice', cast(:notice AS int8))
-FROM notice_reminder p JOIN reminder r ON r.id = p.reminder_id WHERE p.notice_id = :notice ORDER BY r.id
-""")
-_REFUSED = text("""
-UPDATE contact k SET refused_at = :now, refusal = :answer
-FROM notice_reminder p JOIN reminder r ON r.id = p.reminder_id
-WHERE p.notice_id = :notice AND k.tenant_id = r.tenant_id AND k.email = :email
-""")
+_WAITING = text(f"""
+SELECT n.id FROM notice n LEFT JOIN source src ON src.id = n.source_id
+WHERE n.due_at <= :now AND coalesce(src.enabled, true) AND {IN_TURN}
+  AND (n.state = 'due' OR (n.state = 'sending' AND n.lease_until < clock_timestamp()))
+ORDER BY n.due_at, n.id LIMIT :most
+""")  # noqa: S608 - constants only
 # No call was made, so there was no attempt.
 _GIVE_BACK = text("""
 WITH unsent AS (
@@ -112,6 +135,7 @@ class ClaimedNotice:
     html: str | None
     payload: dict[str, Any]
     attempts: int
+    at: datetime  # of the claim
     reminded: Sequence[Reminded]  # none: it is no reminder
     token: uuid.UUID
 
@@ -162,46 +186,27 @@ class Settlement:
         return self.state == "failed" and self.fault == Fault.RECIPIENT
 
 
-def settle(session: Session, notice: ClaimedNotice, settlement: Settlement, *, now: datetime) -> bool:
-    """Write down the outcome; False when another worker has taken the notice over meanwhile."""
-    session.execute(
-        text("""UPDATE attempt SET finished_at = :now, outcome = :outcome, fault = :fault, answer = :answer
-                WHERE notice_id = :notice AND number = :number AND finished_at IS NULL"""),
-        {
-            "now": now,
-            "outcome": settlement.outcome,
-            "fault": settlement.fault,
-            "answer": settlement.answer,
-            "notice": notice.id,
-            "number": notice.attempts,
-        },
-    )
-    row = session.execute(
-        _SETTLE,
-        {
-            "notice": notice.id,
-            "token": notice.token,
-            "state": settlement.state,
-            "now": now,
-            "due_at": settlement.due_at,
-            "reason": None if settlement.outcome == "sent" else settlement.answer,
-            "gives_back": settlement.is_bounce,
-        },
-    ).one_or_none()
-    if row is None:
-        return False
-    if settlement.state != "due" and row.reminder_id is not None:
-        session.execute(_TURNED, {"now": now, "type": f"reminder.{settlement.state}", "notice": notice.id})
-        if settlement.is_bounce:
-            # Their turn goes to whoever is next in the contact book.
-            session.execute(_REFUSED, {"now": now, "answer": settlement.answer, "notice": notice.id, "email": row.to})
-    return True
+def settle(session: Session, notice: ClaimedNotice, settlement: Settlement, *, now: datetime | None = None) -> bool:
+    """Write down the outcome, by the database's clock where none is given.
+
+    False when another worker has taken the notice over meanwhile.
+    """
+    bound = {
+        "notice": notice.id,
+        "number": notice.attempts,
+        "token": notice.token,
+        "state": settlement.state,
+        "outcome": settlement.outcome,
+        "fault": settlement.fault,
+        "answer": settlement.answer,
+        "reason": None if settlement.outcome == "sent" else settlement.answer,
+        "due_at": settlement.due_at,
+        "is_bounce": settlement.is_bounce,
+        "now": now,
+    }
+    return bool(session.scalar(_SETTLE, bound))
 
 
 def waiting(session: Session, *, now: datetime, most: int) -> list[int]:
     """Notices that could be sent now, among them those whose sender died; the oldest first."""
-    query = text("""SELECT n.id FROM notice n LEFT JOIN source src ON src.id = n.source_id
-                    WHERE n.due_at <= :now AND coalesce(src.enabled, true)
-                    AND (n.state = 'due' OR (n.state = 'sending' AND n.lease_until < clock_timestamp()))
-                    ORDER BY n.due_at, n.id LIMIT :most""")
-    return list(session.scalars(query, {"now": now, "most": most}))
+    return list(session.scalars(_WAITING, {"now": now, "most": most}))

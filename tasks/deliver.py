@@ -1,6 +1,8 @@
 """Delivery: claim, send with no transaction open, settle; at least once, by one worker at a time."""
 
+import time
 from collections.abc import Sequence
+from concurrent.futures import ALL_COMPLETED, FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -21,6 +23,10 @@ from uptake.errors import Fault, PermanentError, TransientError
 log = structlog.get_logger()
 
 BATCH = 50
+# On their way at once, for most of the time is the receiver's; in all, that is times the processes of a worker.
+SENDERS = 4
+BATCH_SECONDS = 120.0  # after that nothing more of a batch is begun: its lease is to outlast it
+LANDING_SECONDS = 1.0  # for what is on its way when time is over: the worker ends soon
 LOOK_SOON = timedelta(minutes=15)
 
 
@@ -43,47 +49,70 @@ def deliver_now(notice_ids: list[int] | None = None, *, now: datetime | None = N
 
 
 def _send_all(claimed: Sequence[ClaimedNotice], *, now: datetime | None) -> int:
-    """Send one by one; how many were tried while there was time, the rest being free for others then."""
-    tried = 0
+    """Send some at a time; how many were tried while there was time, the rest being free for others then."""
+    began, tried = time.monotonic(), 0
+    flying: dict[Future[Settlement], ClaimedNotice] = {}
+    senders = ThreadPoolExecutor(SENDERS, thread_name_prefix="sender")
     try:
         for notice in claimed:
-            if is_stopping():
+            spent = time.monotonic() - began
+            if is_stopping() or spent > BATCH_SECONDS:
                 break
-            at = now or lasting(db_now)
+            at = now or notice.at + timedelta(seconds=spent)
             tried += 1
             if (opens_at := _opens_at(notice, at)) > at:
                 lasting(partial(give_back, notices=[notice], due_at=opens_at))
-            else:
-                _send(notice, at=at, now=now)
+                continue
+            if len(flying) == SENDERS:
+                _land(flying, now=now, until=FIRST_COMPLETED)
+            flying[senders.submit(_attempt, notice, now=at)] = notice
+        _land(flying, now=now, until=ALL_COMPLETED)
     except SoftTimeLimitExceeded:
         log.warning("delivery.broken_off", tried=tried, left=len(claimed) - tried)
+        _break_off(flying, now=now)
     finally:
+        senders.shutdown(wait=False)
         lasting(lambda session: give_back(session, claimed[tried:]), is_last=True)
     return tried
 
 
-def _send(notice: ClaimedNotice, *, at: datetime, now: datetime | None) -> None:
-    try:
-        settlement = _attempt(notice, now=at)
-    except SoftTimeLimitExceeded:
-        # Whether it arrived is not known; its key tells the receiver a repetition.
-        error = TransientError("broken off: no time was left", fault=Fault.DEADLINE)
-        _settle(notice, _again(notice, error, now=at), now=now)
-        raise
-    _settle(notice, settlement, now=now)
+def _land(flying: dict[Future[Settlement], ClaimedNotice], *, now: datetime | None, until: str) -> None:
+    """Settle what has come to an end, the first of it or all."""
+    done = wait(flying, return_when=until).done
+    _settle([(flying[future], future.result()) for future in done], now=now)
+    for future in done:
+        del flying[future]
 
 
-def _settle(notice: ClaimedNotice, settlement: Settlement, *, now: datetime | None) -> None:
-    # It may have been sent: to forget that is to send it twice.
-    kept = lasting(lambda session: settle(session, notice, settlement, now=now or db_now(session)))
-    log.info(
-        "notice.settled",
-        notice=notice.id,
-        receiver=notice.receiver,
-        outcome=settlement.outcome if kept else "taken_over",
-        tries=notice.attempts,
-        fault=settlement.fault,
+def _break_off(flying: dict[Future[Settlement], ClaimedNotice], *, now: datetime | None) -> None:
+    """Time is over: settle what ends soon; whether the rest arrived is not known, and its key tells a repetition."""
+    done = wait(flying, timeout=LANDING_SECONDS).done
+    at = now or lasting(db_now, is_last=True)
+    error = TransientError("broken off: no time was left", fault=Fault.DEADLINE)
+    came_to = [
+        (notice, future.result() if future in done else _again(notice, error, now=at))
+        for future, notice in flying.items()
+    ]
+    _settle(came_to, now=now, is_last=True)
+
+
+def _settle(
+    came_to: Sequence[tuple[ClaimedNotice, Settlement]], *, now: datetime | None, is_last: bool = False
+) -> None:
+    # They may have been sent: to forget that is to send them twice.
+    kept = lasting(
+        lambda session: [settle(session, notice, settlement, now=now) for notice, settlement in came_to],
+        is_last=is_last,
     )
+    for (notice, settlement), is_kept in zip(came_to, kept, strict=True):
+        log.info(
+            "notice.settled",
+            notice=notice.id,
+            receiver=notice.receiver,
+            outcome=settlement.outcome if is_kept else "taken_over",
+            tries=notice.attempts,
+            fault=settlement.fault,
+        )
 
 
 def _attempt(notice: ClaimedNotice, *, now: datetime) -> Settlement:
@@ -102,8 +131,6 @@ def _attempt(notice: ClaimedNotice, *, now: datetime) -> Settlement:
         return _again(notice, error, now=now)
     except PermanentError as error:
         return Settlement("permanent", str(error), error.fault.value)
-    except SoftTimeLimitExceeded:
-        raise
     except Exception as error:
         log.exception("notice.broke", notice=notice.id, receiver=notice.receiver)
         return Settlement("permanent", f"{type(error).__name__} while sending", Fault.PROTOCOL.value)

@@ -7,12 +7,14 @@ from datetime import datetime, timedelta
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from models.outbox import IN_TURN
+
 # A busy portal is polled as fast as it may be; all else is a matter of seconds.
 _POLLS_LATE = timedelta(minutes=30)
 _LATE = timedelta(minutes=10)
 
 # Whatever somebody works on now, or must not be touched yet, is not overdue.
-_OVERDUE = text("""
+_OVERDUE = text(f"""
 SELECT * FROM (
     SELECT 'lists of apps' AS what, count(*) AS count, min(next_poll_at) AS since FROM source
     WHERE enabled AND next_poll_at < cast(:now AS timestamptz) - cast(:polls_late AS interval)
@@ -37,9 +39,9 @@ SELECT * FROM (
     UNION ALL
     SELECT 'deliveries', count(*), min(n.due_at) FROM notice n LEFT JOIN source s ON s.id = n.source_id
     WHERE n.due_at < cast(:now AS timestamptz) - cast(:late AS interval) AND coalesce(s.enabled, true)
-      AND (n.state = 'due' OR n.state = 'sending' AND n.lease_until < :now)
+      AND (n.state = 'due' OR n.state = 'sending' AND n.lease_until < :now) AND {IN_TURN}
 ) o WHERE count > 0 ORDER BY since
-""")
+""")  # noqa: S608 - constants only
 
 
 @dataclass(frozen=True, slots=True)

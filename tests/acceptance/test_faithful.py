@@ -92,7 +92,7 @@ def test_from_release_to_upgrade_without_times(faithful: PortalWorld, ours: Daem
     faithful.clock("2026-03-02T10:00:00Z")
     faithful.release(app, A, B)
     with Session.begin() as session:
-        session.execute(text("INSERT INTO contact (tenant_id, email) SELECT id, 'a@b.example' FROM tenant"))
+        session.execute(text("INSERT INTO contact (tenant_id, email) SELECT id, id || '@b.example' FROM tenant"))
 
     polled(MONDAY + DAY)
     # Tenant 2 never connected: the real portal prints the latest version for it, which means nothing.

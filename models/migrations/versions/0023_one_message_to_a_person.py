@@ -9,6 +9,7 @@ down_revision = "0022"
 _COMMENTS = (
     ("ix_notice_reminder_reminder_id", "The notices that speak for a thread."),
     ("ix_notice_gives_back", "Reminders that were taken back: their threads get their turns again."),
+    ("ix_notice_group_id", "What a group has to say before this one."),
     ("ix_notice_to", "When somebody was written to last."),
     ("ix_reminder_tenant_id", "The open threads of a tenant, to be told in one message."),
     ("ix_contact_email", "The tenants that one person is a contact of."),
@@ -46,6 +47,12 @@ def upgrade() -> None:
     op.add_column("notice", sa.Column("gives_back", sa.Boolean, nullable=False, server_default=sa.false()))
     op.create_index("ix_notice_gives_back", "notice", ["id"], postgresql_where=sa.text("gives_back"))
     op.create_index(
+        "ix_notice_group_id",
+        "notice",
+        ["group_id"],
+        postgresql_where=sa.text("group_id IS NOT NULL AND state IN ('due', 'sending')"),
+    )
+    op.create_index(
         "ix_notice_to", "notice", ["to", "created_at"], postgresql_where=sa.text("reminder_id IS NOT NULL")
     )
     op.add_column("reminder", sa.Column("not_before", sa.TIMESTAMP(timezone=True)))
@@ -67,6 +74,7 @@ def downgrade() -> None:
     op.drop_index("ix_reminder_tenant_id")
     op.drop_column("reminder", "not_before")
     op.drop_index("ix_notice_to")
+    op.drop_index("ix_notice_group_id")
     op.drop_index("ix_notice_gives_back")
     op.drop_column("notice", "gives_back")
     op.execute("DROP TRIGGER notice_speaks_for ON notice; DROP FUNCTION notice_speaks_for")

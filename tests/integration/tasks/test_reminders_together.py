@@ -201,6 +201,15 @@ def test_opt_out_of_one_tenant(lagging: World) -> None:
     assert lagging.rows(THREADS)[0] == ("1", 0, "no_contact")
 
 
+def test_who_is_no_contact_any_more(lagging: World) -> None:
+    """What waits for somebody who was taken out of the contact book is not sent."""
+    assert reminded(lagging) == 2
+    lagging.session.execute(text("DELETE FROM contact WHERE email = 'bob@b.example'"))
+    lagging.session.commit()
+    assert deliver_now(now=lagging.now) == 1
+    assert ("bob@b.example", "cancelled", "no_contact") in lagging.rows(NOTICES)
+
+
 def test_two_at_once(lagging: World, database_url: str) -> None:
     """While somebody else queues reminders nobody does: one person would get two."""
     engine = engine_for(database_url)
