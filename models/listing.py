@@ -103,19 +103,22 @@ def sync_sources(
     *,
     now: datetime,
     at_once: Mapping[str, int] = MappingProxyType({}),
+    others_rest: bool = True,
 ) -> None:
     """Make the source table say what uptake.toml says: (name, kind) pairs; others rest, with their history.
 
+    Unless *others_rest* is false: a command that is given another uptake.toml than the daemon's turns nothing off.
     *at_once* says, by name, how many apps of a source may be polled at the same time. Whoever starts Uptake may just
     have mended a credential, so a source that refused the last one is tried at once.
     """
     for name, kind in sources:
         session.execute(_SOURCE, {"name": name, "kind": kind, "at_once": at_once.get(name, AT_ONCE), "now": now})
     session.execute(_MENDED, {"now": now})
-    session.execute(
-        text("UPDATE source SET enabled = false WHERE enabled AND NOT name = ANY(cast(:names AS text[]))"),
-        {"names": [name for name, _ in sources]},
-    )
+    if others_rest:
+        session.execute(
+            text("UPDATE source SET enabled = false WHERE enabled AND NOT name = ANY(cast(:names AS text[]))"),
+            {"names": [name for name, _ in sources]},
+        )
 
 
 @dataclass(frozen=True, slots=True)

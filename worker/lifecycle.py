@@ -35,12 +35,12 @@ def open_database() -> None:
     Session.configure(bind=engine_for(database_url()))
 
 
-def adopt_sources() -> None:
-    """Make the source table say what uptake.toml says."""
+def adopt_sources(*, others_rest: bool = True) -> None:
+    """Make the source table say what uptake.toml says; a command turns off nothing that the daemon has on."""
     with Session.begin() as session:
         sources = [(source.name, source.kind) for source in rules().file.sources]
         at_once = {source.name: source.at_once for source in rules().file.sources}
-        sync_sources(session, sources, now=db_now(session), at_once=at_once)
+        sync_sources(session, sources, now=db_now(session), at_once=at_once, others_rest=others_rest)
 
 
 def adopt_policies() -> None:

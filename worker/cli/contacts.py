@@ -42,7 +42,7 @@ def import_(
     """
     entries = read_book(file)
     open_database()
-    adopt_sources()
+    adopt_sources(others_rest=False)
     with Session() as session:
         kept = keep_contacts(session, _people(session, entries, source), is_whole=is_whole)
         if not is_trial:
@@ -78,7 +78,7 @@ def _no_source(name: str | None, known: list[str]) -> str:
 
 def _said(kept: Kept, *, is_trial: bool) -> str:
     same = kept.contacts - kept.added - kept.changed
-    done = f"{kept.contacts} contacts: {kept.added} new, {kept.changed} changed, {same} as they were"
+    done = f"{kept.contacts} contact{'' if kept.contacts == 1 else 's'}: {kept.added} new, {kept.changed} changed, {same} as they were"
     if kept.removed:
         done += f"; {kept.removed} removed"
     lines = [f"{'Would import' if is_trial else 'Imported'} {done}."]

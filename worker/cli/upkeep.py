@@ -140,7 +140,7 @@ def poll(
     """Poll now: the list of apps and every app, or one app; exit code 2 when the portal could not be read."""
     configure_logs()
     open_database()
-    adopt_sources()
+    adopt_sources(others_rest=False)
     refused = [] if app else _listed()
     for app_id in _apps(app):
         # One that is asked for by name is tried in any case; of many, a portal that does not answer is asked for one.
