@@ -78,7 +78,8 @@ def _no_source(name: str | None, known: list[str]) -> str:
 
 def _said(kept: Kept, *, is_trial: bool) -> str:
     same = kept.contacts - kept.added - kept.changed
-    done = f"{kept.contacts} contact{'' if kept.contacts == 1 else 's'}: {kept.added} new, {kept.changed} changed, {same} as they were"
+    noun = "contact" if kept.contacts == 1 else "contacts"
+    done = f"{kept.contacts} {noun}: {kept.added} new, {kept.changed} changed, {same} as they were"
     if kept.removed:
         done += f"; {kept.removed} removed"
     lines = [f"{'Would import' if is_trial else 'Imported'} {done}."]
