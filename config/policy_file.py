@@ -67,10 +67,11 @@ class PollingTable(Table):
 
 
 class RetentionTable(Table):
-    """How long what happened is kept, month by month; who ran what (the tenures) is kept for ever."""
+    """How long what happened is kept; who ran what (the tenures), and alerts, are kept for ever."""
 
     events: PositiveDuration = timedelta(days=730)
     polls: PositiveDuration = timedelta(days=90)
+    messages: PositiveDuration = timedelta(days=730)
 
 
 class HeartbeatTable(Table):

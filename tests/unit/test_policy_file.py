@@ -369,5 +369,5 @@ def test_example_shows_the_defaults(tmp_path: Path) -> None:
     assert found.polling == PollingTable()
     assert found.retention == RetentionTable()
     assert len(shown["polling"]) == 5
-    assert len(shown["retention"]) == 2
+    assert len(shown["retention"]) == 3
     assert len(shown["policy"]) == 21
