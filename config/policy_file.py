@@ -21,6 +21,7 @@ from config.file_values import (
     Surroundings,
     Table,
 )
+from config.mutes import MuteTable
 from config.policy_tables import ExemptionTable, MatchTable, OverrideTable, PolicyTable, RouteTable
 from config.receivers import LOG, REMINDS, EmailReceiver, FileReceiver, Receiver
 from config.settings import SettingsError, nearest
@@ -89,6 +90,7 @@ class UptakeFile(Table):
     heartbeat: HeartbeatTable | None = None
     policy: PolicyTable = PolicyTable()
     routes: Annotated[tuple[RouteTable, ...], Field(alias="route", strict=False)] = ()
+    mutes: Annotated[tuple[MuteTable, ...], Field(alias="mute", strict=False)] = ()
     exemptions: Annotated[tuple[ExemptionTable, ...], Field(alias="exemption", strict=False)] = ()
     receivers: Annotated[
         tuple[Annotated[Receiver, Field(discriminator="kind")], ...], Field(alias="receiver", strict=False)
@@ -156,6 +158,7 @@ def _across(file: UptakeFile) -> Iterator[tuple[_Place, str]]:
     """What no single table can know: doubled names and names of receivers that are not there."""
     yield from _doubled("source", [source.name for source in file.sources])
     yield from _doubled("receiver", [receiver.name for receiver in file.receivers])
+    yield from _doubled("mute", [mute.name for mute in file.mutes])
     receivers: dict[str, Any] = {"log": LOG} | {receiver.name: receiver for receiver in file.receivers}
     yield from _hearing(("policy", "receivers"), file.policy.receivers, receivers)
     for index, route in enumerate(file.routes):

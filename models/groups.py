@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from models.quiet import QUIET, UNTIL, WHY
+from models.quiet import QUIET, UNTIL, WHY, muted
 from models.routed import ROUTED, routed
 from uptake.policies import Policies
 from uptake.policy import Severity
@@ -218,14 +218,19 @@ def due_groups(
 
 def seen(session: Session, group: DueGroup, policies: Policies, *, now: datetime) -> Seen:
     """Look at a group whose turn it is."""
-    bound = routed(session, policies, apps=[] if group.app_id is None else [group.app_id]) | {
-        "receiver": group.receiver,
-        "source": group.source_id,
-        "app": group.app_id,
-        "kind": group.kind,
-        "ranks": [severity.value for severity in sorted(Severity)],
-        "now": now,
-    }
+    apps = [] if group.app_id is None else [group.app_id]
+    bound = (
+        routed(session, policies, apps=apps)
+        | muted(policies.mutes, now=now)
+        | {
+            "receiver": group.receiver,
+            "source": group.source_id,
+            "app": group.app_id,
+            "kind": group.kind,
+            "ranks": [severity.value for severity in sorted(Severity)],
+            "now": now,
+        }
+    )
     session.execute(_NOTE, bound)
     return Seen(GroupCounts(**session.execute(_COUNTS, bound).mappings().one()), bound)
 

@@ -1,22 +1,30 @@
-"""Who need not be told for a while: acknowledged, snoozed and silenced alerts, and those that rest on a dead source."""
+"""Who need not be told for a while: acknowledged, snoozed, silenced or muted, or resting on a dead source."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from models.silence import Silence
+from uptake.mutes import Mute, muted_until
 
 # As LIKE wants it: what it reads as more than itself is escaped, and our * is its %.
 _LIKE = r"replace(replace(replace(replace({0}, '\', '\\'), '%', '\%'), '_', '\_'), '*', '%') AS {0}"
 _PATTERNS = ", ".join(_LIKE.format(name) for name in ("source", "app", "tenant", "environment", "kind"))
-# What the two below look into; both are a handful of rows, and mostly none.
+# What the two below look into; all are a handful of rows, and mostly none.
 QUIET = f"""
 hush AS MATERIALIZED (
-    SELECT ends_at, labels, {_PATTERNS} FROM silence WHERE starts_at <= :now AND ends_at > :now
+    SELECT 'silenced' AS why, ends_at, labels, {_PATTERNS} FROM silence WHERE starts_at <= :now AND ends_at > :now
+    UNION ALL
+    SELECT 'muted', ends_at, cast(labels AS jsonb), {_PATTERNS}
+    FROM unnest(cast(:mute_ends AS timestamptz[]), cast(:mute_labels AS text[]), cast(:mute_sources AS text[]),
+        cast(:mute_apps AS text[]), cast(:mute_tenants AS text[]), cast(:mute_environments AS text[]),
+        cast(:mute_kinds AS text[])) AS m (ends_at, labels, source, app, tenant, environment, kind)
 ), dead AS MATERIALIZED (
     SELECT source_id, app_id FROM alert
     WHERE connection_id IS NULL AND resolved_at IS NULL AND state = 'firing' AND kind IN ('poll_failing', 'data_stale')
@@ -42,8 +50,7 @@ WHY = f"""
 CASE WHEN a.state = 'firing' AND a.snoozed_until > :now THEN 'snoozed'
     WHEN a.state = 'firing' AND a.acknowledged_at IS NOT NULL AND coalesce(a.acknowledged_until > :now, true)
         THEN 'acknowledged'
-    WHEN EXISTS (SELECT {_HUSHED}) THEN 'silenced'
-    WHEN {_INHIBITED} THEN 'inhibited'
+    ELSE coalesce((SELECT max(h.why) {_HUSHED}), CASE WHEN {_INHIBITED} THEN 'inhibited' END)
 END
 """
 UNTIL = f"""
@@ -52,6 +59,19 @@ least(CASE WHEN a.state = 'firing' AND a.snoozed_until > :now THEN a.snoozed_unt
     (SELECT max(h.ends_at) {_HUSHED}),
     CASE WHEN {_INHIBITED} THEN cast(:now AS timestamptz) + interval '5 minutes' END)
 """
+
+
+def muted(mutes: Sequence[Mute], *, now: datetime) -> dict[str, Any]:
+    """The parameters of QUIET: what is muted now by uptake.toml, and until when."""
+    active = [(until, one) for one in mutes if (until := muted_until(one, now)) is not None]
+    columns = ("source", "app", "tenant", "environment", "kind")
+    return {
+        "mute_ends": [until for until, _ in active],
+        "mute_labels": [json.dumps(dict(one.labels)) for _, one in active],
+        **{f"mute_{name}s": [getattr(one, name) for _, one in active] for name in columns},
+    }
+
+
 _HOLD = """
 WITH held AS (
     UPDATE alert SET {change} WHERE id = ANY(cast(:alerts AS int8[])) AND state = 'firing'

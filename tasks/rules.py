@@ -4,10 +4,12 @@ import functools
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
+from config.mutes import DAYS, MuteTable
 from config.policy_file import SourceTable, UptakeFile, load_file
 from config.policy_tables import ExemptionTable, MatchTable, OverrideTable, PolicyTable, RouteTable
 from config.receivers import Receiver
 from config.settings import settings
+from uptake.mutes import Mute
 from uptake.policies import Exemption, Match, Override, Policies, Route
 from uptake.policy import AlertKind, Policy, Severity, Target
 
@@ -66,6 +68,7 @@ def policies_of(file: UptakeFile) -> Policies:
         tuple(_override(file.policy, table, number) for number, table in enumerate(file.policy.overrides, 1)),
         tuple(_exemption(table, number) for number, table in enumerate(file.exemptions, 1)),
         tuple(_route(table) for table in file.routes),
+        tuple(_mute(table) for table in file.mutes),
     )
 
 
@@ -99,6 +102,18 @@ def _route(table: RouteTable) -> Route:
         at_least=Severity(table.at_least),
         receivers=table.receivers,
         goes_on=table.goes_on,
+    )
+
+
+def _mute(table: MuteTable) -> Mute:
+    patterns = {name: getattr(table, name) for name in ("source", "app", "tenant", "environment", "kind")}
+    return Mute(
+        name=table.name,
+        days=tuple(sorted(map(DAYS.index, table.days))),
+        hours=table.hours,
+        time_zone=table.time_zone,
+        labels=tuple(sorted(table.labels.items())),
+        **patterns,
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from uptake.mutes import Mute
 from uptake.policy import AlertKind, Policy, Severity
 
 
@@ -83,6 +84,7 @@ class Policies:
     overrides: tuple[Override, ...] = ()
     exemptions: tuple[Exemption, ...] = ()
     routes: tuple[Route, ...] = ()
+    mutes: tuple[Mute, ...] = ()
 
     @property
     def receivers(self) -> tuple[str, ...]:

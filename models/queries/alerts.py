@@ -1,5 +1,6 @@
 """Which alerts are open, and why."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -7,8 +8,9 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from models.quiet import QUIET, UNTIL, WHY
+from models.quiet import QUIET, UNTIL, WHY, muted
 from uptake.alert_words import about
+from uptake.mutes import Mute
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,7 @@ class AlertRow:
     data: dict[str, Any]
     acknowledged_by: str | None
     snoozed_by: str | None
-    quiet: str | None  # why nobody is told of it now: acknowledged, snoozed, silenced or inhibited
+    quiet: str | None  # why nobody is told of it now: acknowledged, snoozed, silenced, muted or inhibited
     quiet_until: datetime | None  # when that is looked at again; None: when somebody says so
 
     @property
@@ -66,12 +68,13 @@ def alerts(
     session: Session,
     *,
     now: datetime,
+    mutes: Sequence[Mute] = (),
     states: tuple[str, ...] = ("firing",),
     app: str | None = None,
     most: int = 1000,
 ) -> list[AlertRow]:
-    """Alerts in *states*, the most severe and oldest first."""
-    bound = {"states": list(states), "key": app, "most": most, "now": now, "app": None}
+    """Alerts in *states*, the most severe and oldest first; *mutes* are those of uptake.toml."""
+    bound = {"states": list(states), "key": app, "most": most, "now": now, "app": None} | muted(mutes, now=now)
     return [AlertRow(**row) for row in session.execute(_ALERTS, bound).mappings()]
 
 

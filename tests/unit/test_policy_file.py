@@ -353,6 +353,21 @@ def test_reminders_need_somebody_to_reach(file: Path) -> None:
     assert 'uptake.toml:6: policy.reminders: receiver "chat" reaches no tenant' in told(file, text)
 
 
+@pytest.mark.parametrize(
+    ("mute", "said"),
+    [
+        ('name = "a"', "mute[0]: never ends; say on which days or in which hours"),
+        ('name = "a"\nhours = "10:00-10:00"', "mute[0].hours: '10:00-10:00' are a whole day; leave them out"),
+        ('name = "a"\nhours = "25:00-10:00"', "mute[0].hours: '25:00-10:00' are no hours"),
+        ('name = "a"\ndays = ["sun"]\ntime_zone = "Berlin"', "mute[0].time_zone: 'Berlin' is no time zone"),
+        ('name = "a"\ndays = ["sunday"]', "mute[0].days[0]: "),
+    ],
+)
+def test_mutes_that_cannot_be(file: Path, mute: str, said: str) -> None:
+    """Each mistake with its key."""
+    assert said in told(file, f"[[mute]]\n{mute}\n")
+
+
 def test_example_shows_the_defaults(tmp_path: Path) -> None:
     """Each line that the example has commented out says what holds without it."""
     example = (ROOT / "docs" / "uptake.example.toml").read_text()

@@ -133,7 +133,7 @@ def alerts(app: OneApp = None, *, json: Json = False) -> None:
     with Session() as session:
         require_app(session, app)
         now = db_now(session)
-        found = alert_rows(session, app=app, now=now)
+        found = alert_rows(session, app=app, now=now, mutes=rules().policies.mutes)
         _warned(session, now=now)
     if json:
         as_json(found)

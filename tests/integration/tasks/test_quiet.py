@@ -1,11 +1,13 @@
 """Acknowledged, snoozed, silenced, or resting on a dead source: nobody is told, and nothing is lost."""
 
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
 from models.groups import arouse_all
+from models.queries.alerts import alerts
 from models.quiet import Matchers, acknowledge, end_silence, silence, snooze, unhold
 from tasks.evaluate import evaluate_now
 from tasks.flush import flush_now
@@ -60,6 +62,30 @@ def upgraded(world: World, tenant: str) -> None:
     evaluate_now(world.app_id, now=world.now)
 
 
+def test_hours_that_come_again(world: World, chosen: Path) -> None:
+    """At night nobody is told; in the morning of all that fires still, at once, and once."""
+    told(world, 2)
+    night = f"{world.now + HOUR:%H:%M}-{world.now + 9 * HOUR:%H:%M}"
+    chosen.write_text(f'{chosen.read_text()}\n[[mute]]\nname = "night"\nhours = "{night}"\nkind = "tenant_lagging"\n')
+    rules.cache_clear()
+    assert heard(world, HOUR) == []
+    (one,) = alerts(world.session, now=world.now + MINUTE, mutes=rules().policies.mutes)[:1]
+    assert (one.quiet, one.quiet_until) == ("muted", (world.now + 8 * HOUR).replace(second=0))
+    assert heard(world, 7 * HOUR) == []
+    assert heard(world, HOUR) == [("mute_ended", 2)]
+    # The next night, too.
+    assert [reason for reason, _ in heard(world, 16 * HOUR + 30 * MINUTE)] == ["repeat", "repeat", "repeat"]
+    assert heard(world, 7 * HOUR) == []
+
+
+def test_hours_of_another_kind(world: World, chosen: Path) -> None:
+    """What does not match is told as ever."""
+    week = '["mon", "tue", "wed", "thu", "fri", "sat"]'
+    chosen.write_text(f'{chosen.read_text()}\n[[mute]]\nname = "all"\ndays = {week}\nkind = "poll_failing"\n')
+    rules.cache_clear()
+    told(world, 2)
+
+
 def test_end_of_a_silence_is_told_once(world: World) -> None:
     """No repeat within it; at its end one summary of all that fires still, at once, and then repeats as ever."""
     told(world, 3)
@@ -95,7 +121,7 @@ def test_raised_and_over_within_a_silence(world: World) -> None:
 
 
 def test_others_are_told_during_a_silence(world: World) -> None:
-    """A silence is about what matches; the message says how many it leaves out."""
+    """A silence is about what matches; messages say how many they leave out, and never that all is over meanwhile."""
     told(world, 2)
     silenced(world, DAY, Matchers(tenant="0"))
     assert heard(world, 5 * HOUR) == [("repeat", 1)]
@@ -103,7 +129,10 @@ def test_others_are_told_during_a_silence(world: World) -> None:
     assert "Not told of, as they are acknowledged, snoozed or silenced: 1." in body
     assert "Tenant 0" not in body
     upgraded(world, "1")
-    assert heard(world, 6 * MINUTE) == [("all_resolved", 0)]
+    assert heard(world, 6 * MINUTE) == [("new_resolved", 0)]
+    upgraded(world, "0")
+    assert heard(world, 6 * MINUTE) == []
+    assert heard(world, DAY) == [("all_resolved", 0)]
 
 
 def test_left_out_of_the_first_message(world: World) -> None:

@@ -1,0 +1,68 @@
+"""Recurring quiet: inside or not, and until when, on the wall clock of a place."""
+
+from datetime import UTC, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from uptake.mutes import LONGEST, Mute, muted_until
+
+BERLIN = "Europe/Berlin"
+NIGHT = Mute(name="night", hours=(time(22), time(6)), time_zone=BERLIN)
+WEEKEND = Mute(name="weekend", days=(5, 6), time_zone=BERLIN)
+FRIDAY_NIGHT = Mute(name="friday", days=(4,), hours=(time(22), time(6)), time_zone=BERLIN)
+
+
+def at(text: str) -> datetime:
+    """A moment by the wall clock in Berlin."""
+    return datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(BERLIN)).astimezone(UTC)
+
+
+@pytest.mark.parametrize(
+    ("mute", "now", "until"),
+    [
+        pytest.param(NIGHT, "2026-03-02T21:59", None, id="M1_before_it"),
+        pytest.param(NIGHT, "2026-03-02T22:00", "2026-03-03T06:00", id="M2_it_begins"),
+        pytest.param(NIGHT, "2026-03-03T05:59", "2026-03-03T06:00", id="M3_past_midnight"),
+        pytest.param(NIGHT, "2026-03-03T06:00", None, id="M4_it_is_over"),
+        pytest.param(WEEKEND, "2026-03-07T00:00", "2026-03-09T00:00", id="M5_two_days_are_one"),
+        pytest.param(WEEKEND, "2026-03-06T23:59", None, id="M6_friday"),
+        pytest.param(FRIDAY_NIGHT, "2026-03-07T05:00", "2026-03-07T06:00", id="M7_belongs_to_the_day_it_begins"),
+        pytest.param(FRIDAY_NIGHT, "2026-03-06T05:00", None, id="M8_not_the_morning_of_that_day"),
+        pytest.param(NIGHT, "2026-03-29T01:30", "2026-03-29T06:00", id="M9_the_clocks_go_forward"),
+        pytest.param(NIGHT, "2026-10-25T01:30", "2026-10-25T06:00", id="M10_the_clocks_go_back"),
+        pytest.param(WEEKEND, "2026-03-28T12:00", "2026-03-30T00:00", id="M11_a_weekend_of_47_hours"),
+    ],
+)
+def test_muted(mute: Mute, now: str, until: str | None) -> None:
+    """Each by the wall clock there."""
+    assert muted_until(mute, at(now)) == (at(until) if until else None)
+
+
+def test_always_quiet_is_looked_at_again() -> None:
+    """What never ends says a day on which to look again."""
+    now = at("2026-03-02T12:00")
+    until = muted_until(Mute(name="always"), now)
+    assert until is not None
+    assert now + LONGEST <= until <= now + LONGEST + timedelta(days=1)
+
+
+@given(
+    st.sets(st.integers(0, 6), min_size=1, max_size=6),
+    st.none() | st.tuples(st.times(), st.times()).filter(lambda hours: hours[0] != hours[1]),
+    st.sampled_from([None, BERLIN, "America/Chicago", "Asia/Kolkata", "Australia/Lord_Howe"]),
+    st.timedeltas(timedelta(), timedelta(days=730)).map(lambda ahead: datetime(2026, 1, 1, tzinfo=UTC) + ahead),
+)
+def test_it_is_quiet_until_it_is_not(
+    days: set[int], hours: tuple[time, time] | None, zone: str | None, now: datetime
+) -> None:
+    """Up to the end all is quiet, and at the end it is not, unless the quiet is as long as is looked ahead."""
+    mute = Mute(name="any", days=tuple(sorted(days)), hours=hours, time_zone=zone)
+    until = muted_until(mute, now)
+    if until is None:
+        return
+    assert now < until
+    assert muted_until(mute, until - timedelta(microseconds=1)) == until
+    assert muted_until(mute, until) is None or until >= now + LONGEST

@@ -1,0 +1,56 @@
+"""Hours that come again every week, in which nobody is told of some alerts."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+
+from uptake.cadence import Hours, zone
+
+# Windows that join to more than this have no end worth waiting for: they are looked at again.
+LONGEST = timedelta(days=8)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Mute:
+    """When it is quiet, by the wall clock of *time_zone*, and about what; in each text, * stands for anything.
+
+    A window begins on one of *days* (0 is Monday) and has *hours*, which may go past midnight; None: all of the day.
+    """
+
+    name: str
+    days: tuple[int, ...] = tuple(range(7))
+    hours: Hours | None = None
+    time_zone: str | None = None
+    source: str = "*"
+    app: str = "*"  # as source:id
+    tenant: str = "*"
+    environment: str = "*"
+    kind: str = "*"
+    labels: tuple[tuple[str, str], ...] = ()
+
+
+def muted_until(mute: Mute, now: datetime) -> datetime | None:
+    """When the quiet ends in which *now* is, in UTC; None: it is not quiet. Windows without a gap are one."""
+    windows = sorted(_windows(mute, now))
+    end = max((closes for opens, closes in windows if opens <= now < closes), default=None)
+    if end is None:
+        return None
+    for opens, closes in windows:
+        if opens <= end < closes and end < now + LONGEST:
+            end = closes
+    return end
+
+
+def _windows(mute: Mute, now: datetime) -> Iterator[tuple[datetime, datetime]]:
+    """Every window of the days around *now*, as [opens, closes) in UTC."""
+    tz = zone(mute.time_zone)
+    today = now.astimezone(tz).date()
+    opens, closes = mute.hours or (time(), time())
+    for ahead in range(-2, LONGEST.days + 2):
+        day = today + timedelta(days=ahead)
+        if day.weekday() in mute.days:
+            last = day if opens < closes else day + timedelta(days=1)
+            yield (
+                datetime.combine(day, opens, tz).astimezone(UTC),
+                datetime.combine(last, closes, tz).astimezone(UTC),
+            )
