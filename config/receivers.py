@@ -10,12 +10,15 @@ from config.file_values import Folder, HttpUrl, Mailbox, Name, Secret, SecretUrl
 class _Receiver(Table):
     name: Name
     send_resolved: bool = True
+    # Messages about alerts in an hour; the rest waits, and is one message that says so. 0: as many as there are.
+    cap: Annotated[int, Field(ge=0, le=10_000)] = 60
 
 
 class LogReceiver(_Receiver):
     """Notices go to the log."""
 
     kind: Literal["log"]
+    cap: Annotated[int, Field(ge=0, le=10_000)] = 0  # nobody is woken by it
 
 
 class EmailReceiver(_Receiver):

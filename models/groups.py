@@ -254,3 +254,17 @@ def rest(session: Session, group: DueGroup, *, flush_at: datetime | None, told_a
                     notices = notices + cast(cast(:told_at AS timestamptz) IS NOT NULL AS int) WHERE id = :group"""),
         {"group": group.id, "flush_at": flush_at, "told_at": told_at},
     )
+
+
+def heard_lately(session: Session, receiver: str, *, since: datetime) -> Sequence[datetime]:
+    """When the receiver was told of a group of alerts since then, in order; to how many addresses does not count."""
+    query = text("""SELECT DISTINCT created_at, group_id FROM notice
+                    WHERE receiver = :receiver AND group_id IS NOT NULL AND created_at > :since ORDER BY created_at""")
+    return session.scalars(query, {"receiver": receiver, "since": since}).all()
+
+
+def groups_waiting(session: Session, receiver: str, *, until: datetime) -> int:
+    """How many groups of the receiver are looked at by then."""
+    query = text("SELECT count(*) FROM notice_group WHERE receiver = :receiver AND flush_at <= :until")
+    waiting: int = session.scalars(query, {"receiver": receiver, "until": until}).one()
+    return waiting

@@ -11,9 +11,6 @@ from sqlalchemy.orm import Session
 
 from models.notice import Notice, NoticeReminder
 
-# One at a time queues reminders: who is written to once a day cannot be by two.
-_ALONE = text("SELECT pg_try_advisory_xact_lock(hashtext('uptake.remind'))")
-_ALONE_SOON = text("SELECT pg_advisory_xact_lock(hashtext('uptake.remind')) IS NOT NULL")
 _WRITTEN = text("""
 SELECT receiver, source_id, "to",
     max(coalesce(settled_at, created_at)) FILTER (WHERE state = 'sent') AS sent_at,
@@ -53,11 +50,6 @@ class Letter:
 
     columns: dict[str, Any]
     speaks_for: Sequence[tuple[int, int]]
-
-
-def alone(session: Session, *, waits: bool) -> bool:
-    """Whether nobody else queues reminders until this transaction ends; it *waits* for who does, or gives up."""
-    return bool(session.scalar(_ALONE_SOON if waits else _ALONE))
 
 
 def written(session: Session, emails: Iterable[str], *, since: datetime) -> dict[Addressee, Written]:

@@ -75,6 +75,13 @@ class Notice(Base):
         index("ix_notice_reminder_id", "reminder_id", why="The notices of a thread, to cancel them."),
         index("ix_notice_app_id", "app_id", "created_at", why="What was sent about an app."),
         index(
+            "ix_notice_receiver",
+            "receiver",
+            "created_at",
+            postgresql_where=text("group_id IS NOT NULL"),
+            why="How much a receiver has heard of late.",
+        ),
+        index(
             "ix_notice_group_id",
             "group_id",
             postgresql_where=text("group_id IS NOT NULL AND state IN ('due', 'sending')"),

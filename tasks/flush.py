@@ -1,20 +1,35 @@
 """Telling operators: groups of alerts whose turn it is become one notice each, or none, with a reason."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 from celery import shared_task
+from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session as OrmSession
 
+from config.receivers import Receiver
 from models import Notice, Session, db_now
-from models.groups import DueGroup, GroupCounts, Seen, arouse, due_groups, members, rest, seen, told
+from models.groups import (
+    DueGroup,
+    GroupCounts,
+    Seen,
+    arouse,
+    due_groups,
+    groups_waiting,
+    heard_lately,
+    members,
+    rest,
+    seen,
+    told,
+)
 from models.groups import Member as Alerted
+from models.turns import alone
 from tasks.deliver import deliver
 from tasks.doorbell import ring
 from tasks.edges import addresses_of
 from tasks.rules import rules
-from uptake.alert_words import about
+from uptake.alert_words import about, capped
 from uptake.cadence import NoticeReason, is_sent, notice_reason
 from uptake.letter import Parts
 from uptake.policies import Policies
@@ -24,6 +39,7 @@ log = structlog.get_logger()
 
 GROUPS = 100  # a tick's worth; the rest has the next one
 NAMED = 20  # alerts named in one message
+CAPPED = timedelta(hours=1)  # what a receiver's cap is counted over
 
 
 @shared_task(name="uptake.flush")
@@ -34,10 +50,15 @@ def flush() -> None:
 
 
 def flush_now(*, now: datetime | None = None) -> int:
-    """Decide and queue, in one transaction; how many notices were queued. A second run queues none."""
+    """Decide and queue, in one transaction; how many notices were queued. A second run queues none.
+
+    While somebody else does, nothing: what a receiver has heard of late is counted.
+    """
     policies = rules().policies
     queued = 0
     with Session.begin() as session:
+        if not alone(session, "flush", waits=False):
+            return 0
         at = now or db_now(session)
         arouse(session, policies, now=at)
         for group in due_groups(session, policies.receivers, now=at, most=GROUPS):
@@ -72,6 +93,10 @@ def tell(session: OrmSession, group: DueGroup, policies: Policies, *, now: datet
     )
     queued = 0
     if reason is not None and is_sent(reason, send_resolved=wants_resolved):
+        if (until := _has_enough(session, group.receiver, receiver, now=now)) is not None:
+            # Nothing is noted as told, so all of it is news still when there is room again.
+            rest(session, group, flush_at=until, told_at=None)
+            return _say_so(session, group.receiver, receiver, until, now=now)
         queued = _queue(session, group, found, reason, now=now)
     if reason is not None:
         told(session, found)
@@ -80,6 +105,45 @@ def tell(session: OrmSession, group: DueGroup, policies: Policies, *, now: datet
     looks += [count.quiet_until] if count.quiet_until else []
     rest(session, group, flush_at=min(looks, default=None), told_at=now if reason is not None else None)
     return queued
+
+
+def _has_enough(session: OrmSession, name: str, receiver: Receiver | None, *, now: datetime) -> datetime | None:
+    """Until when the receiver has heard as much as it wants to in an hour; None: it has not."""
+    cap = receiver.cap if receiver else 0
+    if not cap:
+        return None
+    heard = heard_lately(session, name, since=now - CAPPED)
+    return heard[-cap] + CAPPED if len(heard) >= cap else None
+
+
+def _say_so(session: OrmSession, name: str, receiver: Receiver | None, until: datetime, *, now: datetime) -> int:
+    """Tell the receiver once in an hour that more waits for it; how many messages."""
+    said = session.scalar(
+        select(Notice.id).where(Notice.receiver == name, Notice.reason == "capped", Notice.created_at > now - CAPPED)
+    )
+    if receiver is None or said is not None:
+        return 0
+    waiting = groups_waiting(session, name, until=until)
+    text = capped(name, receiver.cap, waiting, until)
+    for to in addresses_of(receiver):
+        session.execute(
+            insert(Notice)
+            .values(
+                key=f"capped:{name}:{now:%Y%m%dT%H%M%S}:{to}",
+                receiver=name,
+                to=to,
+                reason="capped",
+                subject=text.subject,
+                body=text.text,
+                html=text.html,
+                payload={"type": "alerts.capped", "firing": 0, "waiting": waiting, "until": until.isoformat()},
+                state="due",
+                created_at=now,
+                due_at=now,
+            )
+            .on_conflict_do_nothing()
+        )
+    return 1
 
 
 def _queue(session: OrmSession, group: DueGroup, found: Seen, reason: NoticeReason, *, now: datetime) -> int:

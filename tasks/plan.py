@@ -9,8 +9,8 @@ from datetime import datetime
 
 from models import Session, db_now
 from models.groups import due_groups
-from models.letters import alone
 from models.queries.planned import Lagging, Step, Telling, lagging, steps, tellings
+from models.turns import alone
 from models.verdicts import history_of
 from tasks.evaluate import evaluate_in
 from tasks.flush import tell
@@ -76,7 +76,7 @@ def planned(app_id: int, *, now: datetime | None = None) -> Plan | None:
             for group in due_groups(session, policies.receivers, now=horizon, most=MOST, app_id=app_id):
                 tell(session, group, policies, now=max(at, group.flush_at))
             messages = tellings(session, app_id, since=at, reminders=False)
-            alone(session, waits=True)
+            alone(session, "remind", waits=True)
             looked = remind_in(session, policies, now=at, most=MOST, app_id=app_id)
             waits = [
                 Holding(one.tenant, one.tenant_name, one.environment, found.reason.value, found.until)

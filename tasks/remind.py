@@ -14,8 +14,9 @@ from sqlalchemy.orm import Session as OrmSession
 from config.links import opt_out_url
 from models import Session, db_now
 from models.leases import want_polls
-from models.letters import Addressee, Letter, Written, alone, queue, waiting, written
+from models.letters import Addressee, Letter, Written, queue, waiting, written
 from models.threads import DueReminder, due_beside, due_reminders, give_back, hold, stepped
+from models.turns import alone
 from tasks.ask import asked
 from tasks.deliver import deliver
 from tasks.doorbell import ring
@@ -64,7 +65,7 @@ def remind_now(*, now: datetime | None = None) -> int:
     policies, queued = rules().policies, 0
     while True:
         with Session.begin() as session:
-            if not alone(session, waits=False):
+            if not alone(session, "remind", waits=False):
                 break
             found = remind_in(session, policies, now=now or db_now(session), most=THREADS)
         queued += found.queued

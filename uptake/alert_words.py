@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from uptake.letter import Parts, clean, letter
 from uptake.policy import AlertKind
-from uptake.wording import day
+from uptake.wording import day, moment
 
 _NAMED = 5  # scopes
 
@@ -24,6 +25,18 @@ def about(kind: str, data: Mapping[str, Any], reason: str) -> str:
         more = f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""
         return f"lacks {', '.join(missing[:_NAMED])}{more}"
     return str(data.get("error") or reason.replace("_", " "))
+
+
+def capped(receiver: str, most: int, waiting: int, until: datetime) -> Parts:
+    """Tell operators that there is more to tell than they want to hear in an hour, and where to see it."""
+    groups = "1 group of alerts waits" if waiting == 1 else f"{waiting} groups of alerts wait"
+    enough = f"{clean(receiver)} has had the {most} messages about alerts that it may get in an hour."
+    later = f"{groups}; they are told one by one from {moment(until)} on. Nothing is lost."
+    where = "All that fires is shown by `uptake alerts` and on the dashboard."
+    choice = "How many messages an hour it may be is said by `cap` of the receiver in uptake.toml."
+    return letter(
+        f"[CAPPED] {clean(receiver)} has heard enough for an hour", [f"{enough} {later}", f"{where} {choice}"]
+    )
 
 
 def _behind(data: Mapping[str, Any]) -> str:

@@ -10,6 +10,7 @@ _COMMENTS = (
     ("ix_notice_reminder_reminder_id", "The notices that speak for a thread."),
     ("ix_notice_gives_back", "Reminders that were taken back: their threads get their turns again."),
     ("ix_notice_group_id", "What a group has to say before this one."),
+    ("ix_notice_receiver", "How much a receiver has heard of late."),
     ("ix_notice_to", "When somebody was written to last."),
     ("ix_reminder_tenant_id", "The open threads of a tenant, to be told in one message."),
     ("ix_contact_email", "The tenants that one person is a contact of."),
@@ -53,6 +54,12 @@ def upgrade() -> None:
         postgresql_where=sa.text("group_id IS NOT NULL AND state IN ('due', 'sending')"),
     )
     op.create_index(
+        "ix_notice_receiver",
+        "notice",
+        ["receiver", "created_at"],
+        postgresql_where=sa.text("group_id IS NOT NULL"),
+    )
+    op.create_index(
         "ix_notice_to", "notice", ["to", "created_at"], postgresql_where=sa.text("reminder_id IS NOT NULL")
     )
     op.add_column("reminder", sa.Column("not_before", sa.TIMESTAMP(timezone=True)))
@@ -74,6 +81,7 @@ def downgrade() -> None:
     op.drop_index("ix_reminder_tenant_id")
     op.drop_column("reminder", "not_before")
     op.drop_index("ix_notice_to")
+    op.drop_index("ix_notice_receiver")
     op.drop_index("ix_notice_group_id")
     op.drop_index("ix_notice_gives_back")
     op.drop_column("notice", "gives_back")

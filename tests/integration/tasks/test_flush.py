@@ -4,14 +4,17 @@ from datetime import timedelta
 from pathlib import Path
 
 from sqlalchemy import text
+from sqlalchemy.orm import Session as OrmSession
 
+from models.base import engine_for
+from models.turns import alone
 from tasks.evaluate import evaluate_now
 from tasks.flush import flush_now
 from tasks.rules import rules
 from tests.integration.models.world import A, B, C, World
 from tests.integration.tasks.alarmed import alarmed
 
-HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 NOTICES = "SELECT reason, payload ->> 'firing' FROM notice ORDER BY id"
 
 
@@ -42,6 +45,39 @@ def test_unchanged_group_repeats_only_after_its_interval(world: World) -> None:
     assert flushed(world, HOUR) == 0
     assert flushed(world, 4 * HOUR) == 1
     assert [reason for reason, _ in world.rows(NOTICES)] == ["first", "repeat"]
+
+
+def test_enough_for_an_hour(world: World, chosen: Path) -> None:
+    """Over the cap the receiver hears once that more waits, and all of it when there is room again."""
+    chosen.write_text(chosen.read_text().replace('name = "ops"', 'name = "ops"\ncap = 1'))
+    rules.cache_clear()
+    alarmed(world, 3)
+    assert flushed(world, timedelta(seconds=31)) == 1
+    for number, told in ((0, 1), (1, 0)):
+        world.put(str(number), 2)
+        world.poll(after=MINUTE)
+        evaluate_now(world.app_id, now=world.now)
+        assert flushed(world, 6 * MINUTE) == told
+    assert [reason for reason, _ in world.rows(NOTICES)] == ["first", "capped"]
+    (text_of,) = world.rows("SELECT body FROM notice WHERE reason = 'capped'")[0]
+    assert "ops has had the 1 messages" in text_of
+    assert "1 group of alerts waits" in text_of
+    assert flushed(world, 44 * MINUTE) == 0
+    assert flushed(world, 2 * MINUTE) == 1
+    last = "SELECT reason, payload ->> 'resolved' FROM notice ORDER BY id DESC LIMIT 1"
+    assert world.rows(last) == [("new_resolved", "2")]
+
+
+def test_two_at_once(world: World, database_url: str) -> None:
+    """While somebody else tells operators nobody does: each would count without the other."""
+    alarmed(world)
+    engine = engine_for(database_url)
+    with OrmSession(engine) as other:
+        assert alone(other, "flush", waits=False)
+        assert flush_now(now=world.now + MINUTE) == 0
+    engine.dispose()
+    flush_now(now=world.now)
+    assert flush_now(now=world.now + MINUTE) == 1
 
 
 def test_resolution_is_told_once(world: World) -> None:

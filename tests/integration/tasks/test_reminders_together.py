@@ -11,10 +11,10 @@ from sqlalchemy.orm import Session as OrmSession
 from models.alerts import adopt
 from models.base import engine_for
 from models.leases import claim_source
-from models.letters import alone
 from models.listing import record_listing
 from models.opt_out import opt_out
 from models.outbox import Settlement, claim_notices, settle
+from models.turns import alone
 from tasks import remind
 from tasks.deliver import deliver_now
 from tasks.evaluate import evaluate_now
@@ -214,7 +214,7 @@ def test_two_at_once(lagging: World, database_url: str) -> None:
     """While somebody else queues reminders nobody does: one person would get two."""
     engine = engine_for(database_url)
     with OrmSession(engine) as other:
-        assert alone(other, waits=False)
+        assert alone(other, "remind", waits=False)
         assert remind_now(now=lagging.now) == 0
     engine.dispose()
     assert remind_now(now=lagging.now) == 2
