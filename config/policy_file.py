@@ -161,6 +161,10 @@ def _across(file: UptakeFile) -> Iterator[tuple[_Place, str]]:
     yield from _doubled("mute", [mute.name for mute in file.mutes])
     receivers: dict[str, Any] = {"log": LOG} | {receiver.name: receiver for receiver in file.receivers}
     yield from _hearing(("policy", "receivers"), file.policy.receivers, receivers)
+    if file.policy.fallback:
+        yield from (
+            (here[:-1], said) for here, said in _hearing(("policy", "fallback"), (file.policy.fallback,), receivers)
+        )
     for index, route in enumerate(file.routes):
         yield from _hearing(("route", index, "receivers"), route.receivers, receivers)
         yield from _matches(("route", index), route, file)

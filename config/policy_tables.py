@@ -185,6 +185,7 @@ class PolicyTable(Table):
     flap_window: Duration = timedelta(hours=1)
     receivers: Annotated[tuple[str, ...], Field(strict=False)] = ("log",)
     reminders: str = "log"
+    fallback: str = "log"
     group_wait: Duration = timedelta(seconds=30)
     group_interval: PositiveDuration = timedelta(minutes=5)
     repeat_interval: PositiveDuration = timedelta(hours=4)

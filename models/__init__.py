@@ -8,6 +8,7 @@ from models.event import Event, Fire, Heartbeat, Poll
 from models.notice import Attempt, Notice, NoticeReminder, Reminder
 from models.parts import WalkPart, WalkRow
 from models.silence import Silence
+from models.stopped import StoppedReceiver
 from models.tenant import Contact, Tenant
 from models.walked import WalkedPage
 
@@ -33,6 +34,7 @@ __all__ = [
     "Session",
     "Silence",
     "Source",
+    "StoppedReceiver",
     "Tenant",
     "Tenure",
     "Told",

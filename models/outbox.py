@@ -9,15 +9,18 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from models.stopped import RESTING
 from uptake.errors import Fault
 from uptake.policies import Who
 
 LEASE = timedelta(minutes=5)  # longer than any channel's time-out
 
 # What one group of alerts has to say to one address goes out in its order, or what is over would begin again.
-IN_TURN = """
-(n.group_id IS NULL OR NOT EXISTS (SELECT FROM notice o WHERE o.group_id = n.group_id AND o."to" = n."to"
-    AND o.id < n.id AND o.state IN ('due', 'sending')))
+# And what is for a receiver that cannot be used rests.
+IN_TURN = f"""
+NOT {RESTING} AND (n.group_id IS NULL OR NOT EXISTS (
+    SELECT FROM notice o WHERE o.group_id = n.group_id AND o."to" = n."to" AND o.id < n.id
+        AND o.state IN ('due', 'sending')))
 """
 # A reminder whose reason is over is cancelled by the thread's end; here is the last look before sending.
 _CLAIM = text(f"""
@@ -58,7 +61,7 @@ WITH due AS (
     INSERT INTO attempt (notice_id, number, started_at) SELECT id, attempts, :now FROM claimed
 )
 SELECT claimed.id, key, receiver, "to", reason, subject, body, html, payload, attempts,
-    cast(:now AS timestamptz) AS at, (
+    cast(:now AS timestamptz) AS at, EXISTS (SELECT FROM stopped_receiver x WHERE x.name = receiver) AS is_trial, (
     SELECT jsonb_agg(jsonb_build_object('time_zone', t.time_zone, 'who', jsonb_build_object('source', src.name,
         'app', app.external_id, 'environment', r.environment, 'tenant', t.external_id,
         'labels', coalesce(l.labels, '{{}}'))) ORDER BY r.id)
@@ -136,6 +139,7 @@ class ClaimedNotice:
     payload: dict[str, Any]
     attempts: int
     at: datetime  # of the claim
+    is_trial: bool  # its receiver could not be used when it was tried last
     reminded: Sequence[Reminded]  # none: it is no reminder
     token: uuid.UUID
 
@@ -172,6 +176,7 @@ class Settlement:
     answer: str
     fault: str | None = None
     due_at: datetime | None = None
+    stops: bool = False  # no other message will fare better with this receiver
 
     @property
     def state(self) -> str:

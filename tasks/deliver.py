@@ -9,13 +9,17 @@ from functools import partial
 import structlog
 from celery import shared_task
 from celery.exceptions import SoftTimeLimitExceeded
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session as OrmSession
 
-from models import Session, db_now
+from models import Notice, Session, db_now
 from models.outbox import ClaimedNotice, Settlement, claim_notices, give_back, settle
-from tasks.edges import channel_named
+from models.stopped import resume, stop
+from tasks.edges import addresses_of, channel_named
 from tasks.lasting import lasting
 from tasks.rules import rules
 from tasks.stopping import is_stopping
+from uptake.alert_words import stopped as stopped_words
 from uptake.cadence import next_open, retry_after
 from uptake.channels import Message
 from uptake.errors import Fault, PermanentError, TransientError
@@ -26,6 +30,8 @@ BATCH = 50
 # On their way at once, for most of the time is the receiver's; in all, that is times the processes of a worker.
 SENDERS = 4
 BATCH_SECONDS = 120.0  # after that nothing more of a batch is begun: its lease is to outlast it
+# What says that a receiver refuses all of us, and not this message.
+STOPPING = {Fault.AUTH, Fault.GONE, Fault.TLS}
 LANDING_SECONDS = 1.0  # for what is on its way when time is over: the worker ends soon
 LOOK_SOON = timedelta(minutes=15)
 
@@ -52,6 +58,7 @@ def _send_all(claimed: Sequence[ClaimedNotice], *, now: datetime | None) -> int:
     """Send some at a time; how many were tried while there was time, the rest being free for others then."""
     began, tried = time.monotonic(), 0
     flying: dict[Future[Settlement], ClaimedNotice] = {}
+    refusing: set[str] = set()
     senders = ThreadPoolExecutor(SENDERS, thread_name_prefix="sender")
     try:
         for notice in claimed:
@@ -64,7 +71,10 @@ def _send_all(claimed: Sequence[ClaimedNotice], *, now: datetime | None) -> int:
                 lasting(partial(give_back, notices=[notice], due_at=opens_at))
                 continue
             if len(flying) == SENDERS:
-                _land(flying, now=now, until=FIRST_COMPLETED)
+                refusing |= _land(flying, now=now, until=FIRST_COMPLETED)
+            if notice.receiver in refusing:
+                lasting(partial(give_back, notices=[notice]))
+                continue
             flying[senders.submit(_attempt, notice, now=at)] = notice
         _land(flying, now=now, until=ALL_COMPLETED)
     except SoftTimeLimitExceeded:
@@ -76,12 +86,12 @@ def _send_all(claimed: Sequence[ClaimedNotice], *, now: datetime | None) -> int:
     return tried
 
 
-def _land(flying: dict[Future[Settlement], ClaimedNotice], *, now: datetime | None, until: str) -> None:
-    """Settle what has come to an end, the first of it or all."""
+def _land(flying: dict[Future[Settlement], ClaimedNotice], *, now: datetime | None, until: str) -> set[str]:
+    """Settle what has come to an end, the first of it or all; which receivers cannot be used."""
     done = wait(flying, return_when=until).done
     _settle([(flying[future], future.result()) for future in done], now=now)
-    for future in done:
-        del flying[future]
+    landed = [(flying.pop(future), future.result()) for future in done]
+    return {notice.receiver for notice, settlement in landed if settlement.stops}
 
 
 def _break_off(flying: dict[Future[Settlement], ClaimedNotice], *, now: datetime | None) -> None:
@@ -100,10 +110,7 @@ def _settle(
     came_to: Sequence[tuple[ClaimedNotice, Settlement]], *, now: datetime | None, is_last: bool = False
 ) -> None:
     # They may have been sent: to forget that is to send them twice.
-    kept = lasting(
-        lambda session: [settle(session, notice, settlement, now=now) for notice, settlement in came_to],
-        is_last=is_last,
-    )
+    kept = lasting(lambda session: [_kept(session, *each, now=now) for each in came_to], is_last=is_last)
     for (notice, settlement), is_kept in zip(came_to, kept, strict=True):
         log.info(
             "notice.settled",
@@ -113,6 +120,46 @@ def _settle(
             tries=notice.attempts,
             fault=settlement.fault,
         )
+
+
+def _kept(session: OrmSession, notice: ClaimedNotice, settlement: Settlement, *, now: datetime | None) -> bool:
+    """Write down what came of it, and what it says of the receiver."""
+    is_kept = settle(session, notice, settlement, now=now)
+    if is_kept and settlement.stops:
+        at = now or db_now(session)
+        if stop(session, notice.receiver, reason=settlement.answer, now=at):
+            log.error("receiver.stopped", receiver=notice.receiver, reason=settlement.answer)
+            _say_stopped(session, notice.receiver, settlement.answer, now=at)
+    elif is_kept and notice.is_trial and settlement.outcome == "sent":
+        resume(session, notice.receiver)
+    return is_kept
+
+
+def _say_stopped(session: OrmSession, name: str, reason: str, *, now: datetime) -> None:
+    """Tell the operators whom nothing can be sent to any more, by those receivers that are left."""
+    base, text = rules().policies.base, stopped_words(name, reason)
+    others = [one for one in base.receivers if one != name] or [
+        one for one in (base.fallback,) if one not in {"", name}
+    ]
+    for receiver in others:
+        for to in addresses_of(rules().receivers.get(receiver)):
+            session.execute(
+                insert(Notice)
+                .values(
+                    key=f"stopped:{name}:{now:%Y%m%dT%H%M%S}:{receiver}:{to}",
+                    receiver=receiver,
+                    to=to,
+                    reason="receiver_stopped",
+                    subject=text.subject,
+                    body=text.text,
+                    html=text.html,
+                    payload={"type": "receiver.stopped", "receiver": name, "firing": 0},
+                    state="due",
+                    created_at=now,
+                    due_at=now,
+                )
+                .on_conflict_do_nothing()
+            )
 
 
 def _attempt(notice: ClaimedNotice, *, now: datetime) -> Settlement:
@@ -130,7 +177,9 @@ def _attempt(notice: ClaimedNotice, *, now: datetime) -> Settlement:
     except TransientError as error:
         return _again(notice, error, now=now)
     except PermanentError as error:
-        return Settlement("permanent", str(error), error.fault.value)
+        stops = error.fault in STOPPING
+        # It is not the message's fault: it waits for the receiver, or is told elsewhere.
+        return Settlement("permanent", str(error), error.fault.value, due_at=now if stops else None, stops=stops)
     except Exception as error:
         log.exception("notice.broke", notice=notice.id, receiver=notice.receiver)
         return Settlement("permanent", f"{type(error).__name__} while sending", Fault.PROTOCOL.value)

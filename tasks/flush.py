@@ -24,6 +24,7 @@ from models.groups import (
     told,
 )
 from models.groups import Member as Alerted
+from models.stopped import tell_elsewhere
 from models.turns import alone
 from tasks.deliver import deliver
 from tasks.doorbell import ring
@@ -63,6 +64,9 @@ def flush_now(*, now: datetime | None = None) -> int:
         arouse(session, policies, now=at)
         for group in due_groups(session, policies.receivers, now=at, most=GROUPS):
             queued += tell(session, group, policies, now=at)
+        if fallback := policies.base.fallback:
+            addresses = addresses_of(rules().receivers.get(fallback))
+            queued += tell_elsewhere(session, fallback, addresses, now=at)
     if queued:
         log.info("notices.queued", notices=queued)
     return queued

@@ -39,6 +39,18 @@ def capped(receiver: str, most: int, waiting: int, until: datetime) -> Parts:
     )
 
 
+def stopped(receiver: str, reason: str) -> Parts:
+    """Tell operators that nothing can be sent by a receiver any more, why, and what to do."""
+    return letter(
+        f"[STOPPED] nothing can be sent by {clean(receiver)}",
+        [
+            f"{clean(receiver)} refused us for good: {clean(reason)}.",
+            "What operators should hear goes to the fallback of [policy]; reminders wait. It is tried every hour.",
+            "Mend it, then `uptake check --test NAME`, or restart the worker. `uptake doctor` says how much waits.",
+        ],
+    )
+
+
 def _behind(data: Mapping[str, Any]) -> str:
     connected, late = data["connected"], data["late"]
     reached = 100 * (connected - late) // connected

@@ -97,6 +97,7 @@ class Policy:
     flap_window: timedelta = timedelta(hours=1)  # what begins again so soon after its end is the same alert
     receivers: tuple[str, ...] = ("log",)
     reminders: str = ""
+    fallback: str = "log"  # hears what is for a receiver that cannot be used; empty: it waits
     group_wait: timedelta = timedelta(seconds=30)
     group_interval: timedelta = timedelta(minutes=5)
     repeat_interval: timedelta = timedelta(hours=4)

@@ -15,6 +15,7 @@ from models.migrations import pending
 from models.queries.overdue import overdue
 from models.queries.recount import counters_apart
 from models.queries.sources import TICK_IS_LATE, sources, tick_age
+from models.stopped import stopped
 from tasks.rules import rules
 from worker.addresses import broker_url, database_url
 from worker.obstacles import obstacle
@@ -105,6 +106,18 @@ def _sources() -> str:
     return ", ".join(listed) or none
 
 
+def _receivers() -> str:
+    with _reading() as session:
+        found = stopped(session)
+    if found:
+        told = "; ".join(
+            f"{one.name}, since {one.stopped_at:%Y-%m-%d %H:%M} UTC: {one.reason} ({one.waiting} messages wait)"
+            for one in found
+        )
+        raise UnwellError(f"Cannot be used: {told}. Mend it, then `uptake check --test NAME` or restart the worker.")
+    return "none refuses us"
+
+
 def _work() -> str:
     with _reading() as session:
         late = overdue(session, rules().policies.receivers, now=db_now(session))
@@ -135,6 +148,7 @@ CHECKS: dict[str, Callable[[], str]] = {
     "broker": _broker,
     "worker": _worker,
     "sources": _sources,
+    "receivers": _receivers,
     "work": _work,
     "adoption": _adoption,
 }

@@ -40,6 +40,7 @@ SELECT * FROM (
     SELECT 'deliveries', count(*), min(n.due_at) FROM notice n LEFT JOIN source s ON s.id = n.source_id
     WHERE n.due_at < cast(:now AS timestamptz) - cast(:late AS interval) AND coalesce(s.enabled, true)
       AND (n.state = 'due' OR n.state = 'sending' AND n.lease_until < :now) AND {IN_TURN}
+      AND n.receiver NOT IN (SELECT name FROM stopped_receiver)
 ) o WHERE count > 0 ORDER BY since
 """)  # noqa: S608 - constants only
 

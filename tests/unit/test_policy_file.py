@@ -385,4 +385,4 @@ def test_example_shows_the_defaults(tmp_path: Path) -> None:
     assert found.retention == RetentionTable()
     assert len(shown["polling"]) == 5
     assert len(shown["retention"]) == 3
-    assert len(shown["policy"]) == 21
+    assert len(shown["policy"]) == 22

@@ -1,10 +1,12 @@
 """The commands that set Uptake up, look after it, and poll at once."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
 
 from config.policy_file import load_file
 from config.settings import SettingsError, settings
@@ -12,6 +14,7 @@ from models import Session, db_now
 from models.migrations import pending, upgrade
 from models.queries.apps import overview
 from models.queries.sources import sources
+from models.stopped import resume
 from tasks import evaluate
 from tasks import poll as polling
 from tasks.edges import addresses_of, channel
@@ -109,6 +112,11 @@ def _test(found: Rules, name: str, *, json: bool) -> None:
         table(f"Test message to {name}", ("", "To", "Answer"), rows, empty="")
     if not all(sent for _, sent, _ in answers):
         raise typer.Exit(1)
+    with suppress(SQLAlchemyError, SettingsError):
+        # Where there is a database: what waits for a receiver that could not be used goes out.
+        open_database()
+        with Session.begin() as session:
+            resume(session, name)
 
 
 def doctor(

@@ -2,19 +2,24 @@
 
 import threading
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
 from models.outbox import Settlement, claim_notices, settle, waiting
 from models.queries.overdue import overdue
+from models.stopped import stopped
 from tasks import deliver
 from tasks.deliver import deliver_now
+from tasks.flush import flush_now
+from tasks.rules import rules
 from tests.integration.models.world import World
 from uptake.channels import Message, Receipt
 from uptake.channels.log import LogChannel
-from uptake.errors import Fault, TransientError
+from uptake.errors import Fault, PermanentError, TransientError
 
+HOUR = timedelta(hours=1)
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 STATES = "SELECT key, state, attempts FROM notice ORDER BY key"
 
@@ -71,6 +76,81 @@ def test_a_group_speaks_in_its_order(world: World, monkeypatch: pytest.MonkeyPat
     assert deliver_now(now=NOW + timedelta(seconds=5)) == 1
     assert deliver_now(now=NOW + timedelta(seconds=5)) == 1
     assert heard == ["1", "2"]
+
+
+def test_receiver_that_refuses_us(world: World, chosen: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is asked once, and what operators should hear goes to the fallback, with the reason."""
+    chosen.write_text(chosen.read_text().replace("[policy]", '[policy]\nfallback = "tenants"'))
+    rules.cache_clear()
+    queued(world, "ops:1:1:a@b.example", "ops:1:2:a@b.example", group=True)
+    asked: list[str] = []
+
+    def send(_: LogChannel, message: Message) -> Receipt:
+        asked.append(message.key)
+        if message.key.startswith("ops:"):
+            raise PermanentError("401 no such key", fault=Fault.AUTH)
+        return Receipt("ok")
+
+    monkeypatch.setattr(LogChannel, "send", send)
+    assert deliver_now(now=NOW) == 1
+    assert deliver_now(now=NOW) == 1
+    assert deliver_now(now=NOW) == 0
+    assert [key.partition(":")[0] for key in asked] == ["ops", "stopped"]
+    (one,) = stopped(world.session)
+    assert (one.name, one.reason, one.waiting) == ("ops", "401 no such key", 2)
+    late = [one.what for one in overdue(world.session, [], now=NOW + 9 * HOUR)]
+    assert "deliveries" not in late
+    assert flush_now(now=NOW) == 2
+    assert flush_now(now=NOW) == 0
+    assert deliver_now(now=NOW) == 2
+    assert len([key for key in asked if key.startswith("fallback:ops:")]) == 2
+    told = world.rows("SELECT state, settle_reason, body FROM notice ORDER BY id")
+    assert told[0][:2] == ("failed", "told to tenants instead, as ops cannot be used: 401 no such key")
+    assert told[3][2] == "This was for ops, which cannot be used: 401 no such key\n\nb"
+
+
+def test_receiver_is_tried_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After an hour, one of those that wait; when that goes out, so do the others."""
+    queued(world, *"abcdefgh")
+    world.session.execute(text("UPDATE notice SET reminder_id = NULL"))
+    refuses = True
+
+    def send(_: LogChannel, message: Message) -> Receipt:
+        if refuses:
+            raise PermanentError("410", fault=Fault.GONE)
+        return Receipt("ok")
+
+    monkeypatch.setattr(LogChannel, "send", send)
+    deliver_now(now=NOW)
+    tries = "SELECT count(*) FROM attempt"
+    assert world.rows(tries)[0][0] <= deliver.SENDERS
+    assert world.rows("SELECT receiver, reason FROM notice WHERE key LIKE 'stopped:%'") == [("log", "receiver_stopped")]
+    world.session.execute(text("DELETE FROM notice WHERE key LIKE 'stopped:%'"))
+    world.session.commit()
+    assert deliver_now(now=NOW + HOUR / 2) == 0
+    deliver_now(now=NOW + HOUR)
+    assert world.rows(tries)[0][0] <= 2 * deliver.SENDERS
+    assert world.rows("SELECT DISTINCT state FROM notice") == [("due",)]
+    refuses = False
+    assert deliver_now(now=NOW + HOUR) == 0
+    assert deliver_now(now=NOW + 2 * HOUR) == 8
+    assert world.rows("SELECT DISTINCT state FROM notice") == [("sent",)]
+    assert stopped(world.session) == []
+
+
+def test_another_fault_stops_nobody(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is wrong with one message says nothing about the receiver."""
+    queued(world, "a", "b")
+
+    def send(_: LogChannel, message: Message) -> Receipt:
+        if message.key == "a":
+            raise PermanentError("400", fault=Fault.REQUEST)
+        return Receipt("ok")
+
+    monkeypatch.setattr(LogChannel, "send", send)
+    assert deliver_now(now=NOW) == 2
+    assert world.rows(STATES) == [("a", "failed", 1), ("b", "sent", 1)]
+    assert stopped(world.session) == []
 
 
 def test_a_failed_one_holds_nobody(world: World) -> None:
