@@ -1,6 +1,6 @@
 """Who may hear of something: the kinds of [[receiver]] in uptake.toml, one for each channel."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -8,6 +8,9 @@ from config.file_values import Folder, HttpUrl, Mailbox, Name, Secret, SecretUrl
 
 
 class _Receiver(Table):
+    # Whether it wants to know that somebody looks after what it was told of.
+    hears_acknowledgements: ClassVar[bool] = False
+
     name: Name
     send_resolved: bool = True
     # Messages about alerts in an hour; the rest waits, and is one message that says so. 0: as many as there are.
@@ -64,6 +67,8 @@ class TeamsReceiver(_Receiver):
 
 class PagerDutyReceiver(_Receiver):
     """Groups of alerts are incidents of a service with an Events API v2 integration."""
+
+    hears_acknowledgements = True
 
     kind: Literal["pagerduty"]
     routing_key: Secret

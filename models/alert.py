@@ -114,3 +114,4 @@ class NoticeGroup(Base):
     flush_at: Mapped[datetime | None]  # None: nothing to tell
     last_told_at: Mapped[datetime | None]
     notices: Mapped[int] = mapped_column(server_default="0")
+    acknowledged_at: Mapped[datetime | None]  # when the receiver was told that all of it is looked after

@@ -45,7 +45,8 @@ ON CONFLICT (receiver, source_id, app_id, kind)
 )
 _DUE = text("""
 SELECT g.id, g.receiver, g.source_id, s.name AS source, g.app_id, app.name AS app,
-    s.name || ':' || app.external_id AS app_key, g.kind, g.opened_at, g.flush_at, g.last_told_at, g.notices
+    s.name || ':' || app.external_id AS app_key, g.kind, g.opened_at, g.flush_at, g.last_told_at, g.notices,
+    g.acknowledged_at
 FROM notice_group g JOIN source s ON s.id = g.source_id LEFT JOIN app ON app.id = g.app_id
 WHERE g.flush_at <= :now AND s.enabled AND g.receiver = ANY(cast(:receivers AS text[]))
   AND (cast(:app AS int8) IS NULL OR g.app_id = :app)
@@ -78,6 +79,7 @@ SELECT count(*) FILTER (WHERE state = 'firing' AND quiet IS NULL) AS firing,
     count(*) FILTER (WHERE state <> 'firing' AND quiet IS NULL AND told_state = 'firing') AS new_resolved,
     count(*) FILTER (WHERE told_state = 'firing' AND quiet IS NULL) AS told_firing,
     count(*) FILTER (WHERE state = 'firing' AND quiet IS NOT NULL) AS quiet,
+    count(*) FILTER (WHERE quiet = 'acknowledged' AND told_state = 'firing') AS acknowledged,
     min(quiet_until) AS quiet_until,
     (cast(:ranks AS text[]))[max(rank) FILTER (WHERE state = 'firing' AND quiet IS NULL)] AS worst,
     coalesce(array_agg(id) FILTER (WHERE quiet IS NULL), '{}') AS ids,
@@ -132,6 +134,7 @@ class DueGroup:
     flush_at: datetime
     last_told_at: datetime | None
     notices: int
+    acknowledged_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +148,7 @@ class GroupCounts:
     new_resolved: int
     told_firing: int
     quiet: int  # that fire, and are acknowledged, snoozed, silenced or rest on a source that cannot be read
+    acknowledged: int  # of those, that were told of and somebody looks after
     quiet_until: datetime | None  # when that ends for the first of them
     worst: str | None  # the highest severity of those that fire
     ids: Sequence[int]  # of all that may be told of, as they were then
@@ -254,6 +258,13 @@ def rest(session: Session, group: DueGroup, *, flush_at: datetime | None, told_a
                     notices = notices + cast(cast(:told_at AS timestamptz) IS NOT NULL AS int) WHERE id = :group"""),
         {"group": group.id, "flush_at": flush_at, "told_at": told_at},
     )
+
+
+def note_acknowledged(session: Session, group: DueGroup, *, at: datetime | None) -> None:
+    """Remember when the receiver was told that somebody looks after all of the group; None: nobody does any more."""
+    if at != group.acknowledged_at:
+        query = text("UPDATE notice_group SET acknowledged_at = :at WHERE id = :group")
+        session.execute(query, {"at": at, "group": group.id})
 
 
 def heard_lately(session: Session, receiver: str, *, since: datetime) -> Sequence[datetime]:

@@ -19,6 +19,7 @@ from models.groups import (
     groups_waiting,
     heard_lately,
     members,
+    note_acknowledged,
     rest,
     seen,
     told,
@@ -31,7 +32,7 @@ from tasks.doorbell import ring
 from tasks.edges import addresses_of
 from tasks.rules import rules
 from uptake.alert_words import about, capped
-from uptake.cadence import NoticeReason, is_sent, notice_reason
+from uptake.cadence import is_looked_after, is_sent, notice_reason
 from uptake.letter import Parts
 from uptake.policies import Policies
 from uptake.wording import Digest, Member, digest
@@ -101,9 +102,13 @@ def tell(session: OrmSession, group: DueGroup, policies: Policies, *, now: datet
             # Nothing is noted as told, so all of it is news still when there is room again.
             rest(session, group, flush_at=until, told_at=None)
             return _say_so(session, group.receiver, receiver, until, now=now)
-        queued = _queue(session, group, found, reason, now=now)
+        queued = _queue(session, group, found, reason.value, now=now)
     if reason is not None:
         told(session, found)
+    looked_after = is_looked_after(firing=count.firing, quiet=count.quiet, acknowledged=count.acknowledged)
+    if looked_after and group.acknowledged_at is None and receiver is not None and receiver.hears_acknowledgements:
+        queued += _queue(session, group, found, "acknowledged", now=now)
+    note_acknowledged(session, group, at=(group.acknowledged_at or now) if looked_after else None)
     idle = not count.firing and (reason is not None or not count.told_firing)
     looks = [] if idle else [now + policy.group_interval]
     looks += [count.quiet_until] if count.quiet_until else []
@@ -150,16 +155,16 @@ def _say_so(session: OrmSession, name: str, receiver: Receiver | None, until: da
     return 1
 
 
-def _queue(session: OrmSession, group: DueGroup, found: Seen, reason: NoticeReason, *, now: datetime) -> int:
+def _queue(session: OrmSession, group: DueGroup, found: Seen, reason: str, *, now: datetime) -> int:
     text = _text(session, group, found, reason)
     for to in addresses_of(rules().receivers.get(group.receiver)):
         session.execute(
             insert(Notice)
             .values(
-                key=f"ops:{group.id}:{group.notices + 1}:{to}",
+                key=f"ops:{group.id}:{_number(group, reason)}:{to}",
                 receiver=group.receiver,
                 to=to,
-                reason=reason.value,
+                reason=reason,
                 source_id=group.source_id,
                 app_id=group.app_id,
                 group_id=group.id,
@@ -176,9 +181,14 @@ def _queue(session: OrmSession, group: DueGroup, found: Seen, reason: NoticeReas
     return 1
 
 
-def _payload(group: DueGroup, count: GroupCounts, reason: NoticeReason) -> dict[str, object]:
+def _number(group: DueGroup, reason: str) -> str:
+    """Which of the group's messages it is; an acknowledgement is none of what it has told."""
+    return f"{group.notices}a" if reason == "acknowledged" else str(group.notices + 1)
+
+
+def _payload(group: DueGroup, count: GroupCounts, reason: str) -> dict[str, object]:
     return {
-        "type": f"alerts.{reason.value}",
+        "type": f"alerts.{reason}",
         "source": group.source,
         "app": group.app_key,
         "kind": group.kind,
@@ -192,7 +202,7 @@ def _payload(group: DueGroup, count: GroupCounts, reason: NoticeReason) -> dict[
     }
 
 
-def _text(session: OrmSession, group: DueGroup, found: Seen, reason: NoticeReason) -> Parts:
+def _text(session: OrmSession, group: DueGroup, found: Seen, reason: str) -> Parts:
     count = found.counts
     listed = [
         Member(
@@ -209,7 +219,7 @@ def _text(session: OrmSession, group: DueGroup, found: Seen, reason: NoticeReaso
     ]
     return digest(
         Digest(
-            reason=reason.value,
+            reason=reason,
             app=group.app,
             source=group.source,
             kind=group.kind,

@@ -155,6 +155,11 @@ def notice_reason(  # noqa: PLR0913 - a decision takes what it rests on
     return reason if max(waits, default=now) <= now else None
 
 
+def is_looked_after(*, firing: int, quiet: int, acknowledged: int) -> bool:
+    """Whether all of a group that fires is acknowledged, and all of that was told of."""
+    return not firing and 0 < acknowledged == quiet
+
+
 def is_sent(reason: NoticeReason, *, send_resolved: bool) -> bool:
     """Whether a notice goes out, or is only noted as told: nobody is sent a resolution they did not ask for."""
     return send_resolved or reason not in {NoticeReason.ALL_RESOLVED, NoticeReason.NEW_RESOLVED}

@@ -105,6 +105,10 @@ def test_incident(httpserver: HTTPServer) -> None:
     assert body["dedup_key"] == "uptake:acme:4711:tenant_lagging"
     assert (body["payload"]["severity"], body["payload"]["source"]) == ("critical", "acme:4711")
     assert body["payload"]["summary"] == MESSAGE.subject
+    seen_to = replace(MESSAGE, payload={**MESSAGE.payload, "firing": 0, "quiet": 2, "reason": "acknowledged"})
+    assert heard(httpserver, POSTING["pagerduty"], seen_to)["event_action"] == "acknowledge"
+    quiet = replace(MESSAGE, payload={**MESSAGE.payload, "firing": 0, "quiet": 2})
+    assert heard(httpserver, POSTING["pagerduty"], quiet)["event_action"] == "trigger", "it fires still"
     over = replace(MESSAGE, key="ops:1:2:", payload={**MESSAGE.payload, "firing": 0, "severity": None})
     assert heard(httpserver, POSTING["pagerduty"], over) == {
         "routing_key": "r0ut1ng",

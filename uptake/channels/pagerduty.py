@@ -17,16 +17,17 @@ class PagerDutyChannel(PostingChannel):
         self._routing_key = routing_key
 
     def send(self, message: Message) -> Receipt:
-        """Trigger the incident of the notice's group, or resolve it when nothing of it is open any more."""
+        """Trigger the incident of the notice's group; acknowledge it, or resolve it when nothing of it is open."""
         payload = message.payload
         is_over = payload.get("firing") == 0 and not payload.get("quiet")
+        action = "acknowledge" if payload.get("reason") == "acknowledged" else "resolve" if is_over else "trigger"
         event: dict[str, object] = {
             "routing_key": self._routing_key,
-            "event_action": "resolve" if is_over else "trigger",
+            "event_action": action,
             # While it is open, PagerDuty adds whatever comes with the same key to the incident, and notifies once.
             "dedup_key": f"uptake:{payload.get('group', message.key)}"[:_LONGEST_KEY],
         }
-        if not is_over:
+        if action == "trigger":
             event |= {"client": "Uptake", "payload": self._incident(message)}
         return self.post(event)
 

@@ -1,4 +1,4 @@
-"""Which receivers cannot be used, why, and since when."""
+"""Which receivers cannot be used, why, and since when; and which were told that somebody looks after a group."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -17,8 +17,10 @@ def upgrade() -> None:
         sa.Column("reason", sa.Text, nullable=False),
         sa.PrimaryKeyConstraint("name", name="pk_stopped_receiver"),
     )
+    op.add_column("notice_group", sa.Column("acknowledged_at", sa.TIMESTAMP(timezone=True)))
 
 
 def downgrade() -> None:
     """Take it back."""
+    op.drop_column("notice_group", "acknowledged_at")
     op.drop_table("stopped_receiver")

@@ -62,6 +62,37 @@ def upgraded(world: World, tenant: str) -> None:
     evaluate_now(world.app_id, now=world.now)
 
 
+@pytest.fixture
+def pager(chosen: Path) -> None:
+    """The receiver is one that wants to know of acknowledgements."""
+    (chosen.parent / "key").write_text("r0ut1ng")
+    own = 'name = "ops"\nkind = "pagerduty"\nrouting_key = "file:key"'
+    chosen.write_text(chosen.read_text().replace('name = "ops"\nkind = "log"', own))
+    rules.cache_clear()
+
+
+@pytest.mark.usefixtures("pager")
+def test_looked_after(world: World) -> None:
+    """Who wants to know hears, once, that somebody looks after all of a group; that they do no more; and its end."""
+    first, second = told(world, 2)
+    acknowledge(world.session, [first], author="eve", comment="", until=None, now=world.now)
+    assert heard(world, HOUR) == []
+    acknowledge(world.session, [second], author="eve", comment="", until=world.now + 10 * HOUR, now=world.now)
+    assert heard(world, 9 * HOUR) == [("acknowledged", 0)]
+    assert heard(world, 2 * HOUR) == [("mute_ended", 1)]
+    acknowledge(world.session, [second], author="eve", comment="", until=None, now=world.now)
+    assert heard(world, HOUR) == [("acknowledged", 0)]
+    upgraded(world, "0")
+    upgraded(world, "1")
+    assert heard(world, HOUR) == [("all_resolved", 0)]
+
+
+def test_who_does_not_ask_is_not_told_who_looks_after_it(world: World) -> None:
+    """Other receivers hear nothing of an acknowledgement."""
+    acknowledge(world.session, told(world, 2), author="eve", comment="", until=None, now=world.now)
+    assert heard(world, 9 * HOUR) == []
+
+
 def test_hours_that_come_again(world: World, chosen: Path) -> None:
     """At night nobody is told; in the morning of all that fires still, at once, and once."""
     told(world, 2)
