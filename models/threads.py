@@ -50,7 +50,8 @@ _GIVE_BACK = text("""
 WITH back AS (
     UPDATE notice SET gives_back = false WHERE gives_back RETURNING id
 ), turns AS (
-    SELECT p.reminder_id, count(*) AS turns FROM back JOIN notice_reminder p ON p.notice_id = back.id
+    -- What was sent once more by hand took no turn.
+    SELECT p.reminder_id, count(*) AS turns FROM back JOIN notice_reminder p ON p.notice_id = back.id AND p.number > 0
     GROUP BY p.reminder_id
 )
 UPDATE reminder r SET sent = greatest(0, r.sent - turns.turns), held_reason = NULL,

@@ -12,6 +12,7 @@ from config.settings import settings
 from worker.cli.answers import alerts, explain, laggards, status, timeline
 from worker.cli.contacts import contacts
 from worker.cli.foresee import impact, plan
+from worker.cli.notices import notices, replay_
 from worker.cli.processes import beat, dashboard, portal, up, worker
 from worker.cli.quiet import acknowledge_, silence_cli, snooze_
 from worker.cli.upkeep import check, doctor, migrate, poll
@@ -26,7 +27,7 @@ cli = typer.Typer(
 )
 _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "Run": (up, worker, beat, dashboard, portal),
-    "Answers": (status, laggards, timeline, explain, alerts, plan, impact),
+    "Answers": (status, laggards, timeline, explain, alerts, notices, plan, impact),
     "Upkeep": (check, doctor, migrate, poll),
 }
 
@@ -53,6 +54,7 @@ def _options(
 cli.command("acknowledge", rich_help_panel="Alerts")(acknowledge_)
 cli.command("snooze", rich_help_panel="Alerts")(snooze_)
 cli.add_typer(silence_cli, name="silence", rich_help_panel="Alerts")
+cli.command("replay", rich_help_panel="Upkeep")(replay_)
 cli.add_typer(contacts, name="contacts", rich_help_panel="Upkeep")
 for _panel, _commands in _PANELS.items():
     for _command in _commands:

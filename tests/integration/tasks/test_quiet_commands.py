@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from werkzeug import Request, Response
 
+from tasks.flush import flush_now
 from tasks.poll import list_apps
 from tests.integration.tasks.recorded import Ours
 
@@ -66,3 +67,15 @@ def test_silences(ours: Ours, alert: str) -> None:
     late = ours.said("silence", "add", "--from", "2020-01-01", "--for", "2d", "--comment", "x")
     assert late.returncode == 2
     assert "would be over already" in late.stderr
+
+
+def test_what_was_sent_and_once_more(ours: Ours, alert: str) -> None:
+    """`uptake notices` has its id, `uptake replay` takes it; a message that is not there is said."""
+    flush_now(now=ours.now + timedelta(hours=7))
+    assert flush_now(now=ours.now + timedelta(hours=8)) == 1
+    ((notice,),) = ours.rows("SELECT id FROM notice")
+    assert f" {notice} " in ours.said("notices").stdout
+    assert "Nothing was sent." in ours.said("notices", "--state", "failed").stdout
+    done = ours.said("replay", str(notice))
+    assert (done.returncode, f"is message {notice} once more" in done.stdout) == (0, True), done
+    assert "There is no message 4711" in ours.said("replay", "4711").stderr

@@ -14,6 +14,8 @@ from models.leases import claim_source
 from models.listing import record_listing
 from models.opt_out import opt_out
 from models.outbox import Settlement, claim_notices, settle
+from models.queries.notices import told
+from models.replay import over, replay
 from models.turns import alone
 from tasks import remind
 from tasks.deliver import deliver_now
@@ -208,6 +210,42 @@ def test_who_is_no_contact_any_more(lagging: World) -> None:
     lagging.session.commit()
     assert deliver_now(now=lagging.now) == 1
     assert ("bob@b.example", "cancelled", "no_contact") in lagging.rows(NOTICES)
+
+
+def test_once_more_by_hand(lagging: World) -> None:
+    """The same message by a key of its own, which takes no turn; not to who has upgraded meanwhile."""
+    assert reminded(lagging) == 2
+    assert deliver_now(now=lagging.now) == 2
+    ((ada,),) = lagging.rows("SELECT id FROM notice WHERE \"to\" = 'ada@b.example'")
+    for number in (1, 2):
+        made = replay(lagging.session, ada, now=lagging.now)
+        lagging.session.commit()
+        ((key, subject),) = lagging.rows("SELECT key, subject FROM notice WHERE id = :id", id=ada)
+        again = lagging.rows("SELECT key, subject FROM notice WHERE id = :id", id=made)
+        assert again == [(f"{key}:replay:{number}", subject)]
+        assert deliver_now(now=lagging.now) == 1
+    assert over(lagging.session, ada) is None
+    assert replay(lagging.session, ada, now=lagging.now)
+    lagging.put("1", 2)
+    lagging.poll(after=MINUTE)
+    evaluate_now(lagging.app_id, now=lagging.now)
+    assert deliver_now(now=lagging.now) == 0
+    assert over(lagging.session, ada) == "upgraded"
+    assert reminded(lagging) == 0
+    assert lagging.rows(THREADS) == [("1", 1, None), ("2", 1, None), ("3", 1, None)]
+    assert replay(lagging.session, 4711, now=lagging.now) is None
+
+
+def test_what_was_sent(lagging: World) -> None:
+    """By app, tenant and state; a message to one person about several tenants is found by each of them."""
+    assert reminded(lagging) == 2
+    assert deliver_now(now=lagging.now) == 2
+    assert [one.to for one in told(lagging.session, tenant="2")] == ["ada@b.example"]
+    assert len(told(lagging.session, app="acme:4711")) == 2
+    assert told(lagging.session, app="acme:4712") == []
+    assert told(lagging.session, state="failed") == []
+    (bob,) = told(lagging.session, tenant="3", state="sent")
+    assert (bob.attempts, bob.reason) == (1, "first")
 
 
 def test_two_at_once(lagging: World, database_url: str) -> None:

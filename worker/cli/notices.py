@@ -1,0 +1,75 @@
+"""`uptake notices` and `uptake replay`: what was sent to whom, what became of it, and once more."""
+
+from typing import Annotated, Literal
+
+import typer
+
+from config.settings import SettingsError
+from models import Session, db_now
+from models.queries.notices import Told, told
+from models.replay import over, replay
+from worker.cli.answers import OneApp, require_app
+from worker.cli.output import Json, as_json, console, table
+from worker.lifecycle import open_database
+
+
+def notices(
+    app: OneApp = None,
+    *,
+    tenant: Annotated[str | None, typer.Option(help="About this tenant, by its id.")] = None,
+    state: Annotated[
+        Literal["due", "sending", "sent", "failed", "cancelled"] | None, typer.Option(help="In this state.")
+    ] = None,
+    most: Annotated[int, typer.Option(help="So many, the newest.", min=1, max=10_000)] = 50,
+    json: Json = False,
+) -> None:
+    """What was sent to whom, why, and what became of it, the newest first."""
+    open_database()
+    with Session() as session:
+        require_app(session, app)
+        found = told(session, app=app, tenant=tenant, state=state, most=most)
+    if json:
+        as_json(found)
+        return
+    rows = [
+        (
+            one.id,
+            f"{one.created_at:%Y-%m-%d %H:%M}",
+            one.receiver,
+            one.to,
+            one.reason.replace("_", " "),
+            one.subject,
+            _fate(one),
+        )
+        for one in found
+    ]
+    columns = ("Id", "When (UTC)", "Receiver", "To", "Reason", "Subject", "What became of it")
+    table("Messages", columns, rows, empty="Nothing was sent.")
+
+
+def _fate(one: Told) -> str:
+    """The state, why, and after how many tries."""
+    why = (one.settle_reason or (one.answer if one.state in {"due", "sending"} else None) or "").replace("_", " ")
+    tries = f", {one.attempts} tries" if one.attempts > 1 else ""
+    return f"{one.state}{f': {why}' if why else ''}{tries}"
+
+
+def replay_(
+    notice_id: Annotated[int, typer.Argument(metavar="ID", help="Of a message, as `uptake notices` lists them.")],
+    *,
+    json: Json = False,
+) -> None:
+    """Send a message once more, as it was; a reminder only while its tenants lag."""
+    open_database()
+    with Session.begin() as session:
+        if reason := over(session, notice_id):
+            raise SettingsError(f"There is nothing more to ask in message {notice_id}: {reason.replace('_', ' ')}.")
+        made = replay(session, notice_id, now=db_now(session))
+    if made is None:
+        raise SettingsError(f"There is no message {notice_id}: `uptake notices` lists them.")
+    if json:
+        as_json({"id": made, "replay_of": notice_id})
+    else:
+        console.print(
+            f"Message {made} is message {notice_id} once more, and goes out with the next tick.", highlight=False
+        )
