@@ -21,7 +21,8 @@ from config.file_values import (
     Surroundings,
     Table,
 )
-from config.policy_tables import ExemptionTable, MatchTable, OverrideTable, PolicyTable, RouteTable
+from config.message_tables import FeatureTable
+from config.policy_tables import AppTable, ExemptionTable, MatchTable, OverrideTable, PolicyTable, RouteTable
 from config.receivers import LOG, REMINDS, EmailReceiver, FileReceiver, Receiver
 from config.settings import SettingsError, nearest
 
@@ -89,6 +90,7 @@ class UptakeFile(Table):
     policy: PolicyTable = PolicyTable()
     routes: Annotated[tuple[RouteTable, ...], Field(alias="route", strict=False)] = ()
     exemptions: Annotated[tuple[ExemptionTable, ...], Field(alias="exemption", strict=False)] = ()
+    features: Annotated[tuple[FeatureTable, ...], Field(alias="feature", strict=False)] = ()
     receivers: Annotated[
         tuple[Annotated[Receiver, Field(discriminator="kind")], ...], Field(alias="receiver", strict=False)
     ] = ()
@@ -173,6 +175,10 @@ def _across(file: UptakeFile) -> Iterator[tuple[_Place, str]]:
             yield here, f"is never reached: number {before} matches all that it does, and the first one wins"
     for index, exemption in enumerate(file.exemptions):
         yield from _matches(("exemption", index), exemption, file)
+    for index, feature in enumerate(file.features):
+        yield from _known_source(("feature", index), feature, file)
+        if any(feature.is_double(other) for other in file.features[:index]):
+            yield ("feature", index, "name"), f'"{feature.name}" is there already; write its scopes in one table'
 
 
 def _doubled(table: str, names: list[str]) -> Iterator[tuple[_Place, str]]:
@@ -202,13 +208,17 @@ def _reminders(place: _Place, name: str | None, receivers: Mapping[str, Any]) ->
         yield (*place, "reminders"), said
 
 
-def _matches(place: _Place, table: MatchTable, file: UptakeFile) -> Iterator[tuple[_Place, str]]:
-    """What would never match anybody."""
+def _known_source(place: _Place, table: AppTable, file: UptakeFile) -> Iterator[tuple[_Place, str]]:
     source, _ = table.named_app
     sources = [one.name for one in file.sources]
     if source is not None and source not in sources:
         key = "source" if table.source is not None else "app"
         yield (*place, key), f'there is no source "{source}"; {nearest(source, sources) if sources else "write one"}'
+
+
+def _matches(place: _Place, table: MatchTable, file: UptakeFile) -> Iterator[tuple[_Place, str]]:
+    """What would never match anybody."""
+    yield from _known_source(place, table, file)
     watched = file.policy.environments
     if table.environment is not None and table.environment not in watched:
         said = (

@@ -4,22 +4,25 @@ import functools
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
+from config.message_tables import FeatureTable
 from config.policy_file import SourceTable, UptakeFile, load_file
-from config.policy_tables import ExemptionTable, MatchTable, OverrideTable, PolicyTable, RouteTable
+from config.policy_tables import AppTable, ExemptionTable, MatchTable, OverrideTable, PolicyTable, RouteTable
 from config.receivers import Receiver
 from config.settings import settings
+from uptake.features import Feature
 from uptake.policies import Exemption, Match, Override, Policies, Route
 from uptake.policy import AlertKind, Policy, Severity, Target
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """The checked file: sources and receivers by name, and the policies."""
+    """The checked file: sources and receivers by name, the policies, and what messages say."""
 
     file: UptakeFile
     policies: Policies
     sources: dict[str, SourceTable]
     receivers: dict[str, Receiver]
+    features: tuple[Feature, ...]
 
     @property
     def stale_after(self) -> timedelta:
@@ -56,6 +59,7 @@ def written(file: UptakeFile) -> Rules:
         policies_of(file),
         {source.name: source for source in file.sources},
         {receiver.name: receiver for receiver in file.receivers},
+        tuple(_feature(table) for table in file.features),
     )
 
 
@@ -102,6 +106,14 @@ def _route(table: RouteTable) -> Route:
     )
 
 
-def _match(table: MatchTable) -> Match:
+def _feature(table: FeatureTable) -> Feature:
+    return Feature(name=table.name, scopes=table.scopes, match=_app(table), why=table.why or "")
+
+
+def _app(table: AppTable) -> Match:
     source, app = table.named_app
-    return Match(source=source, app=app, environment=table.environment, labels=tuple(sorted(table.labels.items())))
+    return Match(source=source, app=app)
+
+
+def _match(table: MatchTable) -> Match:
+    return replace(_app(table), environment=table.environment, labels=tuple(sorted(table.labels.items())))
