@@ -1,11 +1,11 @@
-"""The tables of uptake.toml about what messages say: the features of apps."""
+"""The tables of uptake.toml about what messages say: [templates], and the features of apps."""
 
 import re
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
-from config.file_values import Line, Sentence
+from config.file_values import Folder, Line, Sentence, Table
 from config.policy_tables import AppTable
 
 # As uptake.scopes has it, which the file's tables do not know.
@@ -16,6 +16,12 @@ def _grant(value: Any) -> str:
     if not isinstance(value, str) or not GRANT.fullmatch(value):
         raise ValueError(f"{value!r} is not a scope with an access level, such as tn.crm.customers:r")
     return value
+
+
+class TemplatesTable(Table):
+    """Where templates of messages are that replace the built-in ones."""
+
+    folder: Folder
 
 
 class FeatureTable(AppTable):

@@ -14,6 +14,7 @@ from config import toml_lines
 from config.file_complaints import Complaint, complaints, written
 from config.file_values import (
     HttpUrl,
+    Line,
     Name,
     PositiveDuration,
     Secret,
@@ -21,7 +22,7 @@ from config.file_values import (
     Surroundings,
     Table,
 )
-from config.message_tables import FeatureTable
+from config.message_tables import FeatureTable, TemplatesTable
 from config.policy_tables import AppTable, ExemptionTable, MatchTable, OverrideTable, PolicyTable, RouteTable
 from config.receivers import LOG, REMINDS, EmailReceiver, FileReceiver, Receiver
 from config.settings import SettingsError, nearest
@@ -38,6 +39,7 @@ class SourceTable(Table):
     url: HttpUrl
     token_url: HttpUrl
     organization: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
+    organization_name: Line | None = None  # as tenants know it; left out: the source's name
     client_id: Annotated[str, Field(pattern=r"^[!-~]{1,200}$")]
     client_secret: Secret
     app_key: Secret
@@ -91,6 +93,7 @@ class UptakeFile(Table):
     routes: Annotated[tuple[RouteTable, ...], Field(alias="route", strict=False)] = ()
     exemptions: Annotated[tuple[ExemptionTable, ...], Field(alias="exemption", strict=False)] = ()
     features: Annotated[tuple[FeatureTable, ...], Field(alias="feature", strict=False)] = ()
+    templates: TemplatesTable | None = None
     receivers: Annotated[
         tuple[Annotated[Receiver, Field(discriminator="kind")], ...], Field(alias="receiver", strict=False)
     ] = ()

@@ -13,7 +13,7 @@ from uptake.policies import Who
 _DUE = text("""
 SELECT r.id, r.app_id, r.tenant_id, r.environment, r.target_version, r.opened_at, r.sent, r.last_sent_at,
     s.version, s.missing, s.superfluous, s.since, app.name AS app, src.name AS source, app.source_id,
-    t.external_id AS tenant, t.name AS tenant_name, t.time_zone,
+    t.external_id AS tenant, t.name AS tenant_name, t.time_zone, t.locale,
     app.external_id AS app_external_id, coalesce(l.labels, '{}') AS labels, c.id AS contact_id, c.email, f.exact_at
 FROM reminder r
 JOIN standing s ON s.connection_id = r.connection_id AND s.lag = 'blocking' AND s.status = 'connected'
@@ -53,6 +53,7 @@ class DueReminder:
     tenant: str
     tenant_name: str | None
     time_zone: str | None
+    locale: str | None
     labels: Mapping[str, str]
     contact_id: int | None
     email: str | None

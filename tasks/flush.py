@@ -147,7 +147,8 @@ def _text(session: OrmSession, group: DueGroup, found: Seen, reason: NoticeReaso
             resolved=count.new_resolved,
             quiet=count.quiet,
             members=tuple(listed),
-        )
+        ),
+        rules().templates.texts,
     )
 
 

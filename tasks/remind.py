@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session as OrmSession
 from config.links import opt_out_url
 from models import Notice, Session, db_now
 from models.threads import DueReminder, defer, due_reminders, stepped
+from tasks.ask import ask_of
 from tasks.deliver import deliver
 from tasks.doorbell import ring
 from tasks.rules import rules
@@ -77,22 +78,9 @@ def step(session: OrmSession, thread: DueReminder, policies: Policies, *, now: d
 def _queue(session: OrmSession, thread: DueReminder, receiver: str, *, now: datetime) -> None:
     number = thread.sent + 1
     opt_out = opt_out_url(thread.tenant_id, thread.email) if thread.email is not None else None
-    said = reminder(
-        Reminder(
-            app=thread.app,
-            organization=thread.source,
-            tenant=thread.tenant_name or thread.tenant,
-            environment=thread.environment,
-            from_version=thread.version,
-            to_version=thread.target_version,
-            missing=tuple(thread.missing),
-            superfluous=tuple(thread.superfluous),
-            blocked_since=thread.since,
-            days=max(0, (now - thread.since).days),
-            step=number,
-            opt_out_url=opt_out,
-        )
-    )
+    ask = ask_of(thread, rules(), step=number, now=now)
+    asked = Reminder(asks=(ask,), language=thread.locale, written_at=now, opt_out_url=opt_out)
+    said = reminder(asked, rules().templates.texts)
     turn = insert(Notice).values(
         key=f"reminder:{thread.id}:v{thread.target_version}:{number}:{thread.contact_id}",
         receiver=receiver,

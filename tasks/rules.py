@@ -9,6 +9,7 @@ from config.policy_file import SourceTable, UptakeFile, load_file
 from config.policy_tables import AppTable, ExemptionTable, MatchTable, OverrideTable, PolicyTable, RouteTable
 from config.receivers import Receiver
 from config.settings import settings
+from tasks.template_folder import TemplateFolder, read_templates
 from uptake.features import Feature
 from uptake.policies import Exemption, Match, Override, Policies, Route
 from uptake.policy import AlertKind, Policy, Severity, Target
@@ -23,6 +24,7 @@ class Rules:
     sources: dict[str, SourceTable]
     receivers: dict[str, Receiver]
     features: tuple[Feature, ...]
+    templates: TemplateFolder
 
     @property
     def stale_after(self) -> timedelta:
@@ -33,6 +35,11 @@ class Rules:
     def policy(self) -> Policy:
         """What holds where no override does."""
         return self.policies.base
+
+    def organization(self, source: str) -> str:
+        """Whose apps the source lists, by the name that tenants know."""
+        table = self.sources.get(source)
+        return (table.organization_name if table else None) or source
 
     def poll_every(self, source: str) -> timedelta:
         """The base cadence of a source and of its apps."""
@@ -53,13 +60,14 @@ def rules() -> Rules:
 
 
 def written(file: UptakeFile) -> Rules:
-    """*file* as rules."""
+    """*file* as rules, with the templates that are in its folder now; a broken one is no mistake of the file's."""
     return Rules(
         file,
         policies_of(file),
         {source.name: source for source in file.sources},
         {receiver.name: receiver for receiver in file.receivers},
         tuple(_feature(table) for table in file.features),
+        read_templates(file.templates.folder if file.templates else None),
     )
 
 

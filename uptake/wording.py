@@ -1,32 +1,34 @@
 """What people read: the reminder to a tenant's admin, the notice to operators, the sentence that explains."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from uptake.letter import Block, Bullets, Parts, clean, letter, links
+from uptake.letter import Block, Bullets, Parts, Value, clean, letter, links
+from uptake.placeholders import KINDS as TEMPLATES_OF
+from uptake.plea import CLICK_PATH, ITEMS_SHOWN, PERMISSION, SUBJECT_NAME_LIMIT, Ask, Reminder, reminder
+from uptake.templates import NO_TEMPLATES, Templates
+from uptake.words import ENGLISH
 
-SUBJECT_NAME_LIMIT = 60
-WHY_LIMIT = 2000
-MEMBERS_SHOWN = 20
-ITEMS_SHOWN = 50
-CLICK_PATH = "Settings > Integrations > API Application Access > Upgrade to New Version > Allow"
-PERMISSION = "Manage API Application Access"
-
-MONTHS = [
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
+__all__ = [
+    "CLICK_PATH",
+    "PERMISSION",
+    "Ask",
+    "Digest",
+    "Member",
+    "Reminder",
+    "Standing",
+    "broken_template",
+    "day",
+    "digest",
+    "explanation",
+    "moment",
+    "reminder",
 ]
+
+MEMBERS_SHOWN = 20
+_MISTAKE_LIMIT = 1000
+
 KINDS = {
     "tenant_lagging": "tenants have not accepted the permissions the app needs",
     "tenant_overgranted": "tenants still give permissions the app no longer needs",
@@ -64,28 +66,6 @@ EXPLANATIONS = {
     "in_grace": "No alert yet: {tenant} has lagged {began} and has time; it alerts {fires}.",
     "firing": "Alert ({severity}): {tenant} has lagged {began}; open {fires}.",
 }
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Reminder:
-    """What a tenant's admin has to know; *step* counts from 1, grants are in words, times in the tenant's zone."""
-
-    app: str
-    organization: str
-    tenant: str
-    environment: str
-    from_version: int | None
-    to_version: int
-    missing: tuple[str, ...]
-    blocked_since: datetime
-    days: int
-    superfluous: tuple[str, ...] = ()
-    step: int = 1
-    why: str = ""
-    click_path: str = CLICK_PATH
-    permission: str = PERMISSION
-    accept_url: str | None = None
-    opt_out_url: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -129,15 +109,7 @@ class Standing:
     missing: tuple[str, ...] = ()
 
 
-def reminder(facts: Reminder) -> Parts:
-    """Ask a tenant's admin to accept the latest version: what is blocked, since when, how, and who may do it."""
-    app, tenant = clean(facts.app, SUBJECT_NAME_LIMIT), clean(facts.tenant, SUBJECT_NAME_LIMIT)
-    opening = "" if facts.step <= 1 else f"Reminder {facts.step}: "
-    wish = "still needs" if facts.step > 1 else "needs"
-    return letter(f"{opening}{app} {wish} your approval for {tenant}", _plea(facts))
-
-
-def digest(facts: Digest) -> Parts:
+def digest(facts: Digest, templates: Templates = NO_TEMPLATES) -> Parts:
     """Tell operators about a group of alerts: why now, how many, the first of them, and where to look."""
     if facts.app is None and facts.kind == "poll_failing":
         title = SOURCE_FAILING
@@ -145,19 +117,43 @@ def digest(facts: Digest) -> Parts:
         title = KINDS.get(facts.kind, clean(facts.kind))
     app = facts.app or f"source {facts.source}"
     state = f"FIRING {facts.firing}" if facts.firing else "RESOLVED"
-    reason = NOTICES.get(facts.reason, clean(facts.reason))
     shown = facts.members[:MEMBERS_SHOWN]
-    hidden = facts.firing + facts.resolved - len(shown)
+    hidden = max(0, facts.firing + facts.resolved - len(shown))
+    quiet = f" Not told of, as they are acknowledged, snoozed or silenced: {facts.quiet}." if facts.quiet else ""
+    lines = {
+        "subject": f"[{state}] {clean(app, SUBJECT_NAME_LIMIT)}: {title}",
+        "language": ENGLISH.tag,
+        "state": state,
+        "app": clean(app),
+        "source": clean(facts.source),
+        "title": title,
+        "open": str(facts.firing),
+        "over": str(facts.resolved),
+        "quiet": str(facts.quiet),
+        "hidden": str(hidden),
+        "link_url": (facts.link or "") if links("", facts.link) else "",
+    }
+    blocks: dict[str, Value] = {
+        "headline": [f"{clean(app)}: {title}."],
+        "reason": [NOTICES.get(facts.reason, clean(facts.reason))],
+        "counts": [f"Open: {facts.firing}. Over: {facts.resolved}.{quiet}"],
+        "members": [Bullets(tuple(_line(member) for member in shown))] if shown else [],
+        "more": [f"And {hidden} more."] if hidden else [],
+        "link": links("See all of them", facts.link),
+    }
+    return letter("digest", {**lines, **blocks}, templates)
+
+
+def broken_template(name: str, mistakes: Sequence[str]) -> Parts:
+    """Tell operators that a template cannot be used, why, and what is said instead; never by a template itself."""
     blocks: list[Block] = [
-        f"{clean(app)}: {title}.",
-        reason,
-        f"Open: {facts.firing}. Over: {facts.resolved}."
-        + (f" Not told of, as they are acknowledged, snoozed or silenced: {facts.quiet}." if facts.quiet else ""),
-        Bullets(tuple(_line(member) for member in shown)),
+        f"The template {clean(name)} cannot be used: until it is mended, messages have the built-in words instead.",
+        Bullets(tuple(clean(one, _MISTAKE_LIMIT) for one in mistakes)),
+        "`uptake check` says what is still wrong; what is mended holds from the worker's next start on.",
     ]
-    blocks += [f"And {hidden} more."] if hidden > 0 else []
-    blocks += links("See all of them", facts.link)
-    return letter(f"[{state}] {clean(app, SUBJECT_NAME_LIMIT)}: {title}", blocks)
+    lines = {"subject": f"[BROKEN] {clean(name, SUBJECT_NAME_LIMIT)}: messages have the built-in words"}
+    empty: dict[str, Value] = dict.fromkeys(TEMPLATES_OF["digest"].of("html"), "")
+    return letter("digest", {**empty, **lines, "language": ENGLISH.tag, "headline": blocks}, NO_TEMPLATES)
 
 
 def explanation(facts: Standing) -> str:
@@ -179,7 +175,7 @@ def explanation(facts: Standing) -> str:
 
 def day(at: datetime) -> str:
     """A date without a riddle: 2 March 2026, in the zone it comes with."""
-    return f"{at.day} {MONTHS[at.month - 1]} {at.year}"
+    return ENGLISH.day(at)
 
 
 def moment(at: datetime | None) -> str:
@@ -190,58 +186,7 @@ def moment(at: datetime | None) -> str:
     return f"{day(utc)}, {utc:%H:%M} UTC"
 
 
-def _plea(facts: Reminder) -> list[Block]:
-    app, organization, tenant = clean(facts.app), clean(facts.organization), clean(facts.tenant)
-    now_at = "has not accepted it yet" if facts.from_version is None else f"still runs version {facts.from_version}"
-    where = "" if facts.environment == "production" else f" (in the {clean(facts.environment)} environment)"
-    blocks: list[Block] = [
-        "Hello,",
-        f"{organization} has released version {facts.to_version} of {app}. {tenant} {now_at}{where}.",
-        *_consequence(facts, app),
-        f"To accept the new version, sign in and go to: {clean(facts.click_path)}.",
-        *links("Go there now", facts.accept_url),
-        "It takes about a minute. Nothing has to be installed, and the keys in use stay as they are.",
-        (
-            f"It can be done by anybody who has the permission “{clean(facts.permission)}”."
-            " If that is not you, please pass this message on to somebody who has it."
-        ),
-        (
-            f"You receive this message because {organization} has you as a contact for {tenant}."
-            " The reminders stop by themselves as soon as the new version is accepted."
-        ),
-        *links("No more reminders, please", facts.opt_out_url),
-    ]
-    return blocks
-
-
-def _consequence(facts: Reminder, app: str) -> list[Block]:
-    """What it means for the tenant that it has not accepted yet."""
-    blocks: list[Block] = []
-    if facts.missing:
-        span = "today" if facts.days < 1 else f"{day(facts.blocked_since)} ({_count(facts.days, 'day')})"
-        blocks += [f"Since {span}, {app} lacks these permissions and cannot do what needs them:"]
-        blocks += [_bullets(facts.missing)]
-    else:
-        blocks += [f"{app} works as before: the new version asks for no new permissions."]
-    if facts.why.strip():
-        blocks += [f"Why it asks for them: {clean(facts.why, WHY_LIMIT)}"]
-    if facts.superfluous:
-        blocks += ["The new version gives up these permissions, which it no longer needs:"]
-        blocks += [_bullets(facts.superfluous)]
-    return blocks
-
-
 def _line(member: Member) -> str:
     state = "over" if member.is_resolved else clean(member.severity)
     detail = f": {clean(member.detail)}" if member.detail else ""
     return f"{clean(member.tenant)} ({clean(member.environment)}), {state}, since {moment(member.since)}{detail}"
-
-
-def _bullets(items: Iterable[str]) -> Bullets:
-    names = [clean(item) for item in items]
-    hidden = len(names) - ITEMS_SHOWN
-    return Bullets((*names[:ITEMS_SHOWN], *([f"and {hidden} more"] if hidden > 0 else [])))
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

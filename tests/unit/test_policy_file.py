@@ -212,6 +212,9 @@ def test_mistakes_in_a_source(file: Path, line: int, changed: str, said: str | N
             '[[feature]]\nname = "C"\nscopes = ["a:r"]\n[[feature]]\nname = "C"\napp = "1"\nscopes = ["b:r"]',
             'uptake.toml:5: feature[1].name: "C" is there already; write its scopes in one table',
         ),
+        ('[templates]\nfolder = ""', "uptake.toml:2: templates.folder: is not a folder; write a path"),
+        ("[templates]", "uptake.toml:1: templates.folder: is missing; write it"),
+        ('[[templates]]\nfolder = "x"', "uptake.toml:1: templates: is there once; write it as [templates]"),
         ('[feature]\nname = "C"', "uptake.toml:1: feature: may be there several times; write each as [[feature]]"),
         (SOURCE + SOURCE, 'uptake.toml:11: source[1].name: "acme" is the name of another source already; choose anot'),
         (SOURCE[1:-1], "uptake.toml:1: not valid TOML: "),
@@ -356,9 +359,12 @@ def test_what_the_example_has_for_some(file: Path) -> None:
 
 
 def test_what_the_example_says_to_tenants(file: Path) -> None:
-    """Its features work when they are no comment any more."""
+    """Its folder and its features work when they are no comment any more."""
     file.write_text(SOURCE + shown(r"^# ---- What is said"))
-    features = written(load_file(file, environment=SURROUNDINGS)).features
+    found = load_file(file, environment=SURROUNDINGS)
+    assert found.templates
+    assert found.templates.folder == file.parent / "templates"
+    features = written(found).features
     assert [feature.name for feature in features] == ["Customer names on invoices", "Two-way calendar"]
     assert features[0].match == Match(source="acme", app="4711")
     assert features[0].why
