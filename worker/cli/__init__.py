@@ -12,6 +12,7 @@ from config.settings import settings
 from worker.cli.answers import alerts, explain, laggards, status, timeline
 from worker.cli.contacts import contacts
 from worker.cli.foresee import impact, plan
+from worker.cli.preview import preview
 from worker.cli.processes import beat, dashboard, portal, up, worker
 from worker.cli.quiet import acknowledge_, silence_cli, snooze_
 from worker.cli.upkeep import check, doctor, migrate, poll
@@ -26,7 +27,7 @@ cli = typer.Typer(
 )
 _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "Run": (up, worker, beat, dashboard, portal),
-    "Answers": (status, laggards, timeline, explain, alerts, plan, impact),
+    "Answers": (status, laggards, timeline, explain, alerts, plan, preview, impact),
     "Upkeep": (check, doctor, migrate, poll),
 }
 

@@ -100,6 +100,14 @@ def test_in_the_tenants_language_and_zone(lagging: World, write: Write) -> None:
     }
 
 
+def test_by_the_name_that_readers_know(ours: Ours, chosen: Path) -> None:
+    """Whose app it is is said by the source's organization_name, where there is one."""
+    chosen.write_text(chosen.read_text().replace('name = "acme"', 'name = "acme"\norganization_name = "Acme Apps"'))
+    assert ours.said("poll").returncode == 0
+    said = ours.said("preview", "acme:4711", "3")
+    assert "Acme Apps has released version 3 of " in said.stdout, said
+
+
 def test_by_templates(lagging: World, write: Write) -> None:
     """The nearest language wins, part by part."""
     write(reminder_de_subject="Bitte: $app", reminder_txt="english", reminder_de_html="<p>$tenant $since</p>")
