@@ -130,6 +130,12 @@ def mailbox(value: Any) -> str:
     return value
 
 
+def _line(value: Any) -> Any:
+    if isinstance(value, str) and not (value.strip() and value.isprintable()):
+        raise ValueError("must be words on one line")
+    return value
+
+
 class Hours(NamedTuple):
     """The part of a day from *opens* to *closes*."""
 
@@ -161,6 +167,8 @@ HttpUrl = Annotated[str, BeforeValidator(_http_url)]
 SmtpUrl = Annotated[str, BeforeValidator(_smtp_url)]
 Mailbox = Annotated[str, BeforeValidator(mailbox)]
 WorkingHours = Annotated[Hours, BeforeValidator(parse_hours)]
+Line = Annotated[str, Field(max_length=100), BeforeValidator(_line)]
+Sentence = Annotated[str, Field(max_length=500), BeforeValidator(_line)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,62}$")]
 LabelName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.-]{0,62}$")]
 Label = Annotated[str, Field(pattern=r"^[!-~]{1,100}$")]  # no spaces: several stand in one cell of a contact book

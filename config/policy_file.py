@@ -14,6 +14,7 @@ from config import toml_lines
 from config.file_complaints import Complaint, complaints, written
 from config.file_values import (
     HttpUrl,
+    Line,
     Name,
     PositiveDuration,
     Secret,
@@ -21,8 +22,9 @@ from config.file_values import (
     Surroundings,
     Table,
 )
+from config.message_tables import FeatureTable, TemplatesTable
 from config.mutes import MuteTable
-from config.policy_tables import ExemptionTable, MatchTable, OverrideTable, PolicyTable, RouteTable
+from config.policy_tables import AppTable, ExemptionTable, MatchTable, OverrideTable, PolicyTable, RouteTable
 from config.receivers import LOG, REMINDS, EmailReceiver, FileReceiver, Receiver
 from config.settings import SettingsError, nearest
 
@@ -38,6 +40,7 @@ class SourceTable(Table):
     url: HttpUrl
     token_url: HttpUrl
     organization: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
+    organization_name: Line | None = None  # as tenants know it; left out: the source's name
     client_id: Annotated[str, Field(pattern=r"^[!-~]{1,200}$")]
     client_secret: Secret
     app_key: Secret
@@ -92,6 +95,8 @@ class UptakeFile(Table):
     routes: Annotated[tuple[RouteTable, ...], Field(alias="route", strict=False)] = ()
     mutes: Annotated[tuple[MuteTable, ...], Field(alias="mute", strict=False)] = ()
     exemptions: Annotated[tuple[ExemptionTable, ...], Field(alias="exemption", strict=False)] = ()
+    features: Annotated[tuple[FeatureTable, ...], Field(alias="feature", strict=False)] = ()
+    templates: TemplatesTable | None = None
     receivers: Annotated[
         tuple[Annotated[Receiver, Field(discriminator="kind")], ...], Field(alias="receiver", strict=False)
     ] = ()
@@ -181,6 +186,10 @@ def _across(file: UptakeFile) -> Iterator[tuple[_Place, str]]:
             yield here, f"is never reached: number {before} matches all that it does, and the first one wins"
     for index, exemption in enumerate(file.exemptions):
         yield from _matches(("exemption", index), exemption, file)
+    for index, feature in enumerate(file.features):
+        yield from _known_source(("feature", index), feature, file)
+        if any(feature.is_double(other) for other in file.features[:index]):
+            yield ("feature", index, "name"), f'"{feature.name}" is there already; write its scopes in one table'
 
 
 def _doubled(table: str, names: list[str]) -> Iterator[tuple[_Place, str]]:
@@ -210,13 +219,17 @@ def _reminders(place: _Place, name: str | None, receivers: Mapping[str, Any]) ->
         yield (*place, "reminders"), said
 
 
-def _matches(place: _Place, table: MatchTable, file: UptakeFile) -> Iterator[tuple[_Place, str]]:
-    """What would never match anybody."""
+def _known_source(place: _Place, table: AppTable, file: UptakeFile) -> Iterator[tuple[_Place, str]]:
     source, _ = table.named_app
     sources = [one.name for one in file.sources]
     if source is not None and source not in sources:
         key = "source" if table.source is not None else "app"
         yield (*place, key), f'there is no source "{source}"; {nearest(source, sources) if sources else "write one"}'
+
+
+def _matches(place: _Place, table: MatchTable, file: UptakeFile) -> Iterator[tuple[_Place, str]]:
+    """What would never match anybody."""
+    yield from _known_source(place, table, file)
     watched = file.policy.environments
     if table.environment is not None and table.environment not in watched:
         said = (

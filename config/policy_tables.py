@@ -86,27 +86,17 @@ class SeverityOverride(Table):
     critical: Duration | None = None
 
 
-class MatchTable(Table):
-    """Whom a table is for; what is left out is any."""
+class AppTable(Table):
+    """Which apps a table is for; what is left out is any."""
 
     source: Name | None = None
     app: Annotated[str, Field(min_length=1, max_length=200)] | None = None  # its id, or source:id
-    environment: Annotated[str, Field(min_length=1, max_length=100)] | None = None
-    labels: dict[LabelName, Label] = {}  # noqa: RUF012 - pydantic copies it
 
     @property
     def named_app(self) -> tuple[str | None, str | None]:
         """The source and the app's id there."""
         source, colon, app = (self.app or "").partition(":")
         return (source, app) if colon else (self.source, self.app)
-
-    def covers(self, other: "MatchTable") -> bool:
-        """Whether all that *other* is for are among those that this is for."""
-        mine, theirs = ((*table.named_app, table.environment) for table in (self, other))
-        return (
-            all(wanted is None or wanted == found for wanted, found in zip(mine, theirs, strict=True))
-            and self.labels.items() <= other.labels.items()
-        )
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
@@ -115,6 +105,21 @@ class MatchTable(Table):
         if self.source is not None and self.named_app[0] != self.source:
             raise ValueError(f"source and app contradict each other: {self.source} and {self.app}")
         return self
+
+
+class MatchTable(AppTable):
+    """Whom a table is for; what is left out is any."""
+
+    environment: Annotated[str, Field(min_length=1, max_length=100)] | None = None
+    labels: dict[LabelName, Label] = {}  # noqa: RUF012 - pydantic copies it
+
+    def covers(self, other: "MatchTable") -> bool:
+        """Whether all that *other* is for are among those that this is for."""
+        mine, theirs = ((*table.named_app, table.environment) for table in (self, other))
+        return (
+            all(wanted is None or wanted == found for wanted, found in zip(mine, theirs, strict=True))
+            and self.labels.items() <= other.labels.items()
+        )
 
 
 _OVERALL = {"targets", "min_audience", "stalled_after", "lost_within"}

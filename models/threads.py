@@ -90,6 +90,11 @@ class DueReminder:
     thread: Thread
 
     @property
+    def time_zone(self) -> str | None:
+        """Where the tenant is."""
+        return self.thread.time_zone
+
+    @property
     def who(self) -> Who:
         """What a policy asks of it."""
         return Who(

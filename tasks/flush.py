@@ -227,7 +227,8 @@ def _text(session: OrmSession, group: DueGroup, found: Seen, reason: str) -> Par
             resolved=count.new_resolved,
             quiet=count.quiet,
             members=tuple(listed),
-        )
+        ),
+        rules().templates.texts,
     )
 
 

@@ -17,7 +17,7 @@ from models.leases import want_polls
 from models.letters import Addressee, Letter, Written, queue, waiting, written
 from models.threads import DueReminder, due_beside, due_reminders, give_back, hold, stepped
 from models.turns import alone
-from tasks.ask import asked
+from tasks.ask import ask_of
 from tasks.deliver import deliver
 from tasks.doorbell import ring
 from tasks.rules import rules
@@ -175,14 +175,16 @@ def _letter(to: Addressee, dues: Sequence[Due], *, now: datetime, due_at: dateti
     first = dues[0].thread
     tenants = sorted({one.thread.tenant_id for one in dues})
     opt_out = opt_out_url(tenants, to.email)
-    asks = tuple(asked(one.thread, one.policy, now=now) for one in dues)
+    asks = tuple(ask_of(one.thread, rules(), step=one.thread.thread.sent + 1, now=now) for one in dues)
     said = reminder(
         Reminder(
             asks=asks,
             language=first.locale,
             is_escalated=any(one.turn.is_escalated for one in dues),
+            written_at=now,
             opt_out_url=opt_out,
-        )
+        ),
+        rules().templates.texts,
     )
     columns = {
         "key": _key(dues),

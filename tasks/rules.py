@@ -4,11 +4,14 @@ import functools
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
+from config.message_tables import FeatureTable
 from config.mutes import DAYS, MuteTable
 from config.policy_file import SourceTable, UptakeFile, load_file
-from config.policy_tables import ExemptionTable, MatchTable, OverrideTable, PolicyTable, RouteTable
+from config.policy_tables import AppTable, ExemptionTable, MatchTable, OverrideTable, PolicyTable, RouteTable
 from config.receivers import Receiver
 from config.settings import settings
+from tasks.template_folder import TemplateFolder, read_templates
+from uptake.features import Feature
 from uptake.mutes import Mute
 from uptake.policies import Exemption, Match, Override, Policies, Route
 from uptake.policy import AlertKind, Policy, Severity, Target
@@ -16,12 +19,14 @@ from uptake.policy import AlertKind, Policy, Severity, Target
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """The checked file: sources and receivers by name, and the policies."""
+    """The checked file: sources and receivers by name, the policies, and what messages say."""
 
     file: UptakeFile
     policies: Policies
     sources: dict[str, SourceTable]
     receivers: dict[str, Receiver]
+    features: tuple[Feature, ...]
+    templates: TemplateFolder
 
     @property
     def stale_after(self) -> timedelta:
@@ -32,6 +37,11 @@ class Rules:
     def policy(self) -> Policy:
         """What holds where no override does."""
         return self.policies.base
+
+    def organization(self, source: str) -> str:
+        """Whose apps the source lists, by the name that tenants know."""
+        table = self.sources.get(source)
+        return (table.organization_name if table else None) or source
 
     def poll_every(self, source: str) -> timedelta:
         """The base cadence of a source and of its apps."""
@@ -52,12 +62,14 @@ def rules() -> Rules:
 
 
 def written(file: UptakeFile) -> Rules:
-    """*file* as rules."""
+    """*file* as rules, with the templates that are in its folder now; a broken one is no mistake of the file's."""
     return Rules(
         file,
         policies_of(file),
         {source.name: source for source in file.sources},
         {receiver.name: receiver for receiver in file.receivers},
+        tuple(_feature(table) for table in file.features),
+        read_templates(file.templates.folder if file.templates else None),
     )
 
 
@@ -117,6 +129,14 @@ def _mute(table: MuteTable) -> Mute:
     )
 
 
-def _match(table: MatchTable) -> Match:
+def _feature(table: FeatureTable) -> Feature:
+    return Feature(name=table.name, scopes=table.scopes, match=_app(table), why=table.why or "")
+
+
+def _app(table: AppTable) -> Match:
     source, app = table.named_app
-    return Match(source=source, app=app, environment=table.environment, labels=tuple(sorted(table.labels.items())))
+    return Match(source=source, app=app)
+
+
+def _match(table: MatchTable) -> Match:
+    return replace(_app(table), environment=table.environment, labels=tuple(sorted(table.labels.items())))

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from uptake.letter import Parts, clean, letter
+from uptake.letter import Parts, clean
 from uptake.policy import AlertKind
-from uptake.wording import day, moment
+from uptake.wording import day, moment, note
 
 _NAMED = 5  # scopes
 
@@ -34,14 +34,12 @@ def capped(receiver: str, most: int, waiting: int, until: datetime) -> Parts:
     later = f"{groups}; they are told one by one from {moment(until)} on. Nothing is lost."
     where = "All that fires is shown by `uptake alerts` and on the dashboard."
     choice = "How many messages an hour it may be is said by `cap` of the receiver in uptake.toml."
-    return letter(
-        f"[CAPPED] {clean(receiver)} has heard enough for an hour", [f"{enough} {later}", f"{where} {choice}"]
-    )
+    return note(f"[CAPPED] {clean(receiver)} has heard enough for an hour", [f"{enough} {later}", f"{where} {choice}"])
 
 
 def stopped(receiver: str, reason: str) -> Parts:
     """Tell operators that nothing can be sent by a receiver any more, why, and what to do."""
-    return letter(
+    return note(
         f"[STOPPED] nothing can be sent by {clean(receiver)}",
         [
             f"{clean(receiver)} refused us for good: {clean(reason)}.",

@@ -3,8 +3,10 @@
 import html
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
+
+from uptake.templates import Templates, chosen, filled
 
 NAME_LIMIT = 200
 SUBJECT_LIMIT = 200
@@ -12,6 +14,8 @@ SUBJECT_LIMIT = 200
 LINK = re.compile(r"https?://[^\s<>\"'\\]+", re.ASCII)
 # Emoji and several scripts are joined by these two; every other invisible character can only mislead.
 JOINERS = "\u200c\u200d"
+_GAP = re.compile(r"\n(?:[ \t]*\n){2,}")
+_RULE = 60
 
 
 class Parts(NamedTuple):
@@ -35,23 +39,54 @@ class Link(NamedTuple):
     url: str
 
 
-Block = str | Bullets | Link
+class Button(NamedTuple):
+    """The address that the message is about, with its label; and where it leads, said in words."""
+
+    label: str
+    url: str
+    leads: str
 
 
-def letter(subject: str, blocks: Iterable[Block]) -> Parts:
-    """Text and html from the same *blocks*, so that they cannot disagree."""
-    title, blocks = clean(subject, SUBJECT_LIMIT), list(blocks)
-    text = "\n\n".join(_as_text(block) for block in blocks) + "\n"
-    body = "\n".join(_as_html(block) for block in blocks)
-    # No colours of our own: the reader's light or dark ones are always readable.
-    page = (
-        '<!doctype html>\n<html lang="en">\n<head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width">'
-        f'<meta name="color-scheme" content="light dark"><title>{html.escape(title)}</title></head>\n'
-        '<body style="font-family:system-ui,sans-serif;font-size:16px;line-height:1.5;'
-        f'max-width:40em;margin:1em auto;padding:0 1em;overflow-wrap:anywhere">\n{body}\n</body>\n</html>\n'
-    )
-    return Parts(title, text, page)
+class Heading(NamedTuple):
+    """What the part below is about."""
+
+    title: str
+
+
+class Path(NamedTuple):
+    """Where to click, one thing after the other."""
+
+    steps: str
+
+
+Block = str | Bullets | Link | Button | Heading | Path
+# What a placeholder stands for: words on one line, or blocks.
+Value = str | list[Block]
+
+
+def letter(kind: str, values: Mapping[str, Value], templates: Templates, tongues: Iterable[str] = ("",)) -> Parts:
+    """The message that the templates of *kind* make of *values*, each escaped for the part that it stands in.
+
+    *values* holds every placeholder that there is; its subject is the built-in one.
+    """
+    by_language = tuple(tongues)
+    lines = {name: value for name, value in values.items() if isinstance(value, str)}
+    title = clean(filled(chosen(kind, "subject", by_language, templates), lines), SUBJECT_LIMIT)
+    said = {**values, "subject": title}
+    text = filled(chosen(kind, "txt", by_language, templates), {name: as_text(value) for name, value in said.items()})
+    page = filled(chosen(kind, "html", by_language, templates), {name: as_html(value) for name, value in said.items()})
+    # Blocks that are empty leave no gap.
+    return Parts(title, _GAP.sub("\n\n", text).strip("\n") + "\n", page)
+
+
+def as_text(value: Value) -> str:
+    """A placeholder's value as plain text."""
+    return value if isinstance(value, str) else "\n\n".join(_text_of(block) for block in value)
+
+
+def as_html(value: Value) -> str:
+    """A placeholder's value as part of a page."""
+    return html.escape(value) if isinstance(value, str) else "\n".join(_html_of(block) for block in value)
 
 
 def clean(text: str, limit: int = NAME_LIMIT) -> str:
@@ -77,21 +112,45 @@ def _visible(character: str) -> str:
     return "" if category in {"Cf", "Cs"} and character not in JOINERS else character
 
 
-def _as_text(block: Block) -> str:
+def _text_of(block: Block) -> str:
     match block:
         case Bullets(items):
             return "\n".join(f"  - {item}" for item in items)
-        case Link(label, url):
+        case Link(label, url) | Button(label, url, _):
             return f"{label}: {url}"
+        case Heading(title):
+            return f"{title}\n{'-' * min(len(title), _RULE)}"
+        case Path(steps):
+            return f"  {steps}"
         case _:
             return block
 
 
-def _as_html(block: Block) -> str:
+def _html_of(block: Block) -> str:
     match block:
         case Bullets(items):
-            return "<ul>" + "".join(f"<li>{html.escape(item)}</li>" for item in items) + "</ul>"
+            return (
+                '<ul style="padding-left:1.5em">' + "".join(f"<li>{html.escape(item)}</li>" for item in items) + "</ul>"
+            )
         case Link(label, url):
             return f'<p><a style="color:inherit" href="{html.escape(url)}">{html.escape(label)}</a></p>'
+        case Button():
+            return _button(block)
+        case Heading(title):
+            return f'<h2 style="font-size:1.15em;line-height:1.3;margin:2em 0 .5em">{html.escape(title)}</h2>'
+        case Path(steps):
+            return f"<p><strong>{html.escape(steps)}</strong></p>"
         case _:
             return f"<p>{html.escape(block)}</p>"
+
+
+def _button(block: Button) -> str:
+    # Where mail programs ignore the padding of links, a cell of a table still has one. Both colours are said, so that
+    # it can be read on any ground.
+    return (
+        '<table role="presentation" cellpadding="0" cellspacing="0" style="margin:1.5em 0 .25em"><tr>'
+        '<td bgcolor="#0b57d0" style="background:#0b57d0;border-radius:6px;padding:12px 24px">'
+        '<a style="color:#ffffff;font-weight:600;text-decoration:none"'
+        f' href="{html.escape(block.url)}">{html.escape(block.label)}</a></td></tr></table>\n'
+        f'<p style="margin-top:0;font-size:14px;opacity:.8">{html.escape(block.leads)}</p>'
+    )

@@ -1,12 +1,11 @@
-"""Grants and sets of grants: how they are spelled, compared and said in plain words."""
+"""Grants and sets of grants: how they are spelled and compared, and what they are about."""
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import NamedTuple
 
 GRANT = re.compile(r"(?P<scope>[A-Za-z0-9_.\-]{1,200}):(?P<level>[rw])")
-LEVELS = {"r": "View", "w": "Modify"}
 
 
 class Grant(NamedTuple):
@@ -40,13 +39,7 @@ def fingerprint(grants: Iterable[str]) -> str:
     return digest.hexdigest()
 
 
-def words(grants: Iterable[str], names: Mapping[str, str]) -> list[str]:
-    """Each grant as an admin reads it ("View Customers"), in one order; unknown ones as they are spelled."""
-    return [_phrase(grant, names) for grant in canonical(grants)]
-
-
-def _phrase(grant: str, names: Mapping[str, str]) -> str:
-    scope, separator, level = grant.rpartition(":")
-    if not separator or level not in LEVELS:
-        return names.get(grant, grant)
-    return f"{LEVELS[level]} {names.get(scope, scope)}"
+def about(scope: str) -> str:
+    """What a scope is about, as far as its spelling tells: customers (tn.crm.customers)."""
+    thing = re.sub(r"[-_]+", " ", scope.rpartition(".")[2]).strip()
+    return f"{thing} ({scope})" if thing not in {"", scope} else scope

@@ -58,6 +58,14 @@ def _rules() -> str:
     return f"{settings().config}: sources: {len(found.sources)}, receivers: {len(found.receivers)}"
 
 
+def _templates() -> str:
+    # Nobody stops because of them, so they are no part of the rules.
+    found = rules().templates
+    if wrong := [line for broken in found.broken for line in broken.lines]:
+        raise UnwellError(f"{'; '.join(wrong)}. Messages have the built-in words instead.")
+    return f"templates of our own: {', '.join(sorted(found.texts)) or 'none'}"
+
+
 def _database() -> str:
     with _reading() as session:
         version: str = session.execute(text("SHOW server_version")).scalar_one()
@@ -143,6 +151,7 @@ def _adoption() -> str:
 CHECKS: dict[str, Callable[[], str]] = {
     "settings": _settings,
     "rules": _rules,
+    "templates": _templates,
     "database": _database,
     "schema": _schema,
     "broker": _broker,

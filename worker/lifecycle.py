@@ -21,6 +21,7 @@ from models.stopped import resume
 from tasks.doorbell import ring
 from tasks.rules import rules
 from tasks.stopping import stop
+from tasks.templates import tell_broken
 from tasks.tick import tick
 from worker.addresses import database_url
 from worker.obstacles import obstacle, refuse
@@ -65,6 +66,7 @@ def _main_process(**_: object) -> None:
         open_database()
         adopt_sources()
         adopt_policies()
+        tell_broken()
     except Exception as error:
         if (sentence := obstacle(error)) is None:
             raise

@@ -8,6 +8,7 @@ from sqlalchemy import text
 from models.queries.tenants import notices, story, timeline
 from models.verdicts import history_of
 from tests.integration.models.world import A, B, World
+from uptake.features import Feature
 from uptake.policies import Exemption, Match, Override, Policies
 from uptake.policy import DEFAULT
 from uptake.wording import moment
@@ -16,11 +17,12 @@ from worker.cli.story import happened, told
 POLICIES = Policies(DEFAULT)
 
 
-def words(world: World, tenant: str = "1", policies: Policies = POLICIES) -> str:
+def words(world: World, tenant: str = "1", policies: Policies = POLICIES, features: tuple[Feature, ...] = ()) -> str:
     """The whole story of a tenant and the world's app, now."""
     (one,) = story(world.session, "acme:4711", tenant, now=world.now)
     history = history_of(world.session, one.app_id)
-    return "\n".join(told(one, notices(world.session, "acme:4711", tenant), history, policies, now=world.now))
+    sent = notices(world.session, "acme:4711", tenant)
+    return "\n".join(told(one, sent, history, policies, features, now=world.now))
 
 
 def lagging(world: World) -> None:
@@ -51,6 +53,21 @@ def test_from_grace_to_alert(world: World) -> None:
     said = words(world)
     assert "Alert (info): Bright HVAC has lagged since" in said
     assert "open since 22 March 2026" in said
+
+
+def test_what_is_blocked(world: World) -> None:
+    """The features of the app that need what is missing are named, until nothing is."""
+    features = (
+        Feature(name="Calendar", scopes=(B,)),
+        Feature(name="Names", scopes=(A,)),
+        Feature(name="Map", scopes=(B,), match=Match(source="acme", app="4712")),
+    )
+    lagging(world)
+    world.evaluate(after=timedelta(minutes=1))
+    assert "\nBlocked until then: Calendar.\n" in words(world, features=features)
+    assert "Blocked" not in words(world)
+    upgraded(world)
+    assert "Blocked" not in words(world, features=features)
 
 
 def test_rule_for_some(world: World) -> None:

@@ -8,6 +8,7 @@ from typing import get_args
 
 import pytest
 
+from config import message_tables
 from config.policy_file import PollingTable, RetentionTable, load_file
 from config.policy_tables import AlertKindName, PolicyTable
 from config.receivers import EmailReceiver, FileReceiver, PagerDutyReceiver
@@ -15,6 +16,7 @@ from config.settings import SettingsError
 from tasks.rules import written
 from uptake.policies import Match
 from uptake.policy import AlertKind, Severity
+from uptake.scopes import GRANT
 
 ROOT = Path(__file__).parents[2]
 SOURCE = """\
@@ -182,6 +184,38 @@ def test_mistakes_in_a_source(file: Path, line: int, changed: str, said: str | N
             '[policy]\nreceivers = ["log", "log"]\n',
             'uptake.toml:2: policy.receivers[1]: receiver "log" is named twice; name it once',
         ),
+        (
+            '[[feature]]\nname = "Calendar"\nscopes = []',
+            "uptake.toml:3: feature[0].scopes: must not be empty",
+        ),
+        (
+            '[[feature]]\nname = "Calendar"\nscopes = ["tn.crm.customers"]',
+            "uptake.toml:3: feature[0].scopes[0]: 'tn.crm.customers' is not a scope with an access level, such as",
+        ),
+        (
+            '[[feature]]\nname = " "\nscopes = ["a:r"]',
+            "uptake.toml:2: feature[0].name: must be words on one line",
+        ),
+        (
+            '[[feature]]\nname = "Calendar"\nscopes = ["a:r"]\nwhy = "a\\nb"',
+            "uptake.toml:4: feature[0].why: must be words on one line",
+        ),
+        (
+            '[[feature]]\nname = "Calendar"\nscopes = ["a:r"]\nenvironment = "production"',
+            "uptake.toml:4: feature[0].environment: is not a known key; known are: ",
+        ),
+        (
+            '[[feature]]\nname = "Calendar"\nscopes = ["a:r"]\napp = "acme:1"',
+            'uptake.toml:4: feature[0].app: there is no source "acme"; write one',
+        ),
+        (
+            '[[feature]]\nname = "C"\nscopes = ["a:r"]\n[[feature]]\nname = "C"\napp = "1"\nscopes = ["b:r"]',
+            'uptake.toml:5: feature[1].name: "C" is there already; write its scopes in one table',
+        ),
+        ('[templates]\nfolder = ""', "uptake.toml:2: templates.folder: is not a folder; write a path"),
+        ("[templates]", "uptake.toml:1: templates.folder: is missing; write it"),
+        ('[[templates]]\nfolder = "x"', "uptake.toml:1: templates: is there once; write it as [templates]"),
+        ('[feature]\nname = "C"', "uptake.toml:1: feature: may be there several times; write each as [[feature]]"),
         (SOURCE + SOURCE, 'uptake.toml:11: source[1].name: "acme" is the name of another source already; choose anot'),
         (SOURCE[1:-1], "uptake.toml:1: not valid TOML: "),
         (
@@ -313,7 +347,7 @@ def shown(heading: str) -> str:
     example = (ROOT / "docs" / "uptake.example.toml").read_text()
     part = re.split(r"^# ---- ", re.split(heading, example, flags=re.MULTILINE)[1], flags=re.MULTILINE)[0]
     # Sentences stay comments; tables and keys do not.
-    return "\n".join(re.findall(r"^# ((?:\[\[|\w+ = ).*)$", part, flags=re.MULTILINE))
+    return "\n".join(re.findall(r"^# ((?:\[|\w+ = ).*)$", part, flags=re.MULTILINE))
 
 
 def test_what_the_example_has_for_some(file: Path) -> None:
@@ -322,6 +356,36 @@ def test_what_the_example_has_for_some(file: Path) -> None:
     file.write_text(SOURCE + used + shown(r"^# ---- Otherwise for some"))
     found = written(load_file(file, environment=SURROUNDINGS)).policies
     assert (len(found.overrides), len(found.exemptions), len(found.routes)) == (2, 1, 2)
+
+
+def test_what_the_example_says_to_tenants(file: Path) -> None:
+    """Its folder and its features work when they are no comment any more."""
+    file.write_text(SOURCE + shown(r"^# ---- What is said"))
+    found = load_file(file, environment=SURROUNDINGS)
+    assert found.templates
+    assert found.templates.folder == file.parent / "templates"
+    features = written(found).features
+    assert [feature.name for feature in features] == ["Customer names on invoices", "Two-way calendar"]
+    assert features[0].match == Match(source="acme", app="4711")
+    assert features[0].why
+    assert features[1].match == Match()
+
+
+def test_features_of_one_name_for_different_apps(file: Path) -> None:
+    """Two apps may each have a calendar; what each takes is its own."""
+    table = '[[feature]]\nname = "Calendar"\napp = "acme:{0}"\nscopes = ["a{0}:r"]\n'
+    file.write_text(SOURCE + table.format(1) + table.format(2))
+    assert len(load_file(file, environment=SURROUNDINGS).features) == 2
+
+
+def test_scopes_of_the_file_are_those_of_the_core() -> None:
+    """Whatever may be written in uptake.toml is a scope, and every scope may be written."""
+    characters = [*map(chr, range(0x300)), "", "rw", "\u017f", "\uff11"]
+    spelled = [*(f"a{one}:r" for one in characters), *(f"a:{one}" for one in characters)]
+    spelled += ["", "a", ":r", "a:r\n", *("a" * length + ":w" for length in (199, 200, 201))]
+    ours = {text for text in spelled if message_tables.GRANT.fullmatch(text)}
+    assert ours == {text for text in spelled if GRANT.fullmatch(text)}
+    assert len(ours) == 26 * 2 + 10 + 3 + 2 + 2 + 1
 
 
 def test_receivers_of_the_example(file: Path) -> None:

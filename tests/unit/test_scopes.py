@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from uptake.diff import diff
-from uptake.scopes import Grant, canonical, fingerprint, parse, words
+from uptake.scopes import Grant, about, canonical, fingerprint, parse
 
 SETS = st.frozensets(st.text(max_size=8), max_size=6)
 
@@ -58,17 +58,19 @@ def test_canonical_is_sorted_and_without_repeats() -> None:
     assert canonical(["b:r", "a:w", "b:r", "a:r"]) == ("a:r", "a:w", "b:r")
 
 
-def test_words_are_what_an_admin_reads() -> None:
-    """Each access level is named by itself, and a scope without a name is shown as it is spelled."""
-    names = {"tn.crm.customers": "Customers", "read_orders": "Read orders"}
-    grants = {"tn.crm.customers:r", "tn.crm.customers:w", "tn.jpm.jobs:r", "read_orders", "odd:x"}
-    assert words(grants, names) == [
-        "odd:x",
-        "Read orders",
-        "View Customers",
-        "Modify Customers",
-        "View tn.jpm.jobs",
-    ]
+@pytest.mark.parametrize(
+    ("scope", "said"),
+    [
+        ("tn.crm.customers", "customers (tn.crm.customers)"),
+        ("tn.jpm.purchase-orders_all", "purchase orders all (tn.jpm.purchase-orders_all)"),
+        ("contents", "contents"),
+        ("odd.", "odd."),
+        ("odd.-", "odd.-"),
+    ],
+)
+def test_what_a_scope_is_about(scope: str, said: str) -> None:
+    """The last part of its name says it best; the whole of it tells it from others."""
+    assert about(scope) == said
 
 
 @given(SETS, SETS)

@@ -13,6 +13,7 @@ from worker.cli.answers import alerts, explain, laggards, status, timeline
 from worker.cli.contacts import contacts
 from worker.cli.foresee import impact, plan
 from worker.cli.notices import notices, replay_
+from worker.cli.preview import preview
 from worker.cli.processes import beat, dashboard, portal, up, worker
 from worker.cli.quiet import acknowledge_, silence_cli, snooze_
 from worker.cli.upkeep import check, doctor, migrate, poll
@@ -27,7 +28,7 @@ cli = typer.Typer(
 )
 _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "Run": (up, worker, beat, dashboard, portal),
-    "Answers": (status, laggards, timeline, explain, alerts, notices, plan, impact),
+    "Answers": (status, laggards, timeline, explain, alerts, notices, plan, preview, impact),
     "Upkeep": (check, doctor, migrate, poll),
 }
 

@@ -1,5 +1,6 @@
 """The questions that the command line answers, each one query away."""
 
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Annotated
 
@@ -18,7 +19,7 @@ from models.queries.tenants import timeline as timeline_rows
 from models.verdicts import history_of
 from tasks.rules import rules
 from worker.cli.output import Json, as_json, console, table
-from worker.cli.story import happened, told
+from worker.cli.story import blocked_by, happened, told
 from worker.lifecycle import open_database
 
 App = Annotated[str, typer.Argument(help="An app as source:id, such as acme:4711.")]
@@ -119,10 +120,11 @@ def explain(app: App, tenant: Annotated[str, typer.Argument(help="A tenant's id.
         _warned(session, now=now)
         history = history_of(session, stories[0].app_id) if stories else ()
     if json:
-        as_json(stories)
+        as_json([{**asdict(one), "blocked": blocked_by(one, rules().features).names} for one in stories])
     else:
         for one in stories:
-            console.print("\n".join(told(one, sent, history, rules().policies, now=now)), markup=False, highlight=False)
+            said = told(one, sent, history, rules().policies, rules().features, now=now)
+            console.print("\n".join(said), markup=False, highlight=False)
     if not stories:
         raise typer.Exit(1)
 

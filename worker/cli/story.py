@@ -1,13 +1,15 @@
 """`uptake explain`: the whole story of one tenant and one app, in words."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from models.queries.tenants import SentNotice, Story, TimelineEntry
 from uptake.cadence import next_open
 from uptake.facts import Status
+from uptake.features import Blocked, Feature, blocked
 from uptake.lag import LagClass, bounded, judge
+from uptake.letter import clean
 from uptake.policies import Exemption, Policies
 from uptake.policy import KIND_OF, Explanation, Policy, Reason, explain
 from uptake.reminding import addressee
@@ -16,7 +18,13 @@ from uptake.wording import Standing, explanation, moment
 
 
 def told(
-    story: Story, notices: list[SentNotice], history: History, policies: Policies, *, now: datetime
+    story: Story,
+    notices: list[SentNotice],
+    history: History,
+    policies: Policies,
+    features: Sequence[Feature] = (),
+    *,
+    now: datetime,
 ) -> Iterator[str]:
     """Versions, what is missing, since when, by which rule, what was sent, and what comes next and when."""
     who = f"{story.tenant_name or story.tenant} ({story.tenant})"
@@ -24,6 +32,7 @@ def told(
     policy = policies.of(story.who)
     yield from _versions(story)
     yield from _lag(story, now=now)
+    yield from _blocked(story, features)
     yield from _alert(story, history, policy, policies.exemption(story.who, now), now=now)
     yield from _reminders(story, notices, policy)
     yield f"All this as of {_at(story.last_complete_poll_at)}, the last complete poll."
@@ -57,6 +66,17 @@ def _lag(story: Story, *, now: datetime) -> Iterator[str]:
         yield f"It lacks {', '.join(story.missing)} since {_at(story.since)} ({age} days): calls that need them fail."
     else:
         yield f"It lacks nothing, and still grants {', '.join(story.superfluous)}, which the app gave up."
+
+
+def blocked_by(story: Story, features: Sequence[Feature]) -> Blocked:
+    """What the tenant cannot do, in the words of uptake.toml."""
+    missing = story.missing if story.lag == LagClass.BLOCKING else ()
+    return blocked(features, source=story.who.source, app=story.who.app, missing=missing)
+
+
+def _blocked(story: Story, features: Sequence[Feature]) -> Iterator[str]:
+    if names := blocked_by(story, features).names:
+        yield f"Blocked until then: {', '.join(map(clean, names))}."
 
 
 def _alert(

@@ -62,15 +62,25 @@ def check(
     if test:
         _test(found, test, json=json)
         return
+    if wrong := [line for broken in found.templates.broken for line in broken.lines]:
+        raise SettingsError("\n".join(wrong))
     if json:
-        as_json({"file": str(file), "sources": sorted(found.sources), "receivers": sorted(found.receivers)})
+        as_json(
+            {
+                "file": str(file),
+                "sources": sorted(found.sources),
+                "receivers": sorted(found.receivers),
+                "templates": sorted(found.templates.texts),
+            }
+        )
         return
     if not file.exists():
         console.print(f"There is no {file}: copy docs/uptake.example.toml and say where your portal is.", markup=False)
         raise typer.Exit(1)
     names = ", ".join(found.sources) or "none, so nothing is polled"
+    templates = f" Templates: {', '.join(sorted(found.templates.texts))}." if found.templates.texts else ""
     console.print(
-        f"{file} is in order. Sources: {names}. Receivers: {', '.join(found.receivers)}.",
+        f"{file} is in order. Sources: {names}. Receivers: {', '.join(found.receivers)}.{templates}",
         markup=False,
         highlight=False,
         soft_wrap=True,

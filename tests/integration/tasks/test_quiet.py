@@ -157,7 +157,7 @@ def test_others_are_told_during_a_silence(world: World) -> None:
     silenced(world, DAY, Matchers(tenant="0"))
     assert heard(world, 5 * HOUR) == [("repeat", 1)]
     (body,) = world.rows("SELECT body FROM notice ORDER BY id DESC LIMIT 1")[0]
-    assert "Not told of, as they are acknowledged, snoozed or silenced: 1." in body
+    assert "Not told of, as they are acknowledged, snoozed, silenced or muted: 1." in body
     assert "Tenant 0" not in body
     upgraded(world, "1")
     assert heard(world, 6 * MINUTE) == [("new_resolved", 0)]
