@@ -91,6 +91,8 @@ def test_in_the_tenants_language_and_zone(lagging: World, write: Write) -> None:
     assert "acme hat Version 2 von Dispatch Helper veröffentlicht." in body
     assert '<html lang="de">' in page
     ((payload,),) = lagging.rows("SELECT payload FROM notice")
+    (ask,) = payload.pop("asks")
+    assert (ask["app"], ask["version"], ask["target_version"]) == ("acme:4711", 1, 2)
     assert payload == {
         "type": "reminder",
         "tenant": "1",
