@@ -50,7 +50,21 @@ def _windows(mute: Mute, now: datetime) -> Iterator[tuple[datetime, datetime]]:
         day = today + timedelta(days=ahead)
         if day.weekday() in mute.days:
             last = day if opens < closes else day + timedelta(days=1)
-            yield (
-                datetime.combine(day, opens, tz).astimezone(UTC),
-                datetime.combine(last, closes, tz).astimezone(UTC),
-            )
+            yield _reached(datetime.combine(day, opens, tz)), _reached(datetime.combine(last, closes, tz))
+
+
+def _reached(wall: datetime) -> datetime:
+    """When the clock on the wall shows *wall* or later, in UTC: of two such moments the later one.
+
+    A time that comes twice has passed when it has for the second time; one that is skipped has at the jump.
+    """
+    first, second = (wall.replace(fold=fold).astimezone(UTC) for fold in (0, 1))
+    if first <= second:
+        return second
+    # Skipped: read by the offset before the jump it lies behind it, by the one after it, before.
+    return next(
+        moment
+        for minutes in range(int((first - second) / timedelta(minutes=1)) + 1)
+        if (moment := second + timedelta(minutes=minutes)).astimezone(wall.tzinfo).replace(tzinfo=None)
+        >= wall.replace(tzinfo=None)
+    )

@@ -14,6 +14,9 @@ NIGHT = Mute(name="night", hours=(time(22), time(6)), time_zone=BERLIN)
 WEEKEND = Mute(name="weekend", days=(5, 6), time_zone=BERLIN)
 FRIDAY_NIGHT = Mute(name="friday", days=(4,), hours=(time(22), time(6)), time_zone=BERLIN)
 
+EARLY = Mute(name="early", hours=(time(2, 30), time(4)), time_zone=BERLIN)
+LATE = Mute(name="late", hours=(time(1), time(2, 30)), time_zone=BERLIN)
+
 
 def at(text: str) -> datetime:
     """A moment by the wall clock in Berlin."""
@@ -34,11 +37,23 @@ def at(text: str) -> datetime:
         pytest.param(NIGHT, "2026-03-29T01:30", "2026-03-29T06:00", id="M9_the_clocks_go_forward"),
         pytest.param(NIGHT, "2026-10-25T01:30", "2026-10-25T06:00", id="M10_the_clocks_go_back"),
         pytest.param(WEEKEND, "2026-03-28T12:00", "2026-03-30T00:00", id="M11_a_weekend_of_47_hours"),
+        pytest.param(EARLY, "2026-03-29T03:30", "2026-03-29T04:00", id="M12_begins_within_what_is_skipped"),
+        pytest.param(EARLY, "2026-03-29T03:00", "2026-03-29T04:00", id="M13_begins_at_the_jump"),
+        pytest.param(LATE, "2026-03-29T01:59", "2026-03-29T03:00", id="M14_ends_within_what_is_skipped"),
+        pytest.param(LATE, "2026-03-29T03:00", None, id="M15_is_over_at_the_jump"),
     ],
 )
 def test_muted(mute: Mute, now: str, until: str | None) -> None:
     """Each by the wall clock there."""
     assert muted_until(mute, at(now)) == (at(until) if until else None)
+
+
+def test_what_comes_twice_is_over_the_second_time() -> None:
+    """On the night the clocks go back a quiet until half past two lasts until the second half past two."""
+    for hour in (0, 1):
+        now = datetime(2026, 10, 25, hour, 15, tzinfo=UTC)
+        assert muted_until(LATE, now) == datetime(2026, 10, 25, 1, 30, tzinfo=UTC)
+    assert muted_until(LATE, datetime(2026, 10, 25, 1, 30, tzinfo=UTC)) is None
 
 
 def test_always_quiet_is_looked_at_again() -> None:
