@@ -88,6 +88,12 @@ class Notice(Base):
             why="What a group has to say before this one.",
         ),
         index(
+            "ix_notice_failed",
+            "settled_at",
+            postgresql_where=text("state = 'failed' AND group_id IS NOT NULL"),
+            why="What operators were not told, to be told elsewhere.",
+        ),
+        index(
             "ix_notice_gives_back",
             "id",
             postgresql_where=text("gives_back"),

@@ -36,18 +36,24 @@ RETURNING xmax = 0 AS is_news
 """)
 # Its groups count what was told by their own keys: ops:<group>:<number>:<address>.
 _ELSEWHERE = text("""
-WITH moved AS (
+WITH unheard AS (
+    SELECT n.id, x.reason FROM notice n JOIN stopped_receiver x ON x.name = n.receiver
+    WHERE n.state = 'due' AND n.reminder_id IS NULL
+    UNION ALL
+    SELECT id, settle_reason FROM notice
+    WHERE state = 'failed' AND group_id IS NOT NULL AND settled_at > cast(:now AS timestamptz) - interval '1 hour'
+      AND NOT starts_with(settle_reason, 'told to ')
+), moved AS (
     UPDATE notice n SET state = 'failed', settled_at = :now,
-        settle_reason = 'told to ' || :fallback || ' instead, as ' || x.name || ' cannot be used: ' || x.reason
-    FROM stopped_receiver x
-    WHERE x.name = n.receiver AND n.state = 'due' AND n.reminder_id IS NULL AND n.receiver <> :fallback
-    RETURNING n.*, x.reason AS refused, coalesce(n.group_id || ':' || split_part(n.key, ':', 3), n.key) AS said
+        settle_reason = 'told to ' || :fallback || ' instead: ' || u.reason
+    FROM unheard u WHERE n.id = u.id AND n.receiver <> :fallback
+    RETURNING n.*, u.reason AS refused, coalesce(n.group_id || ':' || split_part(n.key, ':', 3), n.key) AS said
 )
 INSERT INTO notice (key, receiver, "to", reason, source_id, app_id, tenant_id, subject, body, payload, state,
     created_at, due_at)
 SELECT DISTINCT ON (m.receiver, m.said, t.address) 'fallback:' || m.receiver || ':' || m.said || ':' || t.address,
     :fallback, t.address, m.reason, m.source_id, m.app_id, m.tenant_id, m.subject,
-    'This was for ' || m.receiver || ', which cannot be used: ' || m.refused || E'\n\n' || m.body,
+    'This was for ' || m.receiver || ', which could not be told: ' || m.refused || E'\n\n' || m.body,
     m.payload || jsonb_build_object('instead_of', m.receiver), 'due', :now, :now
 FROM moved m CROSS JOIN unnest(cast(:addresses AS text[])) AS t (address)
 ORDER BY m.receiver, m.said, t.address, m.id
@@ -77,7 +83,10 @@ def resume(session: Session, name: str | None = None) -> None:
 
 
 def tell_elsewhere(session: Session, fallback: str, addresses: Sequence[str], *, now: datetime) -> int:
-    """Let what operators should hear by receivers that cannot be used go to the *fallback*; how many messages."""
+    """Let what operators should hear, and will not by its receiver, go to the *fallback*; how many messages.
+
+    That is what waits for a receiver that cannot be used, and what was given up within the hour.
+    """
     bound = {"fallback": fallback, "addresses": list(addresses), "now": now}
     return len(session.scalars(_ELSEWHERE, bound).all())
 

@@ -17,10 +17,18 @@ def upgrade() -> None:
         sa.Column("reason", sa.Text, nullable=False),
         sa.PrimaryKeyConstraint("name", name="pk_stopped_receiver"),
     )
+    op.create_index(
+        "ix_notice_failed",
+        "notice",
+        ["settled_at"],
+        postgresql_where=sa.text("state = 'failed' AND group_id IS NOT NULL"),
+    )
+    op.execute("COMMENT ON INDEX ix_notice_failed IS 'What operators were not told, to be told elsewhere.'")
     op.add_column("notice_group", sa.Column("acknowledged_at", sa.TIMESTAMP(timezone=True)))
 
 
 def downgrade() -> None:
     """Take it back."""
     op.drop_column("notice_group", "acknowledged_at")
+    op.drop_index("ix_notice_failed")
     op.drop_table("stopped_receiver")

@@ -105,8 +105,8 @@ def test_receiver_that_refuses_us(world: World, chosen: Path, monkeypatch: pytes
     assert deliver_now(now=NOW) == 2
     assert len([key for key in asked if key.startswith("fallback:ops:")]) == 2
     told = world.rows("SELECT state, settle_reason, body FROM notice ORDER BY id")
-    assert told[0][:2] == ("failed", "told to tenants instead, as ops cannot be used: 401 no such key")
-    assert told[3][2] == "This was for ops, which cannot be used: 401 no such key\n\nb"
+    assert told[0][:2] == ("failed", "told to tenants instead: 401 no such key")
+    assert told[3][2] == "This was for ops, which could not be told: 401 no such key\n\nb"
 
 
 def test_receiver_is_tried_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -151,6 +151,19 @@ def test_another_fault_stops_nobody(world: World, monkeypatch: pytest.MonkeyPatc
     assert deliver_now(now=NOW) == 2
     assert world.rows(STATES) == [("a", "failed", 1), ("b", "sent", 1)]
     assert stopped(world.session) == []
+
+
+def test_given_up_is_told_elsewhere(world: World, chosen: Path) -> None:
+    """What was refused for good, though the receiver can be used, is heard by the fallback, once."""
+    queued(world, "ops:1:1:a@b.example", "ops:1:1:z@b.example", group=True)
+    for claimed in claim_notices(world.session, now=NOW, most=9):
+        gone = Settlement("permanent", "550 no such user", Fault.RECIPIENT.value)
+        assert settle(world.session, claimed, gone, now=NOW)
+    world.session.commit()
+    assert flush_now(now=NOW + HOUR / 2) == 1
+    assert flush_now(now=NOW + HOUR / 2) == 0
+    query = "SELECT receiver, body FROM notice WHERE key LIKE 'fallback:%'"
+    assert world.rows(query) == [("log", "This was for ops, which could not be told: 550 no such user\n\nb")]
 
 
 def test_a_failed_one_holds_nobody(world: World) -> None:
