@@ -1,5 +1,6 @@
 """Telling operators: groups of alerts whose turn it is become one notice each, or none, with a reason."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import structlog
@@ -13,11 +14,10 @@ from models.groups import Member as Alerted
 from tasks.deliver import deliver
 from tasks.doorbell import ring
 from tasks.edges import addresses_of
-from tasks.rules import rules
+from tasks.rules import Rules, rules
 from uptake.alert_words import about
 from uptake.cadence import NoticeReason, is_sent, notice_reason
 from uptake.letter import Parts
-from uptake.policies import Policies
 from uptake.wording import Digest, Member, digest
 
 log = structlog.get_logger()
@@ -35,23 +35,23 @@ def flush() -> None:
 
 def flush_now(*, now: datetime | None = None) -> int:
     """Decide and queue, in one transaction; how many notices were queued. A second run queues none."""
-    policies = rules().policies
-    queued = 0
+    chosen = rules()
+    policies, queued = chosen.policies, 0
     with Session.begin() as session:
         at = now or db_now(session)
         arouse(session, policies, now=at)
         for group in due_groups(session, policies.receivers, now=at, most=GROUPS):
-            queued += tell(session, group, policies, now=at)
+            queued += tell(session, group, chosen, now=at)
     if queued:
         log.info("notices.queued", notices=queued)
     return queued
 
 
-def tell(session: OrmSession, group: DueGroup, policies: Policies, *, now: datetime) -> int:
+def tell(session: OrmSession, group: DueGroup, chosen: Rules, *, now: datetime) -> int:
     """Queue what the group's receiver is to be told now, and set the group's next turn; how many messages."""
-    found, policy = seen(session, group, policies, now=now), policies.base
+    found, policy = seen(session, group, chosen.policies, now=now), chosen.policy
     count = found.counts
-    receiver = rules().receivers.get(group.receiver)
+    receiver = chosen.receivers.get(group.receiver)
     wants_resolved = receiver is None or receiver.send_resolved
     reason = notice_reason(
         firing=count.firing,
@@ -72,7 +72,7 @@ def tell(session: OrmSession, group: DueGroup, policies: Policies, *, now: datet
     )
     queued = 0
     if reason is not None and is_sent(reason, send_resolved=wants_resolved):
-        queued = _queue(session, group, found, reason, now=now)
+        queued = _queue(session, group, found, reason, addresses_of(receiver), now=now)
     if reason is not None:
         told(session, found)
     idle = not count.firing and (reason is not None or not count.told_firing)
@@ -82,9 +82,11 @@ def tell(session: OrmSession, group: DueGroup, policies: Policies, *, now: datet
     return queued
 
 
-def _queue(session: OrmSession, group: DueGroup, found: Seen, reason: NoticeReason, *, now: datetime) -> int:
+def _queue(
+    session: OrmSession, group: DueGroup, found: Seen, reason: NoticeReason, addresses: Sequence[str], *, now: datetime
+) -> int:
     text = _text(session, group, found, reason)
-    for to in addresses_of(rules().receivers.get(group.receiver)):
+    for to in addresses:
         session.execute(
             insert(Notice)
             .values(

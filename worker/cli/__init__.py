@@ -10,6 +10,7 @@ import typer
 
 from config.settings import settings
 from worker.cli.answers import alerts, explain, laggards, status, timeline
+from worker.cli.backtest import backtest
 from worker.cli.contacts import contacts
 from worker.cli.foresee import impact, plan
 from worker.cli.processes import beat, dashboard, portal, up, worker
@@ -26,7 +27,7 @@ cli = typer.Typer(
 )
 _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "Run": (up, worker, beat, dashboard, portal),
-    "Answers": (status, laggards, timeline, explain, alerts, plan, impact),
+    "Answers": (status, laggards, timeline, explain, alerts, plan, backtest, impact),
     "Upkeep": (check, doctor, migrate, poll),
 }
 

@@ -149,14 +149,15 @@ class _Past:
         if self.unlisted:
             self._introduce()
         self.unseen, self.unlisted = set(), False
-        for app in due_apps(now=at):
-            evaluate_now(app, now=at)
-        self._tell_all(at)
+        self._look(at)
         evening = at - DAYTIME + EVENING
         if evening < self.now:
-            self._tell_all(evening)
+            self._look(evening)
 
-    def _tell_all(self, at: datetime) -> None:
+    def _look(self, at: datetime) -> None:
+        """As a worker would: what time alone does, too."""
+        for app in due_apps(now=at):
+            evaluate_now(app, now=at)
         flush_now(now=at)
         remind_now(now=at)
         deliver_now(now=at)

@@ -1,0 +1,222 @@
+"""A policy over the recorded past: all is done as ever, moment by moment, in tables of its own, and taken back.
+
+What it says of the present policy is what was done, as far as what was done is recorded.
+"""
+
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session as OrmSession
+
+from models import Notice, Session, db_now
+from models.groups import arouse, due_groups
+from models.opt_out import opt_in, opt_out
+from models.outbox import ClaimedNotice, Settlement, claim_notices, give_back, settle
+from models.past import Deed, Moment, Past, Try, bring, meant, next_due, read, remember, trouble
+from models.queries.sent import Message, Step, messages, steps
+from models.quiet import acknowledge, snooze, unhold
+from tasks.deliver import BATCH, opens_at
+from tasks.evaluate import due_in, evaluate_in
+from tasks.flush import GROUPS, tell
+from tasks.remind import THREADS, remind_in
+from tasks.rules import Rules, rules
+from uptake.cadence import retry_after
+
+SLACK = timedelta(minutes=1)  # so late may somebody have looked who looks all the time
+MOST = 100_000  # apps
+BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)  # before anything was recorded
+_INSTANT = timedelta(microseconds=1)
+ASLEEP_AFTER = 4  # times the pause between polls: without a sign for longer, nobody looked
+
+
+@dataclass(frozen=True, slots=True)
+class Happened:
+    """All that alerts did, and all that was sent."""
+
+    steps: Sequence[Step]
+    messages: Sequence[Message]
+
+
+@dataclass(frozen=True, slots=True)
+class Backtest:
+    """What really happened in a span of time, and what would have by another policy."""
+
+    since: datetime
+    until: datetime
+    really: Happened
+    by_policy: Happened
+
+
+def backtested(
+    chosen: Rules, *, since: datetime | None = None, until: datetime | None = None, now: datetime | None = None
+) -> Backtest:
+    """What *chosen* would have done from *since* to *until* (all that is recorded), beside what was done.
+
+    The past is gone through from its beginning on in any case. Nothing is written, and no real row is locked.
+    """
+    with Session() as session:
+        try:
+            at = now or db_now(session)
+            last = min(until or at, at)
+            really = _happened(session, since or BEGINNING, last)
+            again = _Again(session, chosen, last)
+            again.live()
+            by_policy = _happened(session, since or BEGINNING, last)
+        finally:
+            session.rollback()
+    return Backtest(since or min(again.begun, last), last, really, by_policy)
+
+
+def _happened(session: OrmSession, since: datetime, until: datetime) -> Happened:
+    return Happened(steps(session, since=since, until=until), messages(session, since=since, until=until))
+
+
+class _Again:
+    """The past, lived through once more by the functions that the tasks run."""
+
+    def __init__(self, session: OrmSession, chosen: Rules, until: datetime) -> None:
+        polling = rules().file.polling
+        self.session, self.chosen, self.until = session, chosen, until
+        pause = max([polling.poll_every, *rules().own_poll_every.values()])
+        self.past: Past = remember(session, until=until, awake=ASLEEP_AFTER * pause)
+        self.begun = self.past.moments[0].at if self.past.moments else until
+        self.looks = [moment.at for moment in self.past.moments if moment.is_look]
+        self.slept = [before for before, _ in self.past.sleeps]
+        self.mail = _Mail(self.past.tries)
+
+    def live(self) -> None:
+        """From the first moment to the last."""
+        after = BEGINNING
+        deeds = list(reversed(self.past.deeds))
+        for moment in self._moments():
+            at = moment.at
+            bring(self.session, after=after, at=at)
+            while deeds and deeds[-1].at <= at:
+                self._do(deeds.pop())
+            troubled = trouble(self.session, after=after, at=at)
+            for app in troubled:
+                self._arouse(app, at)
+            if moment.is_look:
+                self._look(at)
+            after = at
+
+    def _moments(self) -> Iterator[Moment]:
+        """What is recorded, and in between when time alone gives something to do to somebody who is awake."""
+        recorded, place = self.past.moments, 0
+        at = BEGINNING
+        while True:
+            ahead = recorded[place] if place < len(recorded) else None
+            due = next_due(self.session, self.chosen.policies.receivers, after=at) if place else None
+            if due is not None and due <= self.until and (ahead is None or due < ahead.at) and self._looks_at(due):
+                at = due
+                yield Moment(at, is_look=True)
+            elif ahead is not None:
+                at, place = ahead.at, place + 1
+                yield Moment(at, is_look=ahead.is_look or not self._looks_soon(at))
+            else:
+                return
+
+    def _looks_at(self, at: datetime) -> bool:
+        """Whether somebody looks just then, and not a moment later, as is recorded."""
+        place = bisect_right(self.slept, at) - 1
+        is_asleep = place >= 0 and at < self.past.sleeps[place][1]
+        return not is_asleep and not self._looks_soon(at)
+
+    def _looks_soon(self, at: datetime) -> bool:
+        place = bisect_left(self.looks, at)
+        return place < len(self.looks) and self.looks[place] - at <= SLACK
+
+    def _look(self, at: datetime) -> None:
+        """As a worker would, at once: judge, tell, remind, send; and remind again whom the last look gave back."""
+        policies = self.chosen.policies
+        read(self.session, self.past, at=at)
+        for app in due_in(self.session, now=at, most=MOST):
+            evaluate_in(self.session, app, policies, now=at)
+        arouse(self.session, policies, now=at)
+        while True:
+            groups = due_groups(self.session, policies.receivers, now=at, most=GROUPS)
+            for group in groups:
+                tell(self.session, group, self.chosen, now=at)
+            if len(groups) < GROUPS:
+                break
+        self._remind(at)
+        if self._deliver(at):
+            self._remind(at)
+            self._deliver(at)
+
+    def _remind(self, at: datetime) -> None:
+        while remind_in(self.session, self.chosen.policies, now=at, most=THREADS).looked == THREADS:
+            pass
+
+    def _deliver(self, at: datetime) -> int:
+        """Settle what is due as it was really, or as sent; how many were taken or looked at."""
+        tried = 0
+        while claimed := claim_notices(self.session, now=at, most=BATCH):
+            for notice in claimed:
+                if (opens := opens_at(notice, self.chosen.policies, at)) > at:
+                    give_back(self.session, [notice], due_at=opens)
+                else:
+                    created_at = self.session.scalars(select(Notice.created_at).where(Notice.id == notice.id)).one()
+                    settle(self.session, notice, self.mail.came_to(notice, created_at=created_at, now=at), now=at)
+            tried += len(claimed)
+        return tried
+
+    def _do(self, deed: Deed) -> None:
+        """What somebody did by hand then, to whatever fires now."""
+        if deed.what.startswith("contact."):
+            if deed.tenant_id is not None and deed.email is not None:
+                by_name = opt_out if deed.what == "contact.opted_out" else opt_in
+                by_name(self.session, [deed.tenant_id], deed.email, now=deed.at)
+            return
+        alerts, author, comment = meant(self.session, deed), deed.author or "", deed.comment or ""
+        if deed.what == "acknowledged":
+            acknowledge(self.session, alerts, author=author, comment=comment, until=deed.until, now=deed.at)
+        elif deed.what == "snoozed" and deed.until:
+            snooze(self.session, alerts, author=author, comment=comment, until=deed.until, now=deed.at)
+        elif deed.what == "unheld":
+            unhold(self.session, alerts, author=author, now=deed.at)
+            self._arouse(deed.app_id, deed.at)
+
+    def _arouse(self, app: int | None, at: datetime) -> None:
+        arouse(self.session, self.chosen.policies, now=at, apps=[] if app is None else [app])
+
+
+class _Mail:
+    """What became of messages: of the same one as then; of any other as of the last one to that address."""
+
+    def __init__(self, tries: Sequence[Try]) -> None:
+        self.of_message: dict[tuple[object, ...], Try] = {}
+        self.of_address: dict[tuple[str, str], list[Try]] = defaultdict(list)
+        for one in tries:
+            self.of_message[one.receiver, one.to, one.created_at, one.kind, one.app, one.number] = one
+            self.of_address[one.receiver, one.to].append(one)
+
+    def came_to(self, notice: ClaimedNotice, *, created_at: datetime, now: datetime) -> Settlement:
+        """What this try comes to."""
+        payload = notice.payload
+        same = (notice.receiver, notice.to, created_at, payload.get("kind"), payload.get("app"), notice.attempts)
+        if one := self.of_message.get(same):
+            return _same(one, now=now)
+        known = self.of_address.get((notice.receiver, notice.to), [])
+        before = [one for one in known if one.started_at <= now] or known[:1]
+        if before and before[-1].is_refused:
+            return _same(before[-1], now=now)
+        return Settlement("sent", "")
+
+
+def _same(one: Try, *, now: datetime) -> Settlement:
+    """What came of it then; a try without an end was followed by another one."""
+    answer, fault = one.answer or "", one.fault
+    if one.outcome in {"sent", "permanent"}:
+        return Settlement(one.outcome, answer, fault)
+    wait = retry_after(one.number)
+    again_at = one.next_at or (now + wait if wait else None)
+    return (
+        Settlement("transient", answer, fault, due_at=max(again_at, now + _INSTANT))
+        if again_at
+        else Settlement("permanent", answer, fault)
+    )
