@@ -103,56 +103,78 @@ WHERE e.type IN ('contact.opted_out', 'contact.opted_in') AND e.at <= :until
 ORDER BY 1
 """)
 _TRIES = text("""
-SELECT n.receiver, n."to", n.created_at, n.payload ->> 'kind' AS kind, n.payload ->> 'app' AS app, t.number, t.started_at,
-    t.outcome, t.fault, t.answer,
+SELECT n.receiver, n."to", n.created_at, n.payload ->> 'kind' AS kind, n.payload ->> 'app' AS app,
+    t.number, t.started_at, t.outcome, t.fault, t.answer,
     lead(t.started_at) OVER (PARTITION BY n.id ORDER BY t.number) AS next_at
 FROM notice n JOIN attempt t ON t.notice_id = n.id WHERE t.started_at <= :until ORDER BY t.started_at, n.id
 """)
 
-_BRING = tuple(
-    map(
-        text,
-        (
-            """INSERT INTO app SELECT (jsonb_populate_record(p, jsonb_build_object('deleted_at', NULL,
-        'approval', CASE WHEN p.approval_since > :at THEN 'pending' ELSE p.approval END,
-        'approval_since', least(p.approval_since, CASE WHEN p.approval_since > :at THEN p.first_seen_at END),
-        'latest_version', NULL, 'walked_at', NULL, 'exact_until', NULL, 'failures', 0, 'unjudged', NULL,
-        'evaluate_at', CASE WHEN p.approval = 'pending' OR p.approval_since > :at THEN cast(:at AS timestamptz) END,
-        'evaluated_at', NULL, 'evaluations_broken', 0, 'followed_at', NULL, 'follow_at', NULL, 'evaluated_as', NULL,
-        'ruled_as', NULL, 'steps_at', NULL, 'lease_token', NULL, 'lease_until', NULL))).*
-    FROM past_app p WHERE p.first_seen_at > :after AND p.first_seen_at <= :at""",
-            """UPDATE app a SET approval = p.approval, approval_since = p.approval_since, evaluate_at = :at FROM past_app p
-    WHERE p.id = a.id AND p.approval_since > greatest(:after, p.first_seen_at) AND p.approval_since <= :at""",
-            """UPDATE app a SET deleted_at = p.deleted_at, evaluate_at = :at FROM past_app p
-    WHERE p.id = a.id AND p.deleted_at > :after AND p.deleted_at <= :at""",
-            """INSERT INTO app_version SELECT * FROM past_version WHERE first_seen_at > :after AND first_seen_at <= :at""",
-            """UPDATE app a SET latest_version = v.latest, evaluate_at = least(cast(:at AS timestamptz), a.evaluate_at)
-    FROM (SELECT app_id, max(number) AS latest FROM past_version WHERE first_seen_at > :after AND first_seen_at <= :at
-          GROUP BY app_id) v WHERE v.app_id = a.id""",
-            """UPDATE tenure t SET valid_to = p.valid_to FROM past_stretch p
-    WHERE p.id = t.id AND p.valid_to > :after AND p.valid_to <= :at""",
-            """INSERT INTO tenure (id, connection_id, app_id, tenant_id, environment, epoch, status, version, scope_set_id,
-        not_before, valid_from, valid_to)
-    SELECT id, connection_id, app_id, tenant_id, environment, epoch, status, version, scope_set_id, not_before,
-        valid_from, CASE WHEN valid_to <= :at THEN valid_to END
-    FROM past_stretch WHERE valid_from > :after AND valid_from <= :at""",
-            """INSERT INTO connection AS c (id, app_id, tenant_id, environment, external_id, status, version, scope_set_id,
-        client_id, epoch, epoch_started_at, version_not_after, upgraded_at, regressed_from, hash, observed_at, last_seq)
-    SELECT DISTINCT ON (connection_id) connection_id, app_id, tenant_id, environment, external_id, status, version,
-        scope_set_id, client_id, epoch, epoch_started_at, version_at, upgraded_at,
-        CASE WHEN version IS NULL OR version < highest THEN highest END, 1, valid_from, 0
-    FROM past_stretch WHERE valid_from > :after AND valid_from <= :at ORDER BY connection_id, valid_from DESC
-    ON CONFLICT (id) DO UPDATE SET status = excluded.status, version = excluded.version,
-        scope_set_id = excluded.scope_set_id, epoch = excluded.epoch, epoch_started_at = excluded.epoch_started_at,
-        version_not_after = excluded.version_not_after, upgraded_at = excluded.upgraded_at,
-        regressed_from = excluded.regressed_from, observed_at = excluded.observed_at""",
-            """UPDATE app a SET evaluate_at = least(cast(:at AS timestamptz), a.evaluate_at),
-        unjudged = CASE WHEN cardinality(a.unjudged) + cardinality(m.ids) <= :named THEN a.unjudged || m.ids END
-    FROM (SELECT app_id, array_agg(DISTINCT connection_id) AS ids FROM past_stretch
-          WHERE valid_from > :after AND valid_from <= :at GROUP BY app_id) m WHERE m.app_id = a.id""",
-            """INSERT INTO silence SELECT * FROM past_silence WHERE created_at > :after AND created_at <= :at""",
-        ),
-    )
+_APPS_COME = text("""
+INSERT INTO app SELECT (jsonb_populate_record(p, jsonb_build_object(
+    'approval', CASE WHEN p.approval_since > :at THEN 'pending' ELSE p.approval END,
+    'approval_since', CASE WHEN p.approval_since > :at THEN p.first_seen_at ELSE p.approval_since END,
+    'evaluate_at', CASE WHEN p.approval = 'pending' OR p.approval_since > :at THEN cast(:at AS timestamptz) END,
+    'latest_version', NULL, 'deleted_at', NULL, 'walked_at', NULL, 'exact_until', NULL, 'failures', 0,
+    'evaluated_at', NULL, 'evaluations_broken', 0, 'unjudged', NULL, 'followed_at', NULL, 'follow_at', NULL,
+    'evaluated_as', NULL, 'ruled_as', NULL, 'steps_at', NULL))).*
+FROM past_app p WHERE p.first_seen_at > :after AND p.first_seen_at <= :at
+""")
+_APPS_CHANGE = text("""
+UPDATE app a SET deleted_at = CASE WHEN p.deleted_at <= :at THEN p.deleted_at END, evaluate_at = :at,
+    approval = CASE WHEN p.approval_since <= :at THEN p.approval ELSE a.approval END,
+    approval_since = CASE WHEN p.approval_since <= :at THEN p.approval_since ELSE a.approval_since END
+FROM past_app p WHERE p.id = a.id AND (p.deleted_at > :after AND p.deleted_at <= :at
+    OR p.approval_since > greatest(:after, p.first_seen_at) AND p.approval_since <= :at)
+""")
+_VERSIONS = text("""
+WITH new AS (
+    INSERT INTO app_version SELECT * FROM past_version WHERE first_seen_at > :after AND first_seen_at <= :at
+    RETURNING app_id, number
+)
+UPDATE app a SET latest_version = n.latest, evaluate_at = least(cast(:at AS timestamptz), a.evaluate_at)
+FROM (SELECT app_id, max(number) AS latest FROM new GROUP BY app_id) n WHERE n.app_id = a.id
+""")
+_STRETCHES_END = text("""
+UPDATE tenure t SET valid_to = p.valid_to FROM past_stretch p
+WHERE p.id = t.id AND p.valid_to > :after AND p.valid_to <= :at
+""")
+_STRETCHES_BEGIN = text("""
+INSERT INTO tenure (id, connection_id, app_id, tenant_id, environment, epoch, status, version, scope_set_id, not_before,
+    valid_from, valid_to)
+SELECT id, connection_id, app_id, tenant_id, environment, epoch, status, version, scope_set_id, not_before, valid_from,
+    CASE WHEN valid_to <= :at THEN valid_to END
+FROM past_stretch WHERE valid_from > :after AND valid_from <= :at
+""")
+_CONNECTIONS = text("""
+INSERT INTO connection AS c (id, app_id, tenant_id, environment, external_id, status, version, scope_set_id, client_id,
+    epoch, epoch_started_at, version_not_after, upgraded_at, regressed_from, hash, observed_at, last_seq)
+SELECT DISTINCT ON (connection_id) connection_id, app_id, tenant_id, environment, external_id, status, version,
+    scope_set_id, client_id, epoch, epoch_started_at, version_at, upgraded_at,
+    CASE WHEN version IS NULL OR version < highest THEN highest END, 1, valid_from, 0
+FROM past_stretch WHERE valid_from > :after AND valid_from <= :at ORDER BY connection_id, valid_from DESC
+ON CONFLICT (id) DO UPDATE SET status = excluded.status, version = excluded.version,
+    scope_set_id = excluded.scope_set_id, epoch = excluded.epoch, epoch_started_at = excluded.epoch_started_at,
+    version_not_after = excluded.version_not_after, upgraded_at = excluded.upgraded_at,
+    regressed_from = excluded.regressed_from, observed_at = excluded.observed_at
+""")
+_UNJUDGED = text(f"""
+UPDATE app a SET evaluate_at = least(cast(:at AS timestamptz), a.evaluate_at),
+    unjudged = CASE WHEN cardinality(a.unjudged) + cardinality(m.ids) <= {NAMED} THEN a.unjudged || m.ids END
+FROM (SELECT app_id, array_agg(DISTINCT connection_id) AS ids FROM past_stretch
+      WHERE valid_from > :after AND valid_from <= :at GROUP BY app_id) m WHERE m.app_id = a.id
+""")  # noqa: S608 - a number of ours
+_SILENCES = text("""
+INSERT INTO silence SELECT * FROM past_silence WHERE created_at > :after AND created_at <= :at
+""")
+_BRING = (
+    _APPS_COME,
+    _APPS_CHANGE,
+    _VERSIONS,
+    _STRETCHES_END,
+    _STRETCHES_BEGIN,
+    _CONNECTIONS,
+    _UNJUDGED,
+    _SILENCES,
 )
 # What polls that changed nothing tell: until when the picture is exact. Nobody knows of those that were forgotten.
 _READ = (
@@ -298,9 +320,7 @@ def remember(session: Session, *, until: datetime, awake: timedelta) -> Past:
 def bring(session: Session, *, after: datetime, at: datetime) -> None:
     """Let the facts that became known *after* one instant and until another be known."""
     for statement in _BRING:
-        bound = {"after": after, "at": at, "named": NAMED}
-        names = {name for name in bound if f":{name}" in statement.text}
-        session.execute(statement, {name: bound[name] for name in names})
+        session.execute(statement, {"after": after, "at": at})
 
 
 def read(session: Session, past: Past, *, at: datetime) -> None:
@@ -310,7 +330,7 @@ def read(session: Session, past: Past, *, at: datetime) -> None:
 
 
 def trouble(session: Session, *, after: datetime, at: datetime) -> set[int | None]:
-    """Begin and end the alerts on polls that fail and apps that are not read, as they did: that is no matter of policies.
+    """Begin and end the alerts on what could not be read, as they did: that is no matter of policies.
 
     Of which apps; None: of a source as a whole.
     """
@@ -331,4 +351,5 @@ def meant(session: Session, deed: Deed) -> Sequence[int]:
 
 def next_due(session: Session, receivers: Sequence[str], *, after: datetime) -> datetime | None:
     """When time alone gives something to do next."""
-    return session.scalar(_DUE, {"receivers": list(receivers), "after": after})
+    due: datetime | None = session.scalar(_DUE, {"receivers": list(receivers), "after": after})
+    return due
