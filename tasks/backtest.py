@@ -5,20 +5,20 @@ What it says of the present policy is what was done, as far as what was done is 
 
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session as OrmSession
 
-from models import Notice, Session, db_now
+from models import Session, db_now
 from models.groups import arouse, due_groups
 from models.opt_out import opt_in, opt_out
 from models.outbox import ClaimedNotice, Settlement, claim_notices, give_back, settle
 from models.past import Deed, Moment, Past, Try, bring, meant, next_due, read, remember, trouble
 from models.queries.sent import Message, Step, messages, steps
 from models.quiet import acknowledge, snooze, unhold
+from models.scratch import renew
 from tasks.deliver import BATCH, opens_at
 from tasks.evaluate import due_in, evaluate_in
 from tasks.flush import GROUPS, tell
@@ -52,11 +52,17 @@ class Backtest:
 
 
 def backtested(
-    chosen: Rules, *, since: datetime | None = None, until: datetime | None = None, now: datetime | None = None
+    chosen: Rules,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    now: datetime | None = None,
+    progress: Callable[[float], None] = lambda _share: None,
 ) -> Backtest:
     """What *chosen* would have done from *since* to *until* (all that is recorded), beside what was done.
 
-    The past is gone through from its beginning on in any case. Nothing is written, and no real row is locked.
+    The past is gone through from its beginning on in any case; *progress* hears which share is over. Nothing is
+    written, and no real row is locked.
     """
     with Session() as session:
         try:
@@ -64,7 +70,8 @@ def backtested(
             last = min(until or at, at)
             really = _happened(session, since or BEGINNING, last)
             again = _Again(session, chosen, last)
-            again.live()
+            for share in again.live():
+                progress(share)
             by_policy = _happened(session, since or BEGINNING, last)
         finally:
             session.rollback()
@@ -88,21 +95,25 @@ class _Again:
         self.slept = [before for before, _ in self.past.sleeps]
         self.mail = _Mail(self.past.tries)
 
-    def live(self) -> None:
-        """From the first moment to the last."""
-        after = BEGINNING
+    def live(self) -> Iterator[float]:
+        """From the first moment to the last; at each, which share of the time is over."""
+        span = max(self.until - self.begun, _INSTANT)
+        looks, after = 0, BEGINNING
         deeds = list(reversed(self.past.deeds))
         for moment in self._moments():
             at = moment.at
             bring(self.session, after=after, at=at)
             while deeds and deeds[-1].at <= at:
                 self._do(deeds.pop())
-            troubled = trouble(self.session, after=after, at=at)
-            for app in troubled:
+            for app in trouble(self.session, after=after, at=at):
                 self._arouse(app, at)
             if moment.is_look:
                 self._look(at)
+                looks += 1
+                if looks & (looks - 1) == 0:
+                    renew(self.session)
             after = at
+            yield min(1.0, max(0.0, (at - self.begun) / span))
 
     def _moments(self) -> Iterator[Moment]:
         """What is recorded, and in between when time alone gives something to do to somebody who is awake."""
@@ -160,8 +171,7 @@ class _Again:
                 if (opens := opens_at(notice, self.chosen.policies, at)) > at:
                     give_back(self.session, [notice], due_at=opens)
                 else:
-                    created_at = self.session.scalars(select(Notice.created_at).where(Notice.id == notice.id)).one()
-                    settle(self.session, notice, self.mail.came_to(notice, created_at=created_at, now=at), now=at)
+                    settle(self.session, notice, self.mail.came_to(notice, now=at), now=at)
             tried += len(claimed)
         return tried
 
@@ -195,10 +205,10 @@ class _Mail:
             self.of_message[one.receiver, one.to, one.created_at, one.kind, one.app, one.number] = one
             self.of_address[one.receiver, one.to].append(one)
 
-    def came_to(self, notice: ClaimedNotice, *, created_at: datetime, now: datetime) -> Settlement:
+    def came_to(self, notice: ClaimedNotice, *, now: datetime) -> Settlement:
         """What this try comes to."""
         payload = notice.payload
-        same = (notice.receiver, notice.to, created_at, payload.get("kind"), payload.get("app"), notice.attempts)
+        same = (notice.receiver, notice.to, notice.created_at, payload.get("kind"), payload.get("app"), notice.attempts)
         if one := self.of_message.get(same):
             return _same(one, now=now)
         known = self.of_address.get((notice.receiver, notice.to), [])
