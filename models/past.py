@@ -62,25 +62,27 @@ _SOURCES = text(
     _UNKNOWN.format(table="source", forgotten="'failures', 0, 'fed_at', NULL, 'last_fault', NULL, 'last_error', NULL")
 )
 _NOBODY_SAID = text("UPDATE contact SET opted_out_at = NULL, refused_at = NULL, refusal = NULL")
-# Whether somebody looked then, or something only became known; polls that follow a long quiet are looks, too.
+# At each, what somebody is known to have looked for; nothing, where something only became known. A poll that follows a
+# long quiet shows that somebody is there again.
 _MOMENTS = text("""
 WITH sign AS (
     SELECT at, at - lag(at) OVER (ORDER BY at) > cast(:awake AS interval) AS is_rising FROM (
         SELECT started_at AS at FROM poll UNION SELECT at FROM alert_step UNION SELECT created_at FROM notice
     ) s WHERE at <= :until
 )
-SELECT at, bool_or(is_look) AS is_look FROM (
-    SELECT at, true AS is_look FROM alert_step
-    UNION ALL SELECT unnest(ARRAY[opened_at, stopped_at]), true FROM reminder
-    UNION ALL SELECT created_at, true FROM notice
-    UNION ALL SELECT started_at, true FROM attempt
-    UNION ALL SELECT unnest(ARRAY[valid_from, valid_to]), false FROM tenure
-    UNION ALL SELECT first_seen_at, false FROM app_version
-    UNION ALL SELECT unnest(ARRAY[first_seen_at, approval_since, deleted_at]), false FROM app
-    UNION ALL SELECT min(started_at), false FROM poll WHERE app_id IS NOT NULL GROUP BY app_id
-    UNION ALL SELECT created_at, false FROM silence
-    UNION ALL SELECT at, false FROM event WHERE type IN ('contact.opted_out', 'contact.opted_in')
-    UNION ALL SELECT at, false FROM sign WHERE is_rising
+SELECT at, coalesce(array_agg(DISTINCT look) FILTER (WHERE look IS NOT NULL), '{}') AS looks FROM (
+    SELECT at, 'judge' AS look FROM alert_step WHERE author IS NULL
+    UNION ALL SELECT unnest(ARRAY[opened_at, stopped_at]), 'judge' FROM reminder
+    UNION ALL SELECT created_at, CASE WHEN reminder_id IS NULL THEN 'tell' ELSE 'remind' END FROM notice
+    UNION ALL SELECT started_at, 'send' FROM attempt
+    UNION ALL SELECT unnest(ARRAY[valid_from, valid_to]), NULL FROM tenure
+    UNION ALL SELECT first_seen_at, NULL FROM app_version
+    UNION ALL SELECT unnest(ARRAY[first_seen_at, approval_since, deleted_at]), NULL FROM app
+    UNION ALL SELECT min(started_at), NULL FROM poll WHERE app_id IS NOT NULL GROUP BY app_id
+    UNION ALL SELECT created_at, NULL FROM silence
+    UNION ALL SELECT at, NULL FROM alert_step WHERE author IS NOT NULL
+    UNION ALL SELECT at, NULL FROM event WHERE type IN ('contact.opted_out', 'contact.opted_in')
+    UNION ALL SELECT at, NULL FROM sign WHERE is_rising
 ) m WHERE at <= :until GROUP BY at ORDER BY at
 """)
 _SLEEPS = text("""
@@ -236,10 +238,10 @@ SELECT min(at) FROM (
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """An instant of which something is recorded; *is_look*: that somebody looked what there was to do."""
+    """An instant of which something is recorded: what was looked for (judge, tell, remind, send), or a fact."""
 
     at: datetime
-    is_look: bool
+    looks: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)

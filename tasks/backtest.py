@@ -6,7 +6,7 @@ What it says of the present policy is what was done, as far as what was done is 
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy.orm import Session as OrmSession
@@ -15,7 +15,7 @@ from models import Session, db_now
 from models.groups import arouse, due_groups
 from models.opt_out import opt_in, opt_out
 from models.outbox import ClaimedNotice, Settlement, claim_notices, give_back, settle
-from models.past import Deed, Moment, Past, Try, bring, meant, next_due, read, remember, trouble
+from models.past import Deed, Past, Try, bring, meant, next_due, read, remember, trouble
 from models.queries.sent import Message, Step, messages, steps
 from models.quiet import acknowledge, snooze, unhold
 from models.scratch import renew
@@ -28,6 +28,7 @@ from uptake.cadence import retry_after
 
 SLACK = timedelta(minutes=1)  # so late may somebody have looked who looks all the time
 MOST = 100_000  # apps
+STAGES = ("judge", "tell", "remind", "send")
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)  # before anything was recorded
 _INSTANT = timedelta(microseconds=1)
 ASLEEP_AFTER = 4  # times the pause between polls: without a sign for longer, nobody looked
@@ -49,6 +50,25 @@ class Backtest:
     until: datetime
     really: Happened
     by_policy: Happened
+
+    @property
+    def is_same(self) -> bool:
+        """Whether it is the same, step by step and message by message, at the same times but for a minute."""
+        return _are_same(self.really.steps, self.by_policy.steps) and _are_same(
+            self.really.messages, self.by_policy.messages
+        )
+
+
+def _are_same(some: Sequence[Step | Message], others: Sequence[Step | Message]) -> bool:
+    ours, theirs = (sorted(some_of, key=_place) for some_of in (some, others))
+    return len(ours) == len(theirs) and all(
+        replace(one, at=other.at) == other and abs(one.at - other.at) <= SLACK
+        for one, other in zip(ours, theirs, strict=True)
+    )
+
+
+def _place(one: Step | Message) -> tuple[str, datetime]:
+    return repr(replace(one, at=BEGINNING)), one.at
 
 
 def backtested(
@@ -91,73 +111,79 @@ class _Again:
         pause = max([polling.poll_every, *rules().own_poll_every.values()])
         self.past: Past = remember(session, until=until, awake=ASLEEP_AFTER * pause)
         self.begun = self.past.moments[0].at if self.past.moments else until
-        self.looks = [moment.at for moment in self.past.moments if moment.is_look]
+        self.looks = {stage: [moment.at for moment in self.past.moments if stage in moment.looks] for stage in STAGES}
         self.slept = [before for before, _ in self.past.sleeps]
         self.mail = _Mail(self.past.tries)
 
     def live(self) -> Iterator[float]:
         """From the first moment to the last; at each, which share of the time is over."""
         span = max(self.until - self.begun, _INSTANT)
-        looks, after = 0, BEGINNING
+        after = BEGINNING
         deeds = list(reversed(self.past.deeds))
-        for moment in self._moments():
-            at = moment.at
+        for number, at in enumerate(self._moments(), 1):
             bring(self.session, after=after, at=at)
             while deeds and deeds[-1].at <= at:
                 self._do(deeds.pop())
             for app in trouble(self.session, after=after, at=at):
                 self._arouse(app, at)
-            if moment.is_look:
-                self._look(at)
-                looks += 1
-                if looks & (looks - 1) == 0:
-                    renew(self.session)
+            self._look(at)
+            if number & (number - 1) == 0:
+                renew(self.session)
             after = at
             yield min(1.0, max(0.0, (at - self.begun) / span))
 
-    def _moments(self) -> Iterator[Moment]:
+    def _moments(self) -> Iterator[datetime]:
         """What is recorded, and in between when time alone gives something to do to somebody who is awake."""
         recorded, place = self.past.moments, 0
         at = BEGINNING
         while True:
-            ahead = recorded[place] if place < len(recorded) else None
+            ahead = recorded[place].at if place < len(recorded) else None
             due = next_due(self.session, self.chosen.policies.receivers, after=at) if place else None
-            if due is not None and due <= self.until and (ahead is None or due < ahead.at) and self._looks_at(due):
+            if due is not None and due <= self.until and (ahead is None or due < ahead) and self._is_up(due):
                 at = due
-                yield Moment(at, is_look=True)
             elif ahead is not None:
-                at, place = ahead.at, place + 1
-                yield Moment(at, is_look=ahead.is_look or not self._looks_soon(at))
+                at, place = ahead, place + 1
             else:
                 return
+            yield at
 
-    def _looks_at(self, at: datetime) -> bool:
+    def _is_up(self, at: datetime) -> bool:
         """Whether somebody looks just then, and not a moment later, as is recorded."""
         place = bisect_right(self.slept, at) - 1
         is_asleep = place >= 0 and at < self.past.sleeps[place][1]
-        return not is_asleep and not self._looks_soon(at)
+        return not is_asleep and all(self._is_now(stage, at) for stage in STAGES)
 
-    def _looks_soon(self, at: datetime) -> bool:
-        place = bisect_left(self.looks, at)
-        return place < len(self.looks) and self.looks[place] - at <= SLACK
+    def _is_now(self, stage: str, at: datetime) -> bool:
+        """Whether what is due at that stage is done now: a look that is recorded for a moment later does it then."""
+        looks = self.looks[stage]
+        place = bisect_left(looks, at)
+        return place == len(looks) or looks[place] == at or looks[place] - at > SLACK
 
     def _look(self, at: datetime) -> None:
-        """As a worker would, at once: judge, tell, remind, send; and remind again whom the last look gave back."""
+        """As a worker would: judge, tell, remind, send; and remind again whom the last look gave back."""
         policies = self.chosen.policies
-        read(self.session, self.past, at=at)
-        for app in due_in(self.session, now=at, most=MOST):
-            evaluate_in(self.session, app, policies, now=at)
-        arouse(self.session, policies, now=at)
+        judges, tells, reminds, sends = (self._is_now(stage, at) for stage in STAGES)
+        if judges:
+            read(self.session, self.past, at=at)
+            for app in due_in(self.session, now=at, most=MOST):
+                evaluate_in(self.session, app, policies, now=at)
+        if tells:
+            self._tell(at)
+        if reminds:
+            read(self.session, self.past, at=at)
+            self._remind(at)
+        if sends and self._deliver(at) and reminds:
+            self._remind(at)
+            self._deliver(at)
+
+    def _tell(self, at: datetime) -> None:
+        self._arouse(None, at)
         while True:
-            groups = due_groups(self.session, policies.receivers, now=at, most=GROUPS)
+            groups = due_groups(self.session, self.chosen.policies.receivers, now=at, most=GROUPS)
             for group in groups:
                 tell(self.session, group, self.chosen, now=at)
             if len(groups) < GROUPS:
                 break
-        self._remind(at)
-        if self._deliver(at):
-            self._remind(at)
-            self._deliver(at)
 
     def _remind(self, at: datetime) -> None:
         while remind_in(self.session, self.chosen.policies, now=at, most=THREADS).looked == THREADS:

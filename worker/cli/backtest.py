@@ -1,24 +1,25 @@
 """`uptake backtest`: what another policy would have raised and sent, beside what was."""
 
+import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
+from rich.progress import Progress
 
 from config.policy_file import load_file
 from models import Session
 from models.queries.sent import Message, Step
-from tasks.backtest import Backtest, Happened, backtested
+from tasks.backtest import SLACK, Backtest, Happened, backtested
 from tasks.rules import rules, written
 from worker.cli.answers import OneApp, require_app
 from worker.cli.output import Json, as_json, console, table
 from worker.lifecycle import open_database
-
-_SAME = timedelta(minutes=1)  # apart, an alert is raised at the same time
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +64,16 @@ def backtest(
     open_database()
     with Session() as session:
         require_app(session, app)
-    found = backtested(chosen, since=_utc(since), until=_utc(until))
+    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
+        task = bar.add_task("Living through the past", total=1.0)
+        found = backtested(
+            chosen,
+            since=_utc(since),
+            until=_utc(until),
+            progress=lambda share: bar.update(task, completed=share),
+        )
     really, by_policy = _of(found.really, app), _of(found.by_policy, app)
+    found = replace(found, really=really, by_policy=by_policy)
     counted, tenants = list(_counted(really, by_policy)), list(_tenants(really, by_policy))
     if json:
         as_json(
@@ -120,7 +129,7 @@ def _tenants(really: Happened, by_policy: Happened) -> Iterable[TenantDiffers]:
     names = {(step.app, step.tenant): step.tenant_name for one in (really, by_policy) for step in one.steps}
     for key in sorted(alerts[0].keys() | alerts[1].keys() | reminders[0].keys() | reminders[1].keys()):
         first, then = (one.get(key) for one in alerts)
-        is_same = first == then or bool(first and then and abs(first - then) <= _SAME)
+        is_same = first == then or bool(first and then and abs(first - then) <= SLACK)
         if not is_same or reminders[0][key] != reminders[1][key]:
             yield TenantDiffers(*key, names.get(key), first, then, reminders[0][key], reminders[1][key])
 
@@ -153,7 +162,7 @@ def _print(found: Backtest, counted: Sequence[Counted], tenants: Sequence[Tenant
     ]
     if changes:
         table("Tenants for whom it differs", ("App", "Tenant", "First alert", "Reminders"), changes, empty="")
-    elif found.really == found.by_policy:
+    elif found.is_same:
         console.print("Every alert and every message is the same.", highlight=False)
     else:
         console.print("Nothing differs for any tenant.", highlight=False)
@@ -167,7 +176,7 @@ def _first(really: datetime | None, by_policy: datetime | None) -> str:
         return f"never (really {really:%Y-%m-%d %H:%M})"
     if really is None:
         return f"{by_policy:%Y-%m-%d %H:%M} (really never)"
-    if abs(by_policy - really) <= _SAME:
+    if abs(by_policy - really) <= SLACK:
         return "the same"
     return (
         f"{by_policy:%Y-%m-%d %H:%M}, {_span(abs(by_policy - really))} {'earlier' if by_policy < really else 'later'}"
