@@ -31,7 +31,9 @@ MOST = 100_000  # apps
 STAGES = ("judge", "tell", "remind", "send")
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)  # before anything was recorded
 _INSTANT = timedelta(microseconds=1)
-ASLEEP_AFTER = 4  # times the pause between polls: without a sign for longer, nobody looked
+# Without a sign of anybody for longer, nobody looked: so many pauses between polls, and longer than a portal that is down
+# is let alone.
+PAUSES, NAP = 4, timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +111,7 @@ class _Again:
         polling = rules().file.polling
         self.session, self.chosen, self.until = session, chosen, until
         pause = max([polling.poll_every, *rules().own_poll_every.values()])
-        self.past: Past = remember(session, until=until, awake=ASLEEP_AFTER * pause)
+        self.past: Past = remember(session, until=until, awake=max(NAP, PAUSES * pause))
         self.begun = self.past.moments[0].at if self.past.moments else until
         self.looks = {stage: [moment.at for moment in self.past.moments if stage in moment.looks] for stage in STAGES}
         self.slept = [before for before, _ in self.past.sleeps]

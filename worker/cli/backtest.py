@@ -17,7 +17,7 @@ from models import Session
 from models.queries.sent import Message, Step
 from tasks.backtest import SLACK, Backtest, Happened, backtested
 from tasks.rules import rules, written
-from worker.cli.answers import OneApp, require_app
+from worker.cli.answers import require_app
 from worker.cli.output import Json, as_json, console, table
 from worker.lifecycle import open_database
 
@@ -56,7 +56,7 @@ def backtest(
     until: Annotated[
         datetime | None, typer.Option(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M"], help="And until here (UTC).")
     ] = None,
-    app: OneApp = None,
+    app: Annotated[str | None, typer.Option(metavar="SOURCE:ID", help="Show this app only.")] = None,
     json: Json = False,
 ) -> None:
     """What another policy would have raised and sent over all that is recorded, beside what was; nothing is written."""
@@ -74,7 +74,9 @@ def backtest(
         )
     really, by_policy = _of(found.really, app), _of(found.by_policy, app)
     found = replace(found, really=really, by_policy=by_policy)
-    counted, tenants = list(_counted(really, by_policy)), list(_tenants(really, by_policy))
+    # A message about several apps is told whole, and counted for the one that is asked for.
+    counted = [one for one in _counted(really, by_policy) if app in {None, one.app}]
+    tenants = [one for one in _tenants(really, by_policy) if app in {None, one.app}]
     if json:
         as_json(
             {
