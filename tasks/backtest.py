@@ -15,7 +15,8 @@ from models import Session, db_now
 from models.groups import arouse, due_groups
 from models.opt_out import opt_in, opt_out
 from models.outbox import ClaimedNotice, Settlement, claim_notices, give_back, settle
-from models.past import Deed, Past, Try, bring, meant, next_due, read, remember, trouble
+from models.past import bring, know_again, meant, next_due, read, remember, trouble
+from models.queries.recorded import Deed, Past, Try
 from models.queries.sent import Message, Step, messages, steps
 from models.quiet import acknowledge, snooze, unhold
 from models.scratch import renew
@@ -31,8 +32,7 @@ MOST = 100_000  # apps
 STAGES = ("judge", "tell", "remind", "send")
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)  # before anything was recorded
 _INSTANT = timedelta(microseconds=1)
-# Without a sign of anybody for longer, nobody looked: so many pauses between polls, and longer than a portal that is down
-# is let alone.
+# Nobody looked where there is no sign of anybody for longer: so many pauses between polls, and more than a circuit's.
 PAUSES, NAP = 4, timedelta(hours=1)
 
 
@@ -169,6 +169,7 @@ class _Again:
             read(self.session, self.past, at=at)
             for app in due_in(self.session, now=at, most=MOST):
                 evaluate_in(self.session, app, policies, now=at)
+            know_again(self.session, at=at)
         if tells:
             self._tell(at)
         if reminds:

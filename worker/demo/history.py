@@ -30,6 +30,8 @@ from worker.lifecycle import adopt_sources, open_database
 SOURCE = "demo"
 # At this hour nearly all of the tenants are at work; at the other one those beyond the Pacific are.
 DAYTIME, EVENING = timedelta(hours=16), timedelta(hours=22)
+# Whoever looked so lately would have looked again: the past would have a gap that no worker leaves.
+LATELY = timedelta(hours=2)
 # Long ago a look every few days is enough for the curves.
 SPARSE_UNTIL, SPARSE_DAYS = 45, 3
 PORTAL_PATIENCE_SECONDS = 30
@@ -107,7 +109,7 @@ class _Past:
     def _instants(self) -> Iterator[datetime]:
         for day in range(DAYS + 1):
             at = self.begun + timedelta(days=day) + DAYTIME
-            if at < self.now and (day >= SPARSE_UNTIL or day % SPARSE_DAYS == 0):
+            if at < self.now - LATELY and (day >= SPARSE_UNTIL or day % SPARSE_DAYS == 0):
                 yield at
         yield self.now
 
@@ -151,7 +153,7 @@ class _Past:
         self.unseen, self.unlisted = set(), False
         self._look(at)
         evening = at - DAYTIME + EVENING
-        if evening < self.now:
+        if evening < self.now - LATELY:
             self._look(evening)
 
     def _look(self, at: datetime) -> None:
