@@ -173,7 +173,7 @@ UPDATE app a SET failures = CASE WHEN EXISTS (SELECT FROM alert x WHERE x.app_id
     AND x.kind = 'poll_failing' AND x.resolved_at IS NULL) THEN :alarming ELSE 0 END
 WHERE a.id = ANY(cast(:apps AS int8[]))
 """)
-# Threads that opened in one instant are due in the order of their numbers, and who is first may have it before the evening.
+# Threads that opened in one instant are due in the order of their numbers, and who comes last may have to wait a night.
 _SAME_THREADS = text("""
 UPDATE reminder r SET id = p.id FROM past_reminder p
 WHERE r.opened_at = :at AND p.opened_at = :at AND p.connection_id = r.connection_id AND r.sent = 0
