@@ -56,11 +56,12 @@ WITH due AS (
     UPDATE notice n SET state = 'sending', attempts = n.attempts + 1, lease_token = :token,
         lease_until = clock_timestamp() + :lease
     FROM due WHERE n.id = due.id AND due.id NOT IN (SELECT id FROM looked WHERE is_over OR is_unjudged)
-    RETURNING n.id, n.key, n.receiver, n."to", n.reason, n.subject, n.body, n.html, n.payload, n.attempts
+    RETURNING n.id, n.key, n.receiver, n."to", n.reason, n.subject, n.body, n.html, n.payload, n.created_at,
+        n.attempts
 ), begun AS (
     INSERT INTO attempt (notice_id, number, started_at) SELECT id, attempts, :now FROM claimed
 )
-SELECT claimed.id, key, receiver, "to", reason, subject, body, html, payload, attempts,
+SELECT claimed.id, key, receiver, "to", reason, subject, body, html, payload, created_at, attempts,
     cast(:now AS timestamptz) AS at, EXISTS (SELECT FROM stopped_receiver x WHERE x.name = receiver) AS is_trial, (
     SELECT jsonb_agg(jsonb_build_object('time_zone', t.time_zone, 'who', jsonb_build_object('source', src.name,
         'app', app.external_id, 'environment', r.environment, 'tenant', t.external_id,
@@ -137,6 +138,7 @@ class ClaimedNotice:
     body: str
     html: str | None
     payload: dict[str, Any]
+    created_at: datetime
     attempts: int
     at: datetime  # of the claim
     is_trial: bool  # its receiver could not be used when it was tried last

@@ -23,6 +23,7 @@ from uptake.alert_words import stopped as stopped_words
 from uptake.cadence import next_open, retry_after
 from uptake.channels import Message
 from uptake.errors import Fault, PermanentError, TransientError
+from uptake.policies import Policies
 
 log = structlog.get_logger()
 
@@ -67,8 +68,8 @@ def _send_all(claimed: Sequence[ClaimedNotice], *, now: datetime | None) -> int:
                 break
             at = now or notice.at + timedelta(seconds=spent)
             tried += 1
-            if (opens_at := _opens_at(notice, at)) > at:
-                lasting(partial(give_back, notices=[notice], due_at=opens_at))
+            if (opens := opens_at(notice, rules().policies, at)) > at:
+                lasting(partial(give_back, notices=[notice], due_at=opens))
                 continue
             if len(flying) == SENDERS:
                 refusing |= _land(flying, now=now, until=FIRST_COMPLETED)
@@ -198,13 +199,13 @@ def _again(notice: ClaimedNotice, error: TransientError, *, now: datetime) -> Se
     wait = retry_after(notice.attempts)
     if wait is None:
         return Settlement("permanent", f"given up: {error}", error.fault.value)
-    again_at = _opens_at(notice, now + max(wait, error.retry_after or wait))
+    again_at = opens_at(notice, rules().policies, now + max(wait, error.retry_after or wait))
     return Settlement("transient", str(error), error.fault.value, due_at=again_at)
 
 
-def _opens_at(notice: ClaimedNotice, at: datetime) -> datetime:
+def opens_at(notice: ClaimedNotice, policies: Policies, at: datetime) -> datetime:
     """When the notice may go out: a reminder in its tenants' working hours only, however late it has become."""
-    policies, opens = rules().policies, at
+    opens = at
     for one in notice.reminded:
         if policies.exemption(one.who, at):
             # The evaluation that cancels it is on its way.

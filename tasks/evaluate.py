@@ -48,7 +48,12 @@ def evaluate_app(app_id: int) -> None:
 def due_apps(*, now: datetime | None = None, most: int = 500) -> list[int]:
     """The apps whose alerts may have changed by now, the longest overdue first."""
     with Session.begin() as session:
-        return list(session.scalars(_DUE, {"now": now or db_now(session), "most": most}))
+        return due_in(session, now=now or db_now(session), most=most)
+
+
+def due_in(session: OrmSession, *, now: datetime, most: int) -> list[int]:
+    """The same in the caller's transaction."""
+    return list(session.scalars(_DUE, {"now": now, "most": most}))
 
 
 def evaluate_now(app_id: int, *, now: datetime | None = None, waits: bool = True) -> Evaluated | None:

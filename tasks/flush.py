@@ -1,5 +1,6 @@
 """Telling operators: groups of alerts whose turn it is become one notice each, or none, with a reason."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import structlog
@@ -30,11 +31,10 @@ from models.turns import alone
 from tasks.deliver import deliver
 from tasks.doorbell import ring
 from tasks.edges import addresses_of
-from tasks.rules import rules
+from tasks.rules import Rules, rules
 from uptake.alert_words import about, capped
 from uptake.cadence import is_looked_after, is_sent, notice_reason
 from uptake.letter import Parts
-from uptake.policies import Policies
 from uptake.wording import Digest, Member, digest
 
 log = structlog.get_logger()
@@ -56,28 +56,28 @@ def flush_now(*, now: datetime | None = None) -> int:
 
     While somebody else does, nothing: what a receiver has heard of late is counted.
     """
-    policies = rules().policies
-    queued = 0
+    chosen = rules()
+    policies, queued = chosen.policies, 0
     with Session.begin() as session:
         if not alone(session, "flush", waits=False):
             return 0
         at = now or db_now(session)
         arouse(session, policies, now=at)
         for group in due_groups(session, policies.receivers, now=at, most=GROUPS):
-            queued += tell(session, group, policies, now=at)
+            queued += tell(session, group, chosen, now=at)
         if fallback := policies.base.fallback:
-            addresses = addresses_of(rules().receivers.get(fallback))
+            addresses = addresses_of(chosen.receivers.get(fallback))
             queued += tell_elsewhere(session, fallback, addresses, now=at)
     if queued:
         log.info("notices.queued", notices=queued)
     return queued
 
 
-def tell(session: OrmSession, group: DueGroup, policies: Policies, *, now: datetime) -> int:
+def tell(session: OrmSession, group: DueGroup, chosen: Rules, *, now: datetime) -> int:
     """Queue what the group's receiver is to be told now, and set the group's next turn; how many messages."""
-    found, policy = seen(session, group, policies, now=now), policies.base
+    found, policy = seen(session, group, chosen.policies, now=now), chosen.policy
     count = found.counts
-    receiver = rules().receivers.get(group.receiver)
+    receiver = chosen.receivers.get(group.receiver)
     wants_resolved = receiver is None or receiver.send_resolved
     reason = notice_reason(
         firing=count.firing,
@@ -102,12 +102,12 @@ def tell(session: OrmSession, group: DueGroup, policies: Policies, *, now: datet
             # Nothing is noted as told, so all of it is news still when there is room again.
             rest(session, group, flush_at=until, told_at=None)
             return _say_so(session, group.receiver, receiver, until, now=now)
-        queued = _queue(session, group, found, reason.value, now=now)
+        queued = _queue(session, group, found, reason.value, addresses_of(receiver), now=now)
     if reason is not None:
         told(session, found)
     looked_after = is_looked_after(firing=count.firing, quiet=count.quiet, acknowledged=count.acknowledged)
     if looked_after and group.acknowledged_at is None and receiver is not None and receiver.hears_acknowledgements:
-        queued += _queue(session, group, found, "acknowledged", now=now)
+        queued += _queue(session, group, found, "acknowledged", addresses_of(receiver), now=now)
     note_acknowledged(session, group, at=(group.acknowledged_at or now) if looked_after else None)
     idle = not count.firing and (reason is not None or not count.told_firing)
     looks = [] if idle else [now + policy.group_interval]
@@ -155,9 +155,11 @@ def _say_so(session: OrmSession, name: str, receiver: Receiver | None, until: da
     return 1
 
 
-def _queue(session: OrmSession, group: DueGroup, found: Seen, reason: str, *, now: datetime) -> int:
+def _queue(
+    session: OrmSession, group: DueGroup, found: Seen, reason: str, addresses: Sequence[str], *, now: datetime
+) -> int:
     text = _text(session, group, found, reason)
-    for to in addresses_of(rules().receivers.get(group.receiver)):
+    for to in addresses:
         session.execute(
             insert(Notice)
             .values(

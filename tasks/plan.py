@@ -65,7 +65,8 @@ def planned(app_id: int, *, now: datetime | None = None) -> Plan | None:
 
     Nothing is written and nothing sent; while it is worked out, nobody else can write about the app.
     """
-    policies = rules().policies
+    chosen = rules()
+    policies = chosen.policies
     with Session() as session:
         at = now or db_now(session)
         try:
@@ -74,7 +75,7 @@ def planned(app_id: int, *, now: datetime | None = None) -> Plan | None:
             took = steps(session, app_id, at=at)
             horizon = at + max(policies.base.group_wait, policies.base.group_interval)
             for group in due_groups(session, policies.receivers, now=horizon, most=MOST, app_id=app_id):
-                tell(session, group, policies, now=max(at, group.flush_at))
+                tell(session, group, chosen, now=max(at, group.flush_at))
             messages = tellings(session, app_id, since=at, reminders=False)
             alone(session, "remind", waits=True)
             looked = remind_in(session, policies, now=at, most=MOST, app_id=app_id)

@@ -68,6 +68,17 @@ def test_past(made: tuple[Daemon, Demo, Path]) -> None:
     assert story["lag"] == "blocking"
 
 
+def test_its_past_again(made: tuple[Daemon, Demo, Path]) -> None:
+    """By the demo's own rules a backtest says what was done, message by message and step by step."""
+    daemon, _, _ = made
+    found = daemon.cli("backtest")
+    assert found["by_policy"] == found["really"]
+    assert found["tenants"] == []
+    sent = daemon.rows("SELECT count(*) FROM notice WHERE state IN ('due', 'sending', 'sent')")
+    assert [(len(found["really"]["messages"]),)] == sent
+    assert len(found["really"]["messages"]) > 50
+
+
 def test_it_goes_on(made: tuple[Daemon, Demo, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     """Live, tenants upgrade, one goes and one comes, and versions are released: over the portal, by real calls."""
     daemon, demo, _ = made

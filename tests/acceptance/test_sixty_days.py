@@ -29,6 +29,7 @@ class Lived:
 
     arrivals: Arrivals
     rows: list[Mapping[str, Any]]
+    environment: dict[str, str]  # of whoever asks about it
 
 
 @pytest.fixture
@@ -50,7 +51,7 @@ def live(fresh_database: Callable[[], str], tmp_path: Path) -> Callable[..., Liv
         with engine.begin() as connection:
             rows = list(connection.execute(text("SELECT * FROM notice ORDER BY created_at, id")).mappings())
         engine.dispose()
-        return Lived(arrivals, [dict(row) for row in rows])
+        return Lived(arrivals, [dict(row) for row in rows], environment | {"DATABASE_URL": database})
 
     return lived
 
@@ -88,6 +89,7 @@ def test_sixty_days(live: Callable[..., Lived]) -> None:
     assert set(lived.arrivals.times.values()) == {1}
     assert lived.arrivals.refused > 5
     _check_secrets(lived)
+    _check_backtest(lived)
 
 
 def test_killed_fifty_times(live: Callable[..., Lived]) -> None:
@@ -98,6 +100,17 @@ def test_killed_fifty_times(live: Callable[..., Lived]) -> None:
     assert len(lived.arrivals.times) == len(sent)
     again = sum(times - 1 for times in lived.arrivals.times.values())
     assert again <= KILLS
+
+
+def _check_backtest(lived: Lived) -> None:
+    """By the same rules, the same is told once more, message by message and step by step."""
+    command = [sys.executable, "-m", "worker.cli", "backtest", "--json"]
+    done = subprocess.run(command, cwd=ROOT, env=lived.environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = json.loads(done.stdout)["data"]
+    assert found["by_policy"] == found["really"]
+    assert len(found["really"]["messages"]) == sum(row["state"] == "sent" for row in lived.rows)
+    assert found["tenants"] == []
 
 
 def _check_secrets(lived: Lived) -> None:

@@ -10,6 +10,7 @@ import typer
 
 from config.settings import settings
 from worker.cli.answers import alerts, explain, laggards, status, timeline
+from worker.cli.backtest import backtest
 from worker.cli.contacts import contacts
 from worker.cli.foresee import impact, plan
 from worker.cli.notices import notices, replay_
@@ -28,7 +29,7 @@ cli = typer.Typer(
 )
 _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "Run": (up, worker, beat, dashboard, portal),
-    "Answers": (status, laggards, timeline, explain, alerts, notices, plan, preview, impact),
+    "Answers": (status, laggards, timeline, explain, alerts, notices, plan, preview, backtest, impact),
     "Upkeep": (check, doctor, migrate, poll),
 }
 
