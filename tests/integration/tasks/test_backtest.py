@@ -107,10 +107,10 @@ def tried(world: World, path: Path | None = None) -> Backtest:
 
 
 def by_hand(world: World) -> None:
-    """Somebody takes an alert on, puts one off and silences a third, and somebody wants no more reminders."""
+    """Somebody takes alerts on, puts one off and silences a third, and somebody wants no more reminders."""
     lagging = world.session.scalars(text("SELECT id FROM alert WHERE state = 'firing' ORDER BY id")).all()
-    assert acknowledge(world.session, lagging[:1], author="eve", comment="", until=None, now=world.now)
-    snooze(world.session, lagging[1:2], author="eve", comment="", until=world.now + 2 * DAY, now=world.now)
+    assert acknowledge(world.session, lagging[:-1], author="eve", comment="", until=None, now=world.now)
+    snooze(world.session, lagging[-1:], author="eve", comment="", until=world.now + 2 * DAY, now=world.now)
     tenant = world.session.scalars(text("SELECT id FROM tenant WHERE external_id = '4'")).one()
     assert opt_out(world.session, [tenant], "admin@t4.example", now=world.now)
     until = world.now + DAY
