@@ -24,6 +24,7 @@ from tests.integration.conftest import MONDAY
 from tests.integration.models.world import A, B, C, World
 from tests.servers import Servers, create, drop
 from uptake.facts import Status
+from worker.cli.backtest import backtest
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 STEP = 3 * HOUR
@@ -323,8 +324,10 @@ def test_a_broken_one_leaves_nothing(lived: tuple[World, Engine]) -> None:
 
 
 def test_a_broken_file_is_told(tmp_path: Path) -> None:
-    """As `uptake check` tells it."""
+    """By file, line and key, as `uptake check` tells it, before any database is asked."""
     path = tmp_path / "broken.toml"
     path.write_text("[policy]\ngrace = 7\n")
-    with pytest.raises(SettingsError, match=r"broken.toml"):
-        load_file(path, required=True)
+    with pytest.raises(SettingsError, match=r"broken\.toml:2: policy\.grace"):
+        backtest(path)
+    with pytest.raises(SettingsError, match="no such file"):
+        backtest(tmp_path / "none.toml")
