@@ -24,6 +24,7 @@ from tests.integration.conftest import MONDAY
 from tests.integration.models.world import A, B, C, World
 from tests.servers import Servers, create, drop
 from uptake.facts import Status
+from worker.cli.backtest import backtest
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 STEP = 3 * HOUR
@@ -107,10 +108,10 @@ def tried(world: World, path: Path | None = None) -> Backtest:
 
 
 def by_hand(world: World) -> None:
-    """Somebody takes an alert on, puts one off and silences a third, and somebody wants no more reminders."""
+    """Somebody takes alerts on, puts one off and silences a third, and somebody wants no more reminders."""
     lagging = world.session.scalars(text("SELECT id FROM alert WHERE state = 'firing' ORDER BY id")).all()
-    assert acknowledge(world.session, lagging[:1], author="eve", comment="", until=None, now=world.now)
-    snooze(world.session, lagging[1:2], author="eve", comment="", until=world.now + 2 * DAY, now=world.now)
+    assert acknowledge(world.session, lagging[:-1], author="eve", comment="", until=None, now=world.now)
+    snooze(world.session, lagging[-1:], author="eve", comment="", until=world.now + 2 * DAY, now=world.now)
     tenant = world.session.scalars(text("SELECT id FROM tenant WHERE external_id = '4'")).one()
     assert opt_out(world.session, [tenant], "admin@t4.example", now=world.now)
     until = world.now + DAY
@@ -323,8 +324,10 @@ def test_a_broken_one_leaves_nothing(lived: tuple[World, Engine]) -> None:
 
 
 def test_a_broken_file_is_told(tmp_path: Path) -> None:
-    """As `uptake check` tells it."""
+    """By file, line and key, as `uptake check` tells it, before any database is asked."""
     path = tmp_path / "broken.toml"
     path.write_text("[policy]\ngrace = 7\n")
-    with pytest.raises(SettingsError, match=r"broken.toml"):
-        load_file(path, required=True)
+    with pytest.raises(SettingsError, match=r"broken\.toml:2: policy\.grace"):
+        backtest(path)
+    with pytest.raises(SettingsError, match="no such file"):
+        backtest(tmp_path / "none.toml")
