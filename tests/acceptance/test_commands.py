@@ -155,7 +155,7 @@ def test_contact_book(typed: Typed, portal: PortalWorld, fresh_database: Callabl
     refused(typed("contacts", "import", "none.csv", DATABASE_URL=url), "none.csv", "cannot be read")
 
     book.write_text("tenant;email;role\n1000;ada@bright.example;owner\n")
-    told = "1 contacts: 1 new, 0 changed, 0 as they were."
+    told = "1 contact: 1 new, 0 changed, 0 as they were."
     for options, said in (("--dry-run", "Would import"), ("", "Imported")):
         done = typed("contacts", "import", "book.csv", *options.split(), DATABASE_URL=url)
         assert (done.returncode, done.stdout.strip()) == (0, f"{said} {told}")
