@@ -23,7 +23,7 @@ _WAITING = text("""
 SELECT receiver, count(*) AS waiting FROM notice
 WHERE state = 'due' AND reminder_id IS NOT NULL AND attempts = 0 AND due_at >= :now GROUP BY receiver
 """)
-# The same turn of the same person once more: it was taken back before it was sent.
+# The same turn of the same person once more: it was taken back before it was sent, or refused.
 _AGAIN = ("subject", "body", "html", "payload", "state", "created_at", "due_at")
 
 
@@ -64,7 +64,7 @@ def waiting(session: Session, *, now: datetime) -> dict[str, int]:
 
 
 def queue(session: Session, letters: Sequence[Letter]) -> None:
-    """Let them be sent, each once: what was queued before by the same key is not, unless it was taken back."""
+    """Let them be sent, each once: what was queued before by the same key is not, unless nobody got it."""
     if not letters:
         return
     made = insert(Notice)
@@ -72,7 +72,7 @@ def queue(session: Session, letters: Sequence[Letter]) -> None:
         index_elements=["key"],
         set_={name: made.excluded[name] for name in _AGAIN}
         | {"settled_at": None, "settle_reason": None, "gives_back": False},
-        where=Notice.state == "cancelled",
+        where=(Notice.state == "cancelled") | (Notice.state == "failed"),
     )
     kept = session.execute(made.returning(Notice.key, Notice.id), [letter.columns for letter in letters])
     ids = {row.key: row.id for row in kept}

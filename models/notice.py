@@ -88,6 +88,13 @@ class Notice(Base):
             why="What a group has to say before this one.",
         ),
         index(
+            "ix_notice_capped",
+            "receiver",
+            "created_at",
+            postgresql_where=text("reason = 'capped'"),
+            why="When a receiver was told last that more waits for it.",
+        ),
+        index(
             "ix_notice_failed",
             "settled_at",
             postgresql_where=text("state = 'failed' AND group_id IS NOT NULL"),

@@ -52,6 +52,10 @@ WITH due AS (
           FROM looked WHERE is_over GROUP BY id) l
     WHERE n.id = l.id
     RETURNING n.id
+), unjudged AS (
+    -- It makes room for what can be sent.
+    UPDATE notice n SET due_at = cast(:now AS timestamptz) + interval '1 minute'
+    FROM (SELECT id FROM looked GROUP BY id HAVING bool_or(is_unjudged) AND NOT bool_or(is_over)) l WHERE n.id = l.id
 ), claimed AS (
     UPDATE notice n SET state = 'sending', attempts = n.attempts + 1, lease_token = :token,
         lease_until = clock_timestamp() + :lease

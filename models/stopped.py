@@ -38,7 +38,8 @@ RETURNING xmax = 0 AS is_news
 _ELSEWHERE = text("""
 WITH unheard AS (
     SELECT n.id, x.reason FROM notice n JOIN stopped_receiver x ON x.name = n.receiver
-    WHERE n.state = 'due' AND n.reminder_id IS NULL
+    -- Whose time has come to be tried again is tried with what comes first.
+    WHERE n.state = 'due' AND n.reminder_id IS NULL AND x.tried_at > cast(:now AS timestamptz) - interval '1 hour'
     UNION ALL
     SELECT id, settle_reason FROM notice
     WHERE state = 'failed' AND group_id IS NOT NULL AND settled_at > cast(:now AS timestamptz) - interval '1 hour'
@@ -46,7 +47,7 @@ WITH unheard AS (
 ), moved AS (
     UPDATE notice n SET state = 'failed', settled_at = :now,
         settle_reason = 'told to ' || :fallback || ' instead: ' || u.reason
-    FROM unheard u WHERE n.id = u.id AND n.receiver <> :fallback
+    FROM unheard u WHERE n.id = u.id AND n.receiver <> :fallback AND n.state IN ('due', 'failed')
     RETURNING n.*, u.reason AS refused, coalesce(n.group_id || ':' || split_part(n.key, ':', 3), n.key) AS said
 )
 INSERT INTO notice (key, receiver, "to", reason, source_id, app_id, tenant_id, subject, body, payload, state,
@@ -74,6 +75,11 @@ class Stopped:
 def stop(session: Session, name: str, *, reason: str, now: datetime) -> bool:
     """Let what is for the receiver rest: it refused us for good. Whether that is news."""
     return bool(session.scalar(_STOP, {"name": name, "reason": reason, "now": now}))
+
+
+def tried(session: Session, name: str, *, now: datetime) -> None:
+    """It was tried again, without an answer: it rests for another while."""
+    session.execute(text("UPDATE stopped_receiver SET tried_at = :now WHERE name = :name"), {"name": name, "now": now})
 
 
 def resume(session: Session, name: str | None = None) -> None:

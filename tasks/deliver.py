@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session as OrmSession
 
 from models import Notice, Session, db_now
 from models.outbox import ClaimedNotice, Settlement, claim_notices, give_back, settle
-from models.stopped import resume, stop
+from models.stopped import resume, stop, tried
 from tasks.edges import addresses_of, channel_named
 from tasks.lasting import lasting
 from tasks.rules import rules
@@ -133,6 +133,8 @@ def _kept(session: OrmSession, notice: ClaimedNotice, settlement: Settlement, *,
             _say_stopped(session, notice.receiver, settlement.answer, now=at)
     elif is_kept and notice.is_trial and settlement.outcome == "sent":
         resume(session, notice.receiver)
+    elif is_kept and notice.is_trial and settlement.outcome == "transient":
+        tried(session, notice.receiver, now=now or db_now(session))
     return is_kept
 
 

@@ -70,6 +70,8 @@ def planned(app_id: int, *, now: datetime | None = None) -> Plan | None:
     with Session() as session:
         at = now or db_now(session)
         try:
+            # First of all: whoever reminds may wait for what an evaluation locks.
+            alone(session, "remind", waits=True)
             if evaluate_in(session, app_id, policies, now=at) is None:
                 return None
             took = steps(session, app_id, at=at)
@@ -77,7 +79,6 @@ def planned(app_id: int, *, now: datetime | None = None) -> Plan | None:
             for group in due_groups(session, policies.receivers, now=horizon, most=MOST, app_id=app_id):
                 tell(session, group, chosen, now=max(at, group.flush_at))
             messages = tellings(session, app_id, since=at, reminders=False)
-            alone(session, "remind", waits=True)
             looked = remind_in(session, policies, now=at, most=MOST, app_id=app_id)
             waits = [
                 Holding(one.tenant, one.tenant_name, one.environment, found.reason.value, found.until)

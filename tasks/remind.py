@@ -49,6 +49,11 @@ class Reminded:
     queued: int = 0  # messages
     held: Sequence[tuple[DueReminder, Hold]] = field(default_factory=list)
 
+    @property
+    def stale(self) -> set[int]:
+        """The apps of which too little is known to write by."""
+        return {thread.app_id for thread, found in self.held if found.reason is Held.DATA_STALE}
+
 
 @shared_task(name="uptake.remind")
 def remind() -> None:
@@ -67,7 +72,12 @@ def remind_now(*, now: datetime | None = None) -> int:
         with Session.begin() as session:
             if not alone(session, "remind", waits=False):
                 break
-            found = remind_in(session, policies, now=now or db_now(session), most=THREADS)
+            at = now or db_now(session)
+            found = remind_in(session, policies, now=at, most=THREADS)
+        if found.stale:
+            # Read again first. Not while threads are locked: who evaluates an app locks them after it.
+            with Session.begin() as session:
+                want_polls(session, found.stale, now=at)
         queued += found.queued
         if found.looked < THREADS:
             break
@@ -99,8 +109,6 @@ def remind_in(
     told = [one for letter in letters for one in people[_addressee(letter)]]
     stepped(session, [(one.thread.id, _next(one, now=now)) for one in told], now=now)
     hold(session, [(thread.id, found.until, found.reason.value) for thread, found in held])
-    # What is too old to write by is read again, and the reminder goes out after that.
-    want_polls(session, {thread.app_id for thread, found in held if found.reason is Held.DATA_STALE}, now=now)
     return Reminded(len(first), len(letters), held)
 
 

@@ -132,6 +132,11 @@ def test_message_id_is_of_the_key(mailroom: Mailroom) -> None:
 
 REFUSALS = [
     ("rcpt-unknown", {"rcpt": "550 5.1.1 no such user"}, PermanentError, Fault.RECIPIENT),
+    ("rcpt-disabled", {"rcpt": "550 5.2.1 mailbox disabled"}, PermanentError, Fault.RECIPIENT),
+    ("rcpt-unknown-in-few-words", {"rcpt": "550 no such user"}, PermanentError, Fault.RECIPIENT),
+    ("rcpt-relaying-denied", {"rcpt": "550 5.7.1 relaying denied"}, PermanentError, Fault.REQUEST),
+    ("rcpt-full", {"rcpt": "552 5.2.2 mailbox full"}, PermanentError, Fault.REQUEST),
+    ("rcpt-who-are-you", {"rcpt": "530 5.7.0 authentication required"}, PermanentError, Fault.AUTH),
     ("rcpt-greylisted", {"rcpt": "450 4.2.0 come again"}, TransientError, Fault.SERVER),
     ("sender-refused", {"mail": "553 5.7.1 not you"}, PermanentError, Fault.REQUEST),
     ("sender-busy", {"mail": "451 4.3.0 busy"}, TransientError, Fault.SERVER),

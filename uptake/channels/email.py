@@ -1,5 +1,6 @@
 """Notices by e-mail, over SMTP, one connection for each."""
 
+import re
 import smtplib
 import socket
 import ssl
@@ -100,7 +101,7 @@ def _refused(error: smtplib.SMTPException, host: str) -> EdgeError:
     match error:
         case smtplib.SMTPRecipientsRefused(recipients=refused):
             code, said = next(iter(refused.values()))
-            return _by_code(code, said, host, Fault.RECIPIENT)
+            return _by_code(code, said, host, _fault_of_recipient(code, said))
         case smtplib.SMTPAuthenticationError(smtp_code=code):
             # What it says could hold what we sent.
             return _by_code(code, b"user or password refused", host, Fault.AUTH)
@@ -110,6 +111,18 @@ def _refused(error: smtplib.SMTPException, host: str) -> EdgeError:
             return PermanentError(f"{host} cannot log us in, or not take such an address", fault=Fault.REQUEST)
         case _:
             return TransientError(f"no answer from {host}: connection closed", fault=Fault.TRANSPORT)
+
+
+def _fault_of_recipient(code: int, said: bytes | str) -> Fault:
+    """Whose fault a refused recipient is: there is no such address (RFC 3463: X.1.X, X.2.1), or they refuse us."""
+    text = said.decode("ascii", "replace") if isinstance(said, bytes) else said
+    enhanced = re.match(r"[245]\.(\d{1,3})\.(\d{1,3})\b", text)
+    if code in {530, 535}:
+        return Fault.AUTH
+    if enhanced:
+        is_gone = enhanced[1] == "1" or enhanced.groups() == ("2", "1")
+        return Fault.RECIPIENT if is_gone else Fault.REQUEST
+    return Fault.RECIPIENT if code in {550, 551, 553} else Fault.REQUEST
 
 
 def _by_code(code: int, said: bytes | str, host: str, fault: Fault) -> EdgeError:

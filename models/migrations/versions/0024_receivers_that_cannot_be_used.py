@@ -24,11 +24,16 @@ def upgrade() -> None:
         postgresql_where=sa.text("state = 'failed' AND group_id IS NOT NULL"),
     )
     op.execute("COMMENT ON INDEX ix_notice_failed IS 'What operators were not told, to be told elsewhere.'")
+    op.create_index(
+        "ix_notice_capped", "notice", ["receiver", "created_at"], postgresql_where=sa.text("reason = 'capped'")
+    )
+    op.execute("COMMENT ON INDEX ix_notice_capped IS 'When a receiver was told last that more waits for it.'")
     op.add_column("notice_group", sa.Column("acknowledged_at", sa.TIMESTAMP(timezone=True)))
 
 
 def downgrade() -> None:
     """Take it back."""
     op.drop_column("notice_group", "acknowledged_at")
+    op.drop_index("ix_notice_capped")
     op.drop_index("ix_notice_failed")
     op.drop_table("stopped_receiver")

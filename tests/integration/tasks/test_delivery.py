@@ -138,6 +138,33 @@ def test_receiver_is_tried_again(world: World, monkeypatch: pytest.MonkeyPatch) 
     assert stopped(world.session) == []
 
 
+def test_tried_again_though_others_are_told(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After an hour what comes first is tried with it, and not told elsewhere before; a try without an answer rests."""
+    queued(world, "ops:1:1:a@b.example", group=True)
+    answers: list[Exception | None] = [PermanentError("403", fault=Fault.AUTH)]
+
+    def send(_: LogChannel, message: Message) -> Receipt:
+        if message.key.startswith("ops:") and (wrong := answers[-1]):
+            raise wrong
+        return Receipt("ok")
+
+    monkeypatch.setattr(LogChannel, "send", send)
+    deliver_now(now=NOW)
+    assert flush_now(now=NOW) == 1
+    queued(world, "ops:1:2:a@b.example", group=True)
+    assert flush_now(now=NOW + HOUR) == 0
+    answers.append(TransientError("503", fault=Fault.SERVER))
+    deliver_now(now=NOW + HOUR)
+    assert [one.name for one in stopped(world.session)] == ["ops"]
+    assert flush_now(now=NOW + HOUR) == 1, "it rests again, and this one is told elsewhere"
+    queued(world, "ops:1:3:a@b.example", group=True)
+    answers.append(None)
+    assert flush_now(now=NOW + 2 * HOUR) == 0
+    deliver_now(now=NOW + 2 * HOUR)
+    assert stopped(world.session) == []
+    assert world.rows("SELECT state FROM notice WHERE key = 'ops:1:3:a@b.example'") == [("sent",)]
+
+
 def test_another_fault_stops_nobody(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is wrong with one message says nothing about the receiver."""
     queued(world, "a", "b")

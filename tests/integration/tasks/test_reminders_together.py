@@ -283,6 +283,19 @@ def test_nobody_there(lagging: World) -> None:
     assert lagging.rows(THREADS)[2] == ("3", 1, None)
 
 
+def test_nobody_else_and_a_month_later(lagging: World) -> None:
+    """The only address there is is tried again after thirty days, with the turn that was refused."""
+    assert reminded(lagging) == 2
+    (bob,) = (one for one in claim_notices(lagging.session, now=lagging.now, most=9) if one.to == "bob@b.example")
+    gone = Settlement("permanent", "mx answered 550 no such user", Fault.RECIPIENT.value)
+    assert settle(lagging.session, bob, gone, now=lagging.now)
+    reminded(lagging)
+    assert lagging.rows(THREADS)[2] == ("3", 0, "no_contact")
+    reminded(lagging, 31 * DAY)
+    assert lagging.rows(NOTICES)[1] == ("bob@b.example", "due", None)
+    assert lagging.rows(THREADS)[2] == ("3", 1, None)
+
+
 def test_another_fault_is_not_theirs(lagging: World) -> None:
     """A server that refuses us says nothing about the person."""
     assert reminded(lagging) == 2
