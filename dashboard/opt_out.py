@@ -5,14 +5,16 @@ Looking at it changes nothing, for mail programs look at links by themselves; it
 """
 
 import importlib.resources
+from collections.abc import Sequence
 
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, Response
+from sqlalchemy.orm import Session
 
 from config.links import contact_of
 from dashboard.pages import Reading, page
 from models import db_now
-from models.opt_out import Reader, opt_in, opt_out, reader
+from models.opt_out import opt_in, opt_out, reader, tenants_of
 
 router = APIRouter(prefix="/opt-out", default_response_class=HTMLResponse, include_in_schema=False)
 
@@ -27,30 +29,39 @@ def style() -> Response:
 @router.get("/{token}")
 def ask(session: Reading, token: str) -> Response:
     """Whom it is about, and the button."""
-    contact = contact_of(token)
-    return _answer(reader(session, *contact) if contact else None, token)
+    return _answer(session, token)
 
 
 @router.post("/{token}")
 def out(session: Reading, token: str) -> Response:
     """No more reminders for them; a second time is the same."""
-    contact = contact_of(token)
-    if contact:
+    if contact := _contact(session, token):
         opt_out(session, *contact, now=db_now(session))
         session.commit()
-    return _answer(reader(session, *contact) if contact else None, token)
+    return _answer(session, token)
 
 
 @router.post("/{token}/undo")
 def undo(session: Reading, token: str) -> Response:
     """They have changed their mind."""
-    contact = contact_of(token)
-    if contact:
+    if contact := _contact(session, token):
         opt_in(session, *contact, now=db_now(session))
         session.commit()
-    return _answer(reader(session, *contact) if contact else None, token, up="../")
+    return _answer(session, token, up="../")
 
 
-def _answer(found: Reader | None, token: str, *, up: str = "") -> Response:
+def _contact(session: Session, token: str) -> tuple[Sequence[int], str] | None:
+    """The tenants and the address that the link is about."""
+    found = contact_of(token)
+    if found is None:
+        return None
+    if found.source_id is None:
+        return found.tenants, found.email
+    return tenants_of(session, found.source_id, found.email), found.email
+
+
+def _answer(session: Session, token: str, *, up: str = "") -> Response:
+    contact = _contact(session, token)
+    found = reader(session, *contact) if contact else None
     text = page("opt_out.html", reader=found, token=token, up=up)
     return HTMLResponse(text, 200 if found else 404, headers={"Cache-Control": "no-store"})

@@ -134,7 +134,9 @@ class Notice(Base):
     state: Mapped[str]  # due | sending | sent | failed | cancelled
     created_at: Mapped[datetime]
     due_at: Mapped[datetime]
-    attempts: Mapped[int] = mapped_column(server_default="0")
+    attempts: Mapped[int] = mapped_column(server_default="0")  # all that were begun
+    # Of them, since it was queued last, those after which it is given up some day: not the trials of its receiver.
+    failures: Mapped[int] = mapped_column(server_default="0")
     lease_token: Mapped[uuid.UUID | None]
     lease_until: Mapped[datetime | None]
     settled_at: Mapped[datetime | None]
@@ -154,6 +156,7 @@ class NoticeReminder(Base):
     notice_id: Mapped[big] = mapped_column(ForeignKey("notice.id"), primary_key=True)
     reminder_id: Mapped[big] = mapped_column(primary_key=True)  # of a row that nobody deletes, and not checked again
     number: Mapped[int]
+    target_version: Mapped[int | None]  # that it asks for; None: it was queued before that was kept
 
 
 class Attempt(Base):

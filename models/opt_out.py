@@ -7,6 +7,12 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from models.letters import take_back
+
+_TENANTS = text("""
+SELECT c.tenant_id FROM contact c JOIN tenant t ON t.id = c.tenant_id
+WHERE t.source_id = :source AND c.email = :email ORDER BY 1
+""")
 _ABOUT = text("""
 SELECT min(c.email) AS email, array_agg(coalesce(t.name, t.external_id) ORDER BY t.name, t.id) AS tenants,
     min(s.name) AS source, bool_and(c.opted_out_at IS NOT NULL) AS is_out
@@ -26,13 +32,6 @@ _THREADS = text("""
 SELECT id FROM reminder WHERE tenant_id = ANY(cast(:tenants AS int8[])) AND stopped_at IS NULL
 ORDER BY id FOR NO KEY UPDATE
 """)
-# What is on its way already is looked at once more before it is sent; what waits is not, and its turn goes to who is
-# left.
-_CANCEL = text("""
-UPDATE notice n SET state = 'cancelled', settled_at = :now, settle_reason = 'opted_out', gives_back = true
-FROM notice_reminder p
-WHERE p.reminder_id = ANY(cast(:threads AS int8[])) AND n.id = p.notice_id AND n."to" = :email AND n.state = 'due'
-""")
 _SAID = text("""
 INSERT INTO event (at, type, tenant_id, data)
 SELECT :now, :type, c.tenant, jsonb_build_object('contact', c.id)
@@ -50,6 +49,11 @@ class Reader:
     is_out: bool  # has opted out of all of it
 
 
+def tenants_of(session: Session, source_id: int, email: str) -> list[int]:
+    """Every tenant of the source whose contact they are."""
+    return list(session.scalars(_TENANTS, {"source": source_id, "email": email}))
+
+
 def reader(session: Session, tenants: Sequence[int], email: str) -> Reader | None:
     """The contact of these tenants; None when the contact book does not have them any more."""
     row = session.execute(_ABOUT, {"tenants": list(tenants), "email": email}).mappings().one_or_none()
@@ -63,7 +67,8 @@ def opt_out(session: Session, tenants: Sequence[int], email: str, *, now: dateti
     if not contacts:
         return False
     threads = session.scalars(_THREADS, bound).all()
-    session.execute(_CANCEL, bound | {"threads": list(threads)})
+    # What is on its way already is looked at once more before it is sent.
+    take_back(session, threads, email=email, reason="opted_out", now=now)
     _said(session, "contact.opted_out", contacts, now=now)
     return True
 

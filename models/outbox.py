@@ -1,16 +1,20 @@
 """The outbox: notices are claimed under a lease, sent by nobody's transaction, and settled once."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import text
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from models.groups import DueGroup
+from models.notice import Notice
 from models.stopped import RESTING
 from uptake.errors import Fault
+from uptake.letter import Parts
 from uptake.policies import Who
 
 LEASE = timedelta(minutes=5)  # longer than any channel's time-out
@@ -38,35 +42,42 @@ WITH due AS (
         o.is_out OR r.stopped_at IS NOT NULL OR c.status <> 'connected'
             OR coalesce(c.version >= r.target_version, false)
             OR coalesce(s.lag NOT IN ('blocking', 'unknown'), false) AS is_over,
+        coalesce(p.target_version < r.target_version, false) AS is_superseded,
         -- A version that was seen and not yet judged: the evaluation is on its way.
         s.lag IS NULL OR s.lag = 'unknown' AS is_unjudged
     FROM due JOIN notice_reminder p ON p.notice_id = due.id JOIN reminder r ON r.id = p.reminder_id
     JOIN connection c ON c.id = r.connection_id LEFT JOIN standing s ON s.connection_id = r.connection_id,
     LATERAL (SELECT NOT EXISTS (SELECT FROM contact k WHERE k.tenant_id = r.tenant_id AND k.email = due."to"
         AND k.opted_out_at IS NULL) AS is_out) o
+), judged AS (
+    SELECT id, CASE
+        WHEN bool_or(is_over) THEN min(coalesce(out, stop_reason, 'nothing_missing')) FILTER (WHERE is_over)
+        WHEN bool_or(is_superseded) THEN 'superseded' WHEN bool_or(is_unjudged) THEN 'not_judged' END AS reason
+    FROM looked GROUP BY id
 ), over AS (
-    UPDATE notice n SET state = 'cancelled', settled_at = :now, settle_reason = l.reason,
+    UPDATE notice n SET state = 'cancelled', settled_at = :now, settle_reason = j.reason,
         -- What somebody died over may have arrived.
         gives_back = n.state = 'due'
-    FROM (SELECT id, min(coalesce(out, stop_reason, 'nothing_missing')) AS reason
-          FROM looked WHERE is_over GROUP BY id) l
-    WHERE n.id = l.id
+    FROM judged j WHERE n.id = j.id
+      -- Whatever else it speaks for does not wait for a judgement; only a repetition does, for a while.
+      AND (j.reason <> 'not_judged' OR n.state = 'due' OR n.lease_until < clock_timestamp() - interval '1 hour')
     RETURNING n.id
 ), unjudged AS (
-    -- It makes room for what can be sent.
     UPDATE notice n SET due_at = cast(:now AS timestamptz) + interval '1 minute'
-    FROM (SELECT id FROM looked GROUP BY id HAVING bool_or(is_unjudged) AND NOT bool_or(is_over)) l WHERE n.id = l.id
+    FROM judged j WHERE n.id = j.id AND j.reason = 'not_judged' AND n.state = 'sending'
+      AND n.lease_until >= clock_timestamp() - interval '1 hour'
 ), claimed AS (
     UPDATE notice n SET state = 'sending', attempts = n.attempts + 1, lease_token = :token,
         lease_until = clock_timestamp() + :lease
-    FROM due WHERE n.id = due.id AND due.id NOT IN (SELECT id FROM looked WHERE is_over OR is_unjudged)
+    FROM due WHERE n.id = due.id AND due.id NOT IN (SELECT id FROM judged WHERE reason IS NOT NULL)
     RETURNING n.id, n.key, n.receiver, n."to", n.reason, n.subject, n.body, n.html, n.payload, n.created_at,
-        n.attempts
+        n.attempts, n.failures
 ), begun AS (
     INSERT INTO attempt (notice_id, number, started_at) SELECT id, attempts, :now FROM claimed
 )
 SELECT claimed.id, key, receiver, "to", reason, subject, body, html, payload, created_at, attempts,
-    cast(:now AS timestamptz) AS at, EXISTS (SELECT FROM stopped_receiver x WHERE x.name = receiver) AS is_trial, (
+    failures, cast(:now AS timestamptz) AS at,
+    EXISTS (SELECT FROM stopped_receiver x WHERE x.name = receiver) AS is_trial, (
     SELECT jsonb_agg(jsonb_build_object('time_zone', t.time_zone, 'who', jsonb_build_object('source', src.name,
         'app', app.external_id, 'environment', r.environment, 'tenant', t.external_id,
         'labels', coalesce(l.labels, '{{}}'))) ORDER BY r.id)
@@ -85,7 +96,8 @@ tried AS (
     UPDATE attempt SET finished_at = clock.now, outcome = :outcome, fault = :fault, answer = :answer FROM clock
     WHERE notice_id = :notice AND number = :number AND finished_at IS NULL
 ), settled AS (
-    UPDATE notice SET state = :state, settled_at = CASE WHEN :state <> 'due' THEN clock.now END,
+    UPDATE notice SET state = :state, failures = failures + :counts,
+        settled_at = CASE WHEN :state <> 'due' THEN clock.now END,
         due_at = coalesce(cast(:due_at AS timestamptz), due_at), settle_reason = :reason,
         lease_token = NULL, lease_until = NULL, gives_back = :is_bounce AND reminder_id IS NOT NULL
     FROM clock WHERE id = :notice AND lease_token = :token AND state = 'sending'
@@ -122,6 +134,39 @@ DELETE FROM attempt a USING unsent WHERE a.notice_id = unsent.id AND a.number = 
 
 
 @dataclass(frozen=True, slots=True)
+class Telling:
+    """What one receiver of the operators is to be told: what was queued by its *key* before is not queued again."""
+
+    key: str
+    receiver: str
+    reason: str
+    said: Parts
+    payload: Mapping[str, Any]
+    group: DueGroup | None = None  # whose alerts it tells of; none: it is about Uptake itself
+
+
+def tell_operators(session: Session, telling: Telling, addresses: Sequence[str], *, now: datetime) -> int:
+    """Queue it for each address; how many messages that made."""
+    one = insert(Notice).values(
+        receiver=telling.receiver,
+        reason=telling.reason,
+        subject=telling.said.subject,
+        body=telling.said.text,
+        html=telling.said.html,
+        payload=telling.payload,
+        state="due",
+        created_at=now,
+        due_at=now,
+    )
+    if group := telling.group:
+        one = one.values(group_id=group.id, source_id=group.source_id, app_id=group.app_id)
+    each = [
+        one.values(key=f"{telling.key}:{to}", to=to).on_conflict_do_nothing().returning(Notice.id) for to in addresses
+    ]
+    return sum(session.execute(row).one_or_none() is not None for row in each)
+
+
+@dataclass(frozen=True, slots=True)
 class Reminded:
     """Whom a reminder is about, and on whose clock its tenant lives."""
 
@@ -144,6 +189,7 @@ class ClaimedNotice:
     payload: dict[str, Any]
     created_at: datetime
     attempts: int
+    failures: int  # that count against it
     at: datetime  # of the claim
     is_trial: bool  # its receiver could not be used when it was tried last
     reminded: Sequence[Reminded]  # none: it is no reminder
@@ -183,6 +229,7 @@ class Settlement:
     fault: str | None = None
     due_at: datetime | None = None
     stops: bool = False  # no other message will fare better with this receiver
+    counts: bool = False  # against the message, which is given up after so many
 
     @property
     def state(self) -> str:
@@ -213,6 +260,7 @@ def settle(session: Session, notice: ClaimedNotice, settlement: Settlement, *, n
         "reason": None if settlement.outcome == "sent" else settlement.answer,
         "due_at": settlement.due_at,
         "is_bounce": settlement.is_bounce,
+        "counts": int(settlement.counts),
         "now": now,
     }
     return bool(session.scalar(_SETTLE, bound))

@@ -6,6 +6,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from models.base import as_sets
+from models.letters import take_back
 from models.ruled import RULE_OF, RULED, UNWATCHED, Ruled
 
 _STOP = text(
@@ -39,12 +40,6 @@ SELECT :now, 'reminder.stopped', app_id, tenant_id, connection_id,
 RETURNING cast(data ->> 'reminder' AS int8) AS id
 """
 )
-# Whatever else such a message speaks for has its turn again.
-_CANCEL = text("""
-UPDATE notice n SET state = 'cancelled', settled_at = :now, settle_reason = r.stop_reason, gives_back = true
-FROM notice_reminder p JOIN reminder r ON r.id = p.reminder_id
-WHERE p.reminder_id = ANY(cast(:stopped AS int8[])) AND n.id = p.notice_id AND n.state = 'due'
-""")
 _OUTDATED = text(
     "WITH"  # noqa: S608 - constants only
     + RULED
@@ -62,19 +57,11 @@ outdated AS (
 SELECT * FROM outdated
 """
 )
-# What was queued about the older version and not sent gives its turn back; either way the newer one settles first.
-_SUPERSEDE = text("""
-WITH moved AS (
-    SELECT * FROM unnest(cast(:outdated AS int8[]), cast(:latest AS int4[]), cast(:settle AS timestamptz[]))
-        AS m (id, latest, settles_at)
-), cancelled AS (
-    UPDATE notice n SET state = 'cancelled', settled_at = :now, settle_reason = 'superseded', gives_back = true
-    FROM notice_reminder p
-    WHERE p.reminder_id = ANY(cast(:outdated AS int8[])) AND n.id = p.notice_id AND n.state = 'due'
-)
+_MOVE = text("""
 UPDATE reminder r SET target_version = m.latest, not_before = m.settles_at,
     due_at = CASE WHEN r.due_at IS NOT NULL THEN greatest(r.due_at, m.settles_at) END
-FROM moved m WHERE r.id = m.id
+FROM unnest(cast(:outdated AS int8[]), cast(:latest AS int4[]), cast(:settle AS timestamptz[]))
+    AS m (id, latest, settles_at) WHERE r.id = m.id
 """)
 _OPEN = text(
     "WITH"  # noqa: S608 - constants only
@@ -118,8 +105,10 @@ def thread(session: Session, rules: Ruled, *, only: Sequence[int] | None = None)
         outdated = session.execute(_OUTDATED, bound).all()
         opened = session.scalars(_OPEN, bound).all() if rules.opens_threads else ()
     if stopped:
-        session.execute(_CANCEL, {"stopped": list(stopped), "now": now})
+        take_back(session, stopped, now=now)
     if outdated:
         ids, latest, settle = (list(column) for column in zip(*outdated, strict=True))
-        session.execute(_SUPERSEDE, {"outdated": ids, "latest": latest, "settle": settle, "now": now})
+        # What was queued about the older version and not sent is asked again when the newer one has settled.
+        take_back(session, ids, reason="superseded", now=now)
+        session.execute(_MOVE, {"outdated": ids, "latest": latest, "settle": settle})
     return len(opened), len(stopped)

@@ -17,8 +17,8 @@ WITH old AS (
         body, html, payload || jsonb_build_object('replay_of', key), 'due', :now, :now FROM old
     RETURNING id
 ), turns AS (
-    INSERT INTO notice_reminder (notice_id, reminder_id, number)
-    SELECT made.id, p.reminder_id, 0 FROM made, notice_reminder p WHERE p.notice_id = :notice
+    INSERT INTO notice_reminder (notice_id, reminder_id, number, target_version)
+    SELECT made.id, p.reminder_id, 0, p.target_version FROM made, notice_reminder p WHERE p.notice_id = :notice
     ON CONFLICT (notice_id, reminder_id) DO UPDATE SET number = 0
 )
 SELECT id FROM made

@@ -1,8 +1,7 @@
 """Alerts on how an app's rollout goes, on tenants that went back or away, and on an approval that takes long."""
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from models.base import as_sets
 from models.ruled import RULED, Ruled
+from models.wanted import Wanted, open_as_wanted
 from uptake.policies import Policies, Who
 from uptake.policy import AlertKind, Policy, Severity, approval_overdue_at
 from uptake.rollout import Progress, asks, missed, stalls_at
@@ -68,93 +68,7 @@ WHERE c.app_id = :app AND c.status = 'disconnected' AND c.epoch > 0 AND r.at IS 
   AND NOT EXISTS (SELECT FROM exempt e WHERE e.tenant_id = c.tenant_id AND e.environment = c.environment)
 """
 )
-_CHANGE = text(
-    """
-WITH wanted AS MATERIALIZED (
-    SELECT * FROM json_to_recordset(cast(:wanted AS json)) AS w (kind text, environment text, connection_id int8,
-        tenant_id int8, severity text, since timestamptz, reason text, data jsonb)
-), recent AS (
-    SELECT max(id) AS id, connection_id, environment, kind FROM alert
-    WHERE app_id = :app AND kind = ANY(cast(:kinds AS text[]))
-      AND resolved_at > cast(:now AS timestamptz) - cast(:flap AS interval)
-    GROUP BY connection_id, environment, kind
-), missing AS MATERIALIZED (
-    SELECT w.*, r.id AS alert_id FROM wanted w
-    LEFT JOIN recent r ON r.kind = w.kind
-        AND coalesce(r.connection_id, 0) = coalesce(w.connection_id, 0)
-        AND coalesce(r.environment, '') = coalesce(w.environment, '')
-    WHERE NOT EXISTS (SELECT FROM alert a WHERE a.app_id = :app AND a.kind = w.kind AND a.resolved_at IS NULL
-        AND coalesce(a.connection_id, 0) = coalesce(w.connection_id, 0)
-        AND coalesce(a.environment, '') = coalesce(w.environment, ''))
-), reopened AS (
-    UPDATE alert a SET state = 'firing', severity = m.severity, data = m.data, resolved_at = NULL,
-        resolve_reason = NULL, reason = 'reopened'
-    FROM missing m WHERE a.id = m.alert_id
-    RETURNING a.id, a.tenant_id, a.connection_id, a.kind, 'firing' AS step, a.reason, a.severity
-), opened AS (
-    INSERT INTO alert (source_id, app_id, kind, tenant_id, connection_id, environment, state, severity, since,
-        opened_at, fired_at, reason, data)
-    SELECT :source, :app, kind, tenant_id, connection_id, environment, 'firing', severity, since, :now, :now, reason,
-        data
-    FROM missing WHERE alert_id IS NULL ON CONFLICT DO NOTHING
-    RETURNING id, tenant_id, connection_id, kind, 'firing' AS step, reason, severity
-), refreshed AS (
-    UPDATE alert a SET data = w.data FROM wanted w
-    WHERE a.app_id = :app AND a.kind = w.kind AND a.resolved_at IS NULL
-      AND coalesce(a.connection_id, 0) = coalesce(w.connection_id, 0)
-        AND coalesce(a.environment, '') = coalesce(w.environment, '')
-      AND a.data IS DISTINCT FROM w.data
-), closed AS (
-    UPDATE alert a SET state = 'resolved', resolved_at = :now, resolve_reason = coalesce(
-        (SELECT 'app_deleted' FROM app WHERE id = :app AND deleted_at IS NOT NULL),
-        (SELECT 'reconnected' FROM connection c WHERE c.id = a.connection_id AND c.status = 'connected'
-            AND a.kind = 'tenant_disconnected_after_release'),
-        (SELECT 'disconnected' FROM connection c WHERE c.id = a.connection_id AND a.kind = 'version_regressed'
-            AND c.status NOT IN ('connected', 'disabled')),
-        CASE a.kind {ends} END)
-    WHERE a.app_id = :app AND a.kind = ANY(cast(:kinds AS text[])) AND a.resolved_at IS NULL
-      AND NOT EXISTS (SELECT FROM wanted w WHERE w.kind = a.kind
-          AND coalesce(w.connection_id, 0) = coalesce(a.connection_id, 0)
-        AND coalesce(w.environment, '') = coalesce(a.environment, ''))
-    RETURNING id, tenant_id, connection_id, kind, 'resolved' AS step, resolve_reason AS reason, severity
-), step AS (SELECT * FROM opened UNION ALL SELECT * FROM reopened UNION ALL SELECT * FROM closed
-), logged AS (
-    INSERT INTO alert_step (alert_id, at, step, reason, severity) SELECT id, :now, step, reason, severity FROM step
-)
-INSERT INTO event (at, type, app_id, tenant_id, connection_id, data)
-SELECT :now, 'alert.' || CASE step WHEN 'firing' THEN 'raised' ELSE step END, :app, tenant_id, connection_id,
-    jsonb_build_object('alert', id, 'kind', kind, 'reason', reason, 'severity', severity)
-FROM step RETURNING data ->> 'reason' AS reason
-""".replace(
-        "{ends}",
-        """
-            WHEN 'rollout_behind_target' THEN 'target_met' WHEN 'rollout_stalled' THEN 'moving'
-            WHEN 'version_regressed' THEN 'upgraded' WHEN 'tenant_disconnected_after_release' THEN 'long_ago'
-            WHEN 'approval_overdue' THEN 'approved'""",
-    )
-)
-_KINDS = (
-    AlertKind.ROLLOUT_BEHIND_TARGET,
-    AlertKind.ROLLOUT_STALLED,
-    AlertKind.VERSION_REGRESSED,
-    AlertKind.TENANT_DISCONNECTED_AFTER_RELEASE,
-    AlertKind.APPROVAL_OVERDUE,
-)
 _ALL_OF_ONE = text("SELECT approval, approval_since, deleted_at FROM app WHERE id = :app")
-
-
-@dataclass(frozen=True, slots=True)
-class _Wanted:
-    """An alert that is to be open now."""
-
-    kind: AlertKind
-    severity: Severity
-    since: datetime
-    reason: str
-    environment: str | None = None
-    connection_id: int | None = None
-    tenant_id: int | None = None
-    data: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +109,7 @@ def follow(session: Session, app: Row[Any], policies: Policies, history: History
     """
     now: datetime = rules.bound["now"]
     times: list[datetime] = []
-    wanted: list[_Wanted] = []
+    wanted: list[Wanted] = []
     one = session.execute(_ALL_OF_ONE, {"app": app.id}).one()
     if one.deleted_at is None:
         own = {
@@ -214,21 +128,18 @@ def follow(session: Session, app: Row[Any], policies: Policies, history: History
         for alert, at in found:
             times += [at] if at is not None else []
             wanted += [alert] if alert is not None else []
-    bound = {"app": app.id, "source": app.source_id, "now": now, "kinds": [kind.value for kind in _KINDS]}
-    bound |= {"flap": policies.base.flap_window}
-    with as_sets(session):
-        changed = session.execute(_CHANGE, bound | {"wanted": json.dumps([_told(one) for one in wanted])}).all()
-    return Followed(len(changed), now, min((at for at in times if at > now), default=None))
+    changed = open_as_wanted(session, app, wanted, flap=policies.base.flap_window, now=now)
+    return Followed(changed, now, min((at for at in times if at > now), default=None))
 
 
 # An alert that is to be open, or none, and when that may be otherwise by time alone.
-_Found = Iterator[tuple[_Wanted | None, datetime | None]]
+_Found = Iterator[tuple[Wanted | None, datetime | None]]
 
 
-def _waiting(app: Row[Any], *, now: datetime) -> tuple[_Wanted | None, datetime | None]:
+def _waiting(app: Row[Any], *, now: datetime) -> tuple[Wanted | None, datetime | None]:
     """Whether the app waits for the portal's approval longer than that usually takes."""
     overdue_at = approval_overdue_at(app.approval_since)
-    alert = _Wanted(AlertKind.APPROVAL_OVERDUE, Severity.WARNING, app.approval_since, "waits_for_approval")
+    alert = Wanted(AlertKind.APPROVAL_OVERDUE, Severity.WARNING, app.approval_since, "waits_for_approval")
     return (alert if overdue_at <= now else None), overdue_at
 
 
@@ -256,13 +167,13 @@ def _progress(session: Session, app_id: int, rules: Mapping[str, Policy], histor
         yield (_stalled(environment, policy, progress, stops_at) if stops_at and stops_at <= now else None), stops_at
 
 
-def _behind(environment: str, policy: Policy, progress: Progress, history: History, *, now: datetime) -> _Wanted | None:
+def _behind(environment: str, policy: Policy, progress: Progress, history: History, *, now: datetime) -> Wanted | None:
     target = missed(policy, progress)
     if target is None:
         return None
     late = progress.late[policy.targets.index(target)]
     data = {"latest": history[-1].number if history else None, "connected": progress.connected, "late": late}
-    return _Wanted(
+    return Wanted(
         AlertKind.ROLLOUT_BEHIND_TARGET,
         Severity.WARNING,
         now,
@@ -272,17 +183,17 @@ def _behind(environment: str, policy: Policy, progress: Progress, history: Histo
     )
 
 
-def _stalled(environment: str, policy: Policy, progress: Progress, stops_at: datetime) -> _Wanted:
+def _stalled(environment: str, policy: Policy, progress: Progress, stops_at: datetime) -> Wanted:
     data = {"connected": progress.connected, "blocking": progress.blocking}
     since = stops_at - policy.stalled_after
-    return _Wanted(AlertKind.ROLLOUT_STALLED, Severity.WARNING, since, "nobody_upgrades", environment, data=data)
+    return Wanted(AlertKind.ROLLOUT_STALLED, Severity.WARNING, since, "nobody_upgrades", environment, data=data)
 
 
 def _went_back(session: Session, own: Mapping[str, Policy], rules: Ruled) -> _Found:
     """Whoever runs an older version than before; portals can be wrong once, so a second look has to see it."""
     for row in session.execute(_WENT_BACK, {**rules.bound, "environments": list(own)}):
         data = {"version": row.version, "from_version": row.regressed_from}
-        alert = _Wanted(
+        alert = Wanted(
             AlertKind.VERSION_REGRESSED,
             Severity.WARNING,
             row.at,
@@ -301,7 +212,7 @@ def _went_away(session: Session, own: Mapping[str, Policy], history: History, ru
     bound = {"lost_environments": list(spans), "within": list(spans.values()), "releases": asks(history)}
     rows = session.execute(_WENT_AWAY, {**rules.bound, "lost_for": LOST_FOR, **bound})
     for row in rows:
-        alert = _Wanted(
+        alert = Wanted(
             AlertKind.TENANT_DISCONNECTED_AFTER_RELEASE,
             Severity.INFO,
             row.at,
@@ -312,16 +223,3 @@ def _went_away(session: Session, own: Mapping[str, Policy], history: History, ru
             {"released_at": row.released_at.isoformat()},
         )
         yield alert, row.at + LOST_FOR
-
-
-def _told(alert: _Wanted) -> dict[str, object]:
-    return {
-        "kind": alert.kind.value,
-        "environment": alert.environment,
-        "connection_id": alert.connection_id,
-        "tenant_id": alert.tenant_id,
-        "severity": alert.severity.value,
-        "since": alert.since.isoformat(),
-        "reason": alert.reason,
-        "data": alert.data,
-    }

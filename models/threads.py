@@ -46,9 +46,18 @@ _STEPPED = text("""
 UPDATE reminder r SET sent = r.sent + 1, last_sent_at = :now, due_at = s.due_at, held_reason = NULL
 FROM unnest(cast(:ids AS int8[]), cast(:due AS timestamptz[])) AS s (id, due_at) WHERE r.id = s.id
 """)
+# Nobody is waited for: what cannot be locked now has its turns back with the next look.
 _GIVE_BACK = text("""
-WITH back AS (
-    UPDATE notice SET gives_back = false WHERE gives_back RETURNING id
+WITH offered AS MATERIALIZED (
+    SELECT id FROM notice WHERE gives_back ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
+), free AS MATERIALIZED (
+    SELECT r.id FROM reminder r WHERE r.id IN (
+        SELECT p.reminder_id FROM offered JOIN notice_reminder p ON p.notice_id = offered.id)
+    ORDER BY r.id FOR NO KEY UPDATE SKIP LOCKED
+), back AS (
+    UPDATE notice n SET gives_back = false FROM offered o WHERE n.id = o.id AND NOT EXISTS (
+        SELECT FROM notice_reminder p WHERE p.notice_id = o.id AND p.reminder_id NOT IN (SELECT id FROM free))
+    RETURNING n.id
 ), turns AS (
     -- What was sent once more by hand took no turn.
     SELECT p.reminder_id, count(*) AS turns FROM back JOIN notice_reminder p ON p.notice_id = back.id AND p.number > 0

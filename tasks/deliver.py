@@ -9,11 +9,10 @@ from functools import partial
 import structlog
 from celery import shared_task
 from celery.exceptions import SoftTimeLimitExceeded
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session as OrmSession
 
-from models import Notice, Session, db_now
-from models.outbox import ClaimedNotice, Settlement, claim_notices, give_back, settle
+from models import Session, db_now
+from models.outbox import ClaimedNotice, Settlement, Telling, claim_notices, give_back, settle, tell_operators
 from models.stopped import resume, stop, tried
 from tasks.edges import addresses_of, channel_named
 from tasks.lasting import lasting
@@ -145,24 +144,14 @@ def _say_stopped(session: OrmSession, name: str, reason: str, *, now: datetime) 
         one for one in (base.fallback,) if one not in {"", name}
     ]
     for receiver in others:
-        for to in addresses_of(rules().receivers.get(receiver)):
-            session.execute(
-                insert(Notice)
-                .values(
-                    key=f"stopped:{name}:{now:%Y%m%dT%H%M%S}:{receiver}:{to}",
-                    receiver=receiver,
-                    to=to,
-                    reason="receiver_stopped",
-                    subject=text.subject,
-                    body=text.text,
-                    html=text.html,
-                    payload={"type": "receiver.stopped", "receiver": name, "firing": 0},
-                    state="due",
-                    created_at=now,
-                    due_at=now,
-                )
-                .on_conflict_do_nothing()
-            )
+        telling = Telling(
+            key=f"stopped:{name}:{now:%Y%m%dT%H%M%S}:{receiver}",
+            receiver=receiver,
+            reason="receiver_stopped",
+            said=text,
+            payload={"type": "receiver.stopped", "receiver": name, "firing": 0},
+        )
+        tell_operators(session, telling, addresses_of(rules().receivers.get(receiver)), now=now)
 
 
 def _attempt(notice: ClaimedNotice, *, now: datetime) -> Settlement:
@@ -198,11 +187,13 @@ def _headers(opt_out_url: str | None) -> dict[str, str]:
 
 
 def _again(notice: ClaimedNotice, error: TransientError, *, now: datetime) -> Settlement:
-    wait = retry_after(notice.attempts)
+    # That a receiver still cannot be used says nothing of the message.
+    failures = notice.failures + (0 if notice.is_trial else 1)
+    wait = retry_after(failures)
     if wait is None:
         return Settlement("permanent", f"given up: {error}", error.fault.value)
     again_at = opens_at(notice, rules().policies, now + max(wait, error.retry_after or wait))
-    return Settlement("transient", str(error), error.fault.value, due_at=again_at)
+    return Settlement("transient", str(error), error.fault.value, due_at=again_at, counts=not notice.is_trial)
 
 
 def opens_at(notice: ClaimedNotice, policies: Policies, at: datetime) -> datetime:

@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 import structlog
 from celery import shared_task
 from sqlalchemy import select
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session as OrmSession
 
 from config.receivers import Receiver
@@ -26,6 +25,7 @@ from models.groups import (
     told,
 )
 from models.groups import Member as Alerted
+from models.outbox import Telling, tell_operators
 from models.stopped import tell_elsewhere
 from models.turns import alone
 from tasks.deliver import deliver
@@ -133,53 +133,29 @@ def _say_so(session: OrmSession, name: str, receiver: Receiver | None, until: da
     if receiver is None or said is not None:
         return 0
     waiting = groups_waiting(session, name, until=until)
-    text = capped(name, receiver.cap, waiting, until)
-    for to in addresses_of(receiver):
-        session.execute(
-            insert(Notice)
-            .values(
-                key=f"capped:{name}:{now:%Y%m%dT%H%M%S}:{to}",
-                receiver=name,
-                to=to,
-                reason="capped",
-                subject=text.subject,
-                body=text.text,
-                html=text.html,
-                payload={"type": "alerts.capped", "firing": 0, "waiting": waiting, "until": until.isoformat()},
-                state="due",
-                created_at=now,
-                due_at=now,
-            )
-            .on_conflict_do_nothing()
-        )
+    telling = Telling(
+        key=f"capped:{name}:{now:%Y%m%dT%H%M%S}",
+        receiver=name,
+        reason="capped",
+        said=capped(name, receiver.cap, waiting, until),
+        payload={"type": "alerts.capped", "firing": 0, "waiting": waiting, "until": until.isoformat()},
+    )
+    tell_operators(session, telling, addresses_of(receiver), now=now)
     return 1
 
 
 def _queue(
     session: OrmSession, group: DueGroup, found: Seen, reason: str, addresses: Sequence[str], *, now: datetime
 ) -> int:
-    text = _text(session, group, found, reason)
-    for to in addresses:
-        session.execute(
-            insert(Notice)
-            .values(
-                key=f"ops:{group.id}:{_number(group, reason)}:{to}",
-                receiver=group.receiver,
-                to=to,
-                reason=reason,
-                source_id=group.source_id,
-                app_id=group.app_id,
-                group_id=group.id,
-                subject=text.subject,
-                body=text.text,
-                html=text.html,
-                payload=_payload(group, found.counts, reason),
-                state="due",
-                created_at=now,
-                due_at=now,
-            )
-            .on_conflict_do_nothing()
-        )
+    telling = Telling(
+        key=f"ops:{group.id}:{_number(group, reason)}",
+        receiver=group.receiver,
+        reason=reason,
+        said=_text(session, group, found, reason),
+        payload=_payload(group, found.counts, reason),
+        group=group,
+    )
+    tell_operators(session, telling, addresses, now=now)
     return 1
 
 

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session as OrmSession
 from config.links import opt_out_url
 from models import Session, db_now
 from models.leases import want_polls
-from models.letters import Addressee, Letter, Written, queue, waiting, written
+from models.letters import Addressee, Letter, Said, Written, queue, waiting, written
 from models.threads import DueReminder, due_beside, due_reminders, give_back, hold, stepped
 from models.turns import alone
 from tasks.ask import ask_of
@@ -30,6 +30,7 @@ from uptake.wording import Reminder, reminder
 log = structlog.get_logger()
 
 THREADS = 200  # in one transaction; a tick takes as many as are due
+BESIDE = 10_000  # what else the people of these are asked for; more than anybody looks after
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +99,7 @@ def remind_in(
     people, held = _decided(first, policies, now=now)
     if people:
         known = [one.id for one in first]
-        beside = due_beside(session, sorted({to.email for to in people}), known, now=now, most=most)
+        beside = due_beside(session, sorted({to.email for to in people}), known, now=now, most=BESIDE)
         more, held_too = _decided(beside, policies, now=now)
         held += held_too
         for to in people:
@@ -135,7 +136,8 @@ def _written(
 ) -> tuple[list[Letter], list[tuple[DueReminder, Hold]]]:
     """One message for each of these people, spread over the minutes; who got one of late waits for the next."""
     base = policies.base
-    lately = written(session, (to.email for to in people), since=now - base.remind_person_every) if people else {}
+    since = now - base.remind_person_every
+    lately = written(session, (to.email for to in people), since=since, now=now) if people else {}
     places = waiting(session, now=now) if people and base.remind_pace else {}
     letters, held = [], []
     for to, dues in people.items():
@@ -143,8 +145,7 @@ def _written(
         if until := _until(lately.get(to), base, now=now):
             found = Hold(Held.WRITTEN_TO_LATELY, until)
         else:
-            place = places.get(to.receiver, 0)
-            at = now + (timedelta(minutes=1) * place / base.remind_pace if base.remind_pace else timedelta())
+            at = _place(lately.get(to), places.get(to.receiver, 0), base, now=now)
             # Whose working day is over before it is their turn has it on the next.
             found = Hold(Held.OUTSIDE_WORKING_HOURS, max(_opens_at(one, at) for one in dues))
         if found.until is not None and found.until > at:
@@ -162,6 +163,15 @@ def _until(last: Written | None, base: Policy, *, now: datetime) -> datetime | N
     if last.is_unsent:
         return now + UNSENT
     return last.sent_at + base.remind_person_every if last.sent_at else None
+
+
+def _place(last: Written | None, ahead: int, base: Policy, *, now: datetime) -> datetime:
+    """When it is their turn, behind those *ahead*; who had a place keeps it, whatever changed about the message."""
+    if not base.remind_pace:
+        return now
+    last_place = now + timedelta(minutes=1) * ahead / base.remind_pace
+    had = last.place_at if last is not None else None
+    return last_place if had is None else max(now, min(had, last_place))
 
 
 def _opens_at(one: Due, at: datetime) -> datetime:
@@ -182,7 +192,7 @@ def _letter(to: Addressee, dues: Sequence[Due], *, now: datetime, due_at: dateti
     """The message to this person about all that is due."""
     first = dues[0].thread
     tenants = sorted({one.thread.tenant_id for one in dues})
-    opt_out = opt_out_url(tenants, to.email)
+    opt_out = opt_out_url(tenants, to.email, source_id=to.source_id)
     asks = tuple(ask_of(one.thread, rules(), step=one.thread.thread.sent + 1, now=now) for one in dues)
     said = reminder(
         Reminder(
@@ -211,7 +221,8 @@ def _letter(to: Addressee, dues: Sequence[Due], *, now: datetime, due_at: dateti
         "created_at": now,
         "due_at": due_at,
     }
-    return Letter(columns, [(one.thread.id, one.thread.thread.sent + 1) for one in dues])
+    turns = [Said(one.thread.id, one.thread.thread.sent + 1, one.thread.target_version) for one in dues]
+    return Letter(columns, turns)
 
 
 def _key(dues: Sequence[Due]) -> str:

@@ -4,10 +4,10 @@ import hashlib
 from datetime import datetime
 
 import structlog
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session as OrmSession
 
-from models import Notice, Session, db_now
+from models import Session, db_now
+from models.outbox import Telling, tell_operators
 from tasks.edges import addresses_of
 from tasks.rules import rules
 from tasks.template_folder import Broken
@@ -33,22 +33,9 @@ def tell_broken(*, now: datetime | None = None) -> int:
 def _queue(session: OrmSession, broken: Broken, *, now: datetime) -> int:
     said = broken_template(broken.path.name, broken.lines)
     mark = hashlib.sha256(f"{broken.path.name}\n{broken.content}".encode()).hexdigest()[:32]
+    payload = {"type": "template.broken", "file": broken.path.name, "mistakes": broken.lines}
     queued = 0
-    for receiver in rules().policies.base.receivers:
-        for to in addresses_of(rules().receivers.get(receiver)):
-            row = insert(Notice).values(
-                key=f"template:{mark}:{receiver}:{to}",
-                receiver=receiver,
-                to=to,
-                reason="template_broken",
-                subject=said.subject,
-                body=said.text,
-                html=said.html,
-                payload={"type": "template.broken", "file": broken.path.name, "mistakes": broken.lines},
-                state="due",
-                created_at=now,
-                due_at=now,
-            )
-            done = session.execute(row.on_conflict_do_nothing().returning(Notice.id))
-            queued += done.one_or_none() is not None
+    for name in rules().policies.base.receivers:
+        telling = Telling(f"template:{mark}:{name}", name, "template_broken", said, payload)
+        queued += tell_operators(session, telling, addresses_of(rules().receivers.get(name)), now=now)
     return queued

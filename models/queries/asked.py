@@ -13,7 +13,7 @@ from uptake.reminding import Contact
 
 # As models.threads has it for whoever is due; here without a thread, too.
 _ASKED = text(f"""
-SELECT src.name AS source, app.external_id AS app_external_id, app.name AS app, t.id AS tenant_id,
+SELECT src.id AS source_id, src.name AS source, app.external_id AS app_external_id, app.name AS app, t.id AS tenant_id,
     t.external_id AS tenant, t.name AS tenant_name, t.time_zone, t.locale, coalesce(l.labels, '{{}}') AS labels,
     s.environment, s.version, coalesce(r.target_version, app.latest_version, s.version) AS target_version,
     s.missing, s.superfluous, s.since, coalesce(r.sent, 0) AS sent,
@@ -32,6 +32,7 @@ ORDER BY s.environment = 'production' DESC, s.environment
 class Asked:
     """A connection that lacks something, how often it was reminded of that, and whom the next reminder is for."""
 
+    source_id: int
     source: str
     app_external_id: str
     app: str

@@ -36,7 +36,7 @@ def link(world: World, public: None) -> str:
     keep_contacts(world.session, people)
     world.session.commit()
     ((tenant,),) = world.rows("SELECT id FROM tenant")
-    url = opt_out_url([tenant], "ada@bright.example")
+    url = opt_out_url([tenant], "ada@bright.example", source_id=world.source_id)
     assert url
     assert url.startswith(f"{PUBLIC}/opt-out/")
     return url.removeprefix(PUBLIC)
@@ -107,6 +107,38 @@ def test_what_waits_is_not_sent(world: World, link: str, database_url: str) -> N
     ]
 
 
+def test_who_looks_after_very_many(world: World, public: None, database_url: str) -> None:
+    """Their link is short enough for a mail's header, and stops what is about all tenants of that source."""
+    tenants = [f"{number}" for number in range(1000, 1400)]
+    for tenant in tenants:
+        world.put(tenant, 1)
+    world.poll()
+    keep_contacts(world.session, [Person("acme", tenant, "ada@bright.example", rank=1) for tenant in tenants])
+    world.session.execute(text("INSERT INTO source (name, kind, next_poll_at) VALUES ('other', 'portal', now())"))
+    world.session.execute(
+        text("""INSERT INTO tenant (source_id, external_id, first_seen_at)
+                SELECT id, '1000', now() FROM source WHERE name = 'other'""")
+    )
+    keep_contacts(world.session, [Person("other", "1000", "ada@bright.example", rank=1)])
+    world.session.commit()
+    ids = [tenant for (tenant,) in world.rows("SELECT id FROM tenant WHERE source_id = :id", id=world.source_id)]
+    url = opt_out_url(ids, "ada@bright.example", source_id=world.source_id)
+    assert url
+    assert len(f"List-Unsubscribe: <{url}>") < 998
+    path = url.removeprefix(PUBLIC)
+    assert "and 380 others" in ask("GET", path, database_url).text
+    assert "No more reminders</h1>" in ask("POST", path, database_url).text
+    count = (
+        "SELECT s.name, count(*) FROM contact k JOIN tenant t ON t.id = k.tenant_id JOIN source s ON s.id = t.source_id"
+    )
+    assert world.rows(f"{count} WHERE opted_out_at IS NOT NULL GROUP BY 1") == [("acme", 400)]
+    assert "No more reminders?" in ask("POST", f"{path}/undo", database_url).text
+    assert world.rows(f"{count} WHERE opted_out_at IS NOT NULL GROUP BY 1") == []
+    few = opt_out_url(ids[:30], "a" * 60 + "@bright.example", source_id=world.source_id)
+    assert few
+    assert len(f"List-Unsubscribe: <{few}>") < 998
+
+
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_forged_links(world: World, link: str, database_url: str, method: str) -> None:
     """Neither another id, nor a link that was cut off, nor one signed with another key."""
@@ -130,7 +162,7 @@ def test_other_key(link: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("UPTAKE_PUBLIC_URL")
     settings.cache_clear()
     assert contact_of(token) is None
-    assert opt_out_url([1], "ada@bright.example") is None
+    assert opt_out_url([1], "ada@bright.example", source_id=1) is None
 
 
 def test_forgotten_contact(world: World, link: str, database_url: str) -> None:

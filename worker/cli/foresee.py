@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from config.settings import SettingsError
 from models import Session
-from models.queries.impact import asked, pace
+from models.queries.impact import Asked, Pace, asked, pace
 from models.verdicts import history_of
 from tasks.plan import Plan, Quiet, planned
 from uptake.scopes import canonical, parse
@@ -79,6 +79,11 @@ def impact(
     if json:
         as_json({"app": app, "scopes": wanted, "asked": found, "pace": before})
         return
+    _asked(f"A version of {app} with {', '.join(added)}", found)
+    _pace(before)
+
+
+def _asked(title: str, found: Sequence[Asked]) -> None:
     rows = [
         (
             one.environment,
@@ -90,7 +95,10 @@ def impact(
         for one in found
     ]
     columns = ("Environment", "Connected", "Would have to accept", "Lag today already", "Never accepted anything")
-    table(f"A version of {app} with {', '.join(added)}", columns, rows, empty="No tenant is connected.")
+    table(title, columns, rows, empty="No tenant is connected.")
+
+
+def _pace(before: Pace | None) -> None:
     if before and before.accepted:
         took = ", ".join(
             f"{share} % within {_days(span)}"

@@ -51,7 +51,7 @@ def preview(
         language=_language(language) or first.locale,
         is_escalated=turn is not None and turn.is_escalated,
         written_at=now,
-        opt_out_url=opt_out_url([first.tenant_id], email) if email else None,
+        opt_out_url=opt_out_url([first.tenant_id], email, source_id=first.source_id) if email else None,
     )
     said = reminder(facts, rules().templates.texts)
     if html:

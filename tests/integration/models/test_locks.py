@@ -1,6 +1,8 @@
 """Who waits for whom: work on different rows goes on side by side, and never in a circle."""
 
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -10,7 +12,9 @@ from sqlalchemy.orm import Session
 from models.alerts import evaluate
 from models.failures import portal_answered
 from models.leases import claim_app, claim_source, ring_apps
+from models.letters import take_back
 from models.listing import record_listing
+from models.threads import give_back
 from tests.servers import Servers, create, drop
 from uptake.facts import SeenApp
 from uptake.policies import Policies
@@ -22,6 +26,21 @@ NOTICE = text("""
 INSERT INTO notice (key, receiver, "to", reason, source_id, app_id, subject, body, html, payload, state,
     created_at, due_at)
 VALUES ('k', 'log', '', 'first', 1, 1, '', '', '', '{}', 'due', :now, :now)
+""")
+
+THREADS = text("""
+INSERT INTO reminder (connection_id, app_id, tenant_id, environment, target_version, opened_at, sent)
+SELECT n, 1, n, 'production', 2, :now, 1 FROM generate_series(1, 3) n
+""")
+# Two messages that speak for threads 1 and 2, and one for thread 3.
+LETTERS = text("""
+WITH made AS (
+    INSERT INTO notice (key, receiver, "to", reason, reminder_id, subject, body, state, gives_back, created_at, due_at)
+    SELECT n, 'log', '', 'first', 1, '', '', :state, :state = 'cancelled', :now, :now FROM generate_series(1, 3) n
+    RETURNING id, key
+)
+INSERT INTO notice_reminder (notice_id, reminder_id, number)
+SELECT id, r, 1 FROM made, generate_series(1, 3) r WHERE (key = '3') = (r = 3)
 """)
 
 
@@ -163,3 +182,49 @@ def test_source_that_was_not_well_is_tried_with_one_app(engine: Engine) -> None:
         assert ring_apps(session, now=NOW, most=9) == []
         portal_answered(session, 1, since=NOW, now=NOW)
         assert len(ring_apps(session, now=NOW, most=9)) == 5
+
+
+def test_messages_are_taken_back_in_their_order(engine: Engine) -> None:
+    """Two apps whose threads are in the same messages never wait for each other in a circle."""
+    with engine.begin() as connection:
+        connection.execute(THREADS, {"now": NOW})
+        connection.execute(LETTERS, {"now": NOW, "state": "due"})
+        # The first now stands behind the second on disk.
+        connection.execute(text("UPDATE notice SET subject = 'moved' WHERE key = '1'"))
+    locked = text("SELECT key FROM notice ORDER BY id FOR UPDATE SKIP LOCKED")
+
+    def take() -> None:
+        with Session(engine) as session, session.begin():
+            session.execute(text("SET lock_timeout = '9s'"))
+            take_back(session, [2, 1], now=NOW)
+
+    with engine.connect() as holder, ThreadPoolExecutor(1) as pool:
+        holder.execute(text("SELECT FROM notice WHERE key = '1' FOR UPDATE"))
+        taking = pool.submit(take)
+        while not holder.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")):
+            assert not taking.done()
+            time.sleep(0.01)
+        with engine.begin() as other:
+            assert list(other.scalars(locked)) == ["2", "3"]
+        holder.rollback()
+        taking.result()
+        states = text("SELECT key, state FROM notice ORDER BY id")
+        assert [tuple(row) for row in holder.execute(states)] == [("1", "cancelled"), ("2", "cancelled"), ("3", "due")]
+
+
+def test_turns_are_given_back_without_waiting(engine: Engine) -> None:
+    """Threads that somebody else looks at are passed over whole, and nothing of their turns is lost."""
+    with engine.begin() as connection:
+        connection.execute(THREADS, {"now": NOW})
+        connection.execute(LETTERS, {"now": NOW, "state": "cancelled"})
+    sent = text("SELECT array_agg(sent ORDER BY id) FROM reminder")
+    with engine.connect() as holder, Session(engine) as session:
+        holder.execute(text("SELECT FROM reminder WHERE id = 1 FOR UPDATE"))
+        give_back(session, now=NOW)
+        session.commit()
+        assert session.scalar(sent) == [1, 1, 0]
+        holder.rollback()
+        give_back(session, now=NOW)
+        session.commit()
+        assert session.scalar(sent) == [0, 0, 0]
+        assert not session.scalar(text("SELECT bool_or(gives_back) FROM notice"))

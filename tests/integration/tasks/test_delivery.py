@@ -15,6 +15,7 @@ from tasks.deliver import deliver_now
 from tasks.flush import flush_now
 from tasks.rules import rules
 from tests.integration.models.world import World
+from uptake.cadence import RETRIES
 from uptake.channels import Message, Receipt
 from uptake.channels.log import LogChannel
 from uptake.errors import Fault, PermanentError, TransientError
@@ -153,9 +154,14 @@ def test_tried_again_though_others_are_told(world: World, monkeypatch: pytest.Mo
     assert flush_now(now=NOW) == 1
     queued(world, "ops:1:2:a@b.example", group=True)
     assert flush_now(now=NOW + HOUR) == 0
+    last = {"failures": len(RETRIES)}
+    world.session.execute(text("UPDATE notice SET failures = :failures WHERE state = 'due'"), last)
+    world.session.commit()
     answers.append(TransientError("503", fault=Fault.SERVER))
     deliver_now(now=NOW + HOUR)
     assert [one.name for one in stopped(world.session)] == ["ops"]
+    tries = "SELECT state, attempts, failures FROM notice WHERE key = 'ops:1:2:a@b.example'"
+    assert world.rows(tries) == [("due", 1, len(RETRIES))], "a trial brings no message nearer to its end"
     assert flush_now(now=NOW + HOUR) == 1, "it rests again, and this one is told elsewhere"
     queued(world, "ops:1:3:a@b.example", group=True)
     answers.append(None)

@@ -273,7 +273,7 @@ def test_reminders_switched_off_and_on_again(lagging: World, chosen: Path) -> No
 
 
 def test_unjudged_upgrade_keeps_the_turn(lagging: World) -> None:
-    """A partial upgrade that nobody has judged yet holds the reminder; judged, it goes out or is cancelled."""
+    """A partial upgrade that nobody has judged yet takes the reminder back; judged, it goes out or does not."""
     lagging.release(A, B, C)
     lagging.poll()
     evaluate_now(lagging.app_id, now=lagging.now)
@@ -281,11 +281,26 @@ def test_unjudged_upgrade_keeps_the_turn(lagging: World) -> None:
     lagging.put("1", 2)
     lagging.poll()
     assert claim_notices(lagging.session, now=lagging.now, most=10) == []
-    assert lagging.rows("SELECT state FROM notice WHERE state <> 'cancelled'") == [("due",)]
+    assert lagging.rows("SELECT state, settle_reason FROM notice") == [("cancelled", "not_judged")]
+    lagging.session.commit()
+    assert remind_now(now=lagging.now) == 0
     evaluate_now(lagging.app_id, now=lagging.now)
-    # It has made room for others for a minute.
-    assert claim_notices(lagging.session, now=lagging.now, most=10) == []
-    assert len(claim_notices(lagging.session, now=lagging.now + MINUTE, most=10)) == 1
+    lagging.session.commit()
+    assert remind_now(now=lagging.now) == 1
+    assert len(claim_notices(lagging.session, now=lagging.now, most=10)) == 1
+    assert lagging.rows("SELECT sent FROM reminder") == [(1,)]
+
+
+def test_unjudged_repetition_has_an_end(lagging: World) -> None:
+    """What may have arrived waits for the judgement a while, and is not asked again if none comes."""
+    reminded(lagging)
+    assert len(claim_notices(lagging.session, now=lagging.now, most=10)) == 1
+    lagging.session.execute(text("UPDATE verdict SET lag = 'unknown'"))
+    ended = "UPDATE notice SET lease_until = clock_timestamp() - cast(:ago AS interval)"
+    for ago, state in ((MINUTE, "sending"), (61 * MINUTE, "cancelled")):
+        lagging.session.execute(text(ended), {"ago": ago})
+        assert claim_notices(lagging.session, now=lagging.now + ago, most=10) == []
+        assert lagging.rows("SELECT state, gives_back FROM notice") == [(state, False)]
 
 
 def test_late_reminder_waits_for_working_hours(lagging: World) -> None:

@@ -99,8 +99,9 @@ def test_one_message_over_tenants(lagging: World) -> None:
 def test_one_message_whatever_is_looked_at_first(lagging: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """All that a person is due is in one message, though it takes a look at many threads in turn."""
     monkeypatch.setattr(remind, "THREADS", 1)
-    assert reminded(lagging) == 2
-    assert sorted(lagging.rows("SELECT jsonb_array_length(payload -> 'asks') FROM notice")) == [(1,), (2,)]
+    contact(lagging, "3", "ada@b.example", rank=0)
+    assert reminded(lagging) == 1
+    assert [one["tenant"] for one in asks(lagging)] == ["1", "2", "3"]
 
 
 def test_one_message_over_apps(lagging: World) -> None:
@@ -191,6 +192,60 @@ def test_newer_version_for_all_of_it(lagging: World) -> None:
     assert reminded(lagging, HOUR) == 2
     assert {one["target_version"] for one in asks(lagging)} == {3}
     assert lagging.rows("SELECT DISTINCT sent FROM reminder") == [(1,)]
+
+
+def test_who_has_begun_to_send_the_older(lagging: World) -> None:
+    """A sender died over an older version: that is not said again; as it may have arrived, it was the thread's turn."""
+    assert reminded(lagging) == 2
+    assert len(claim_notices(lagging.session, now=lagging.now, most=9)) == 2
+    lagging.release(A, B, C)
+    lagging.poll(after=MINUTE)
+    evaluate_now(lagging.app_id, now=lagging.now)
+    lagging.session.execute(text("UPDATE notice SET lease_until = clock_timestamp() - interval '1 s'"))
+    lagging.session.commit()
+    assert deliver_now(now=lagging.now) == 0
+    assert {row[1:] for row in lagging.rows(NOTICES)} == {("cancelled", "superseded")}
+    assert reminded(lagging, 2 * HOUR) == 0
+    assert lagging.rows("SELECT DISTINCT sent FROM reminder") == [(1,)]
+
+
+def test_who_cannot_be_judged_holds_nobody(lagging: World) -> None:
+    """What one of the tenants runs is not known: its people are told about the others."""
+    assert reminded(lagging) == 2
+    lagging.session.execute(
+        text("UPDATE connection SET version = NULL FROM tenant t WHERE t.id = tenant_id AND t.external_id = '1'")
+    )
+    lagging.session.commit()
+    assert deliver_now(now=lagging.now) == 1
+    assert reminded(lagging) == 1
+    assert [one["tenant"] for one in asks(lagging)] == ["2"]
+    assert ("ada@b.example", "cancelled", "not_judged") in lagging.rows(NOTICES)
+
+
+def test_tries_begin_anew(lagging: World) -> None:
+    """A message that was tried, taken back and asked again has all its tries before it, each with its own number."""
+    assert reminded(lagging) == 2
+    for hours in (0, 1):
+        for one in claim_notices(lagging.session, now=lagging.now + hours * HOUR, most=9):
+            assert one.failures == hours
+            again = Settlement("transient", "451", Fault.SERVER.value, due_at=lagging.now + HOUR, counts=True)
+            assert settle(lagging.session, one, again, now=lagging.now)
+    lagging.session.execute(text("UPDATE verdict SET lag = 'unknown'"))
+    assert claim_notices(lagging.session, now=lagging.now + HOUR, most=9) == []
+    lagging.session.execute(text("UPDATE verdict SET lag = 'blocking'"))
+    assert reminded(lagging, HOUR) == 2
+    claimed = claim_notices(lagging.session, now=lagging.now, most=9)
+    assert {(one.failures, one.attempts) for one in claimed} == {(0, 3)}
+
+
+def test_turn_given_back_after_a_later_one(lagging: World) -> None:
+    """The number of a turn that went out is no reason to forget the one that was given back."""
+    assert reminded(lagging) == 2
+    assert deliver_now(now=lagging.now) == 2
+    lagging.session.execute(text("UPDATE reminder SET sent = 0, last_sent_at = NULL, due_at = opened_at"))
+    assert reminded(lagging, DAY) == 2
+    assert deliver_now(now=lagging.now) == 2
+    assert lagging.rows("SELECT count(DISTINCT key) FROM notice") == [(4,)]
 
 
 def test_opt_out_of_one_tenant(lagging: World) -> None:
@@ -318,6 +373,29 @@ def test_spread(lagging: World, chosen: Path, monkeypatch: pytest.MonkeyPatch) -
     assert reminded(lagging) == 7
     due = [at - lagging.now for (at,) in lagging.rows("SELECT due_at FROM notice ORDER BY due_at")]
     assert due == [MINUTE * place / 2 for place in range(7)]
+
+
+def test_who_had_a_place_keeps_it(lagging: World, chosen: Path) -> None:
+    """When one of their tenants accepts, the message about the others does not go to the end of the queue."""
+    choose(chosen, "remind_pace = 1")
+    assert reminded(lagging) == 2
+    behind = [str(number) for number in range(20, 30)]
+    for tenant in behind:
+        lagging.put(tenant, 1)
+    lagging.poll(after=MINUTE)
+    for tenant in behind:
+        contact(lagging, tenant, f"{tenant}@b.example")
+    evaluate_now(lagging.app_id, now=lagging.now)
+    assert reminded(lagging) == 10
+    ((place,),) = lagging.rows("SELECT max(due_at) FROM notice")
+    lagging.session.execute(
+        text("UPDATE notice SET due_at = :at WHERE \"to\" = 'ada@b.example'"), {"at": place - 5 * MINUTE}
+    )
+    lagging.put("1", 2)
+    lagging.poll(after=MINUTE)
+    evaluate_now(lagging.app_id, now=lagging.now)
+    assert reminded(lagging) == 1
+    assert lagging.rows("SELECT due_at FROM notice ORDER BY id DESC LIMIT 1") == [(place - 5 * MINUTE,)]
 
 
 def test_whose_day_is_over_before_it_is_their_turn(lagging: World, chosen: Path) -> None:
