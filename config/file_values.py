@@ -16,6 +16,8 @@ _WORD, _LABEL = r"[^\s()<>\[\]:;@\\,.\"]+", r"[^\W_](?:[\w-]*[^\W_])?"
 _SPEC = rf"{_WORD}(?:\.{_WORD})*@{_LABEL}(?:\.{_LABEL})*"
 _MAILBOX = re.compile(rf'{_SPEC}|(?:"[^"\\]*"\s*|[^"<>@,:;\\]*)<{_SPEC}>')
 
+PAGE_PLACE = re.compile(r"\{(app|tenant|environment)\}")  # what a page's address may leave open
+
 
 class Table(BaseModel):
     """What all tables of the file share: no unknown keys, no guessing of types, no change afterwards."""
@@ -117,6 +119,16 @@ def _http_url(value: Any) -> str:
     return text.rstrip("/")
 
 
+def _page(value: Any) -> str:
+    text = value if isinstance(value, str) else ""
+    _http_url(PAGE_PLACE.sub("x", text))
+    if re.search(r"[{}]", PAGE_PLACE.sub("", text)):
+        raise ValueError("may have {app}, {tenant} and {environment} in it, and no other braces")
+    if "{" in urlsplit(text).netloc:
+        raise ValueError("must name its host; {app}, {tenant} and {environment} may follow it")
+    return text
+
+
 def _smtp_url(value: Any) -> str:
     mend = 'write something like "smtp://host:587" or "smtps://user@host:465"'
     return _address(value, ("smtp", "smtps"), mend)
@@ -163,6 +175,7 @@ PositiveDuration = Annotated[
 Secret = Annotated[SecretStr, BeforeValidator(_secret)]
 SecretUrl = Annotated[SecretStr, BeforeValidator(_secret_url)]
 Folder = Annotated[Path, BeforeValidator(_folder)]
+PageUrl = Annotated[str, BeforeValidator(_page)]
 HttpUrl = Annotated[str, BeforeValidator(_http_url)]
 SmtpUrl = Annotated[str, BeforeValidator(_smtp_url)]
 Mailbox = Annotated[str, BeforeValidator(mailbox)]

@@ -16,6 +16,7 @@ from config.file_values import (
     HttpUrl,
     Line,
     Name,
+    PageUrl,
     PositiveDuration,
     Secret,
     SecretUrl,
@@ -41,6 +42,7 @@ class SourceTable(Table):
     token_url: HttpUrl
     organization: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
     organization_name: Line | None = None  # as tenants know it; left out: the source's name
+    accept_url: PageUrl | None = None  # the page where a tenant's admin accepts a version
     client_id: Annotated[str, Field(pattern=r"^[!-~]{1,200}$")]
     client_secret: Secret
     app_key: Secret

@@ -85,4 +85,5 @@ def ask_of(row: Lagging, rules: Rules, *, step: int, now: datetime) -> Ask:
         features=found.names,
         why=found.why,
         deadline=rules.policies.of(row.who).deadline,
+        accept_url=rules.accept_page(row.who),
     )

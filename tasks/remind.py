@@ -245,6 +245,7 @@ def _payload(dues: Sequence[Due], opt_out: str | None) -> dict[str, Any]:
             "target_version": one.thread.target_version,
             "missing": list(one.thread.missing),
             "step": one.thread.thread.sent + 1,
+            "accept_url": rules().accept_page(one.thread.who),
         }
         for one in dues
     ]

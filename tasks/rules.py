@@ -3,7 +3,9 @@
 import functools
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from urllib.parse import quote
 
+from config.file_values import PAGE_PLACE
 from config.message_tables import FeatureTable
 from config.mutes import DAYS, MuteTable
 from config.policy_file import SourceTable, UptakeFile, load_file
@@ -13,7 +15,7 @@ from config.settings import settings
 from tasks.template_folder import TemplateFolder, read_templates
 from uptake.features import Feature
 from uptake.mutes import Mute
-from uptake.policies import Exemption, Match, Override, Policies, Route
+from uptake.policies import Exemption, Match, Override, Policies, Route, Who
 from uptake.policy import AlertKind, Policy, Severity, Target
 
 
@@ -42,6 +44,14 @@ class Rules:
         """Whose apps the source lists, by the name that tenants know."""
         table = self.sources.get(source)
         return (table.organization_name if table else None) or source
+
+    def accept_page(self, who: Who) -> str | None:
+        """The page where the tenant accepts a version of the app there; None: nobody said where that is."""
+        table = self.sources.get(who.source)
+        if table is None or table.accept_url is None:
+            return None
+        filled = {"app": who.app, "tenant": who.tenant, "environment": who.environment}
+        return PAGE_PLACE.sub(lambda place: quote(filled[place[1]] or "", safe=""), table.accept_url)
 
     def poll_every(self, source: str) -> timedelta:
         """The base cadence of a source and of its apps."""

@@ -35,6 +35,18 @@ name = "Somebody else's"
 scopes = ["tn.jpm.jobs:r"]
 app = "1"
 """
+ACCEPTED_AT = """
+[[source]]
+name = "acme"
+kind = "portal"
+url = "https://portal.example"
+token_url = "https://portal.example/token"
+organization = "1001"
+accept_url = "https://go.example/#/{tenant}/access/{app}?in={environment}"
+client_id = "cid.1"
+client_secret = "file:key"
+app_key = "file:key"
+"""
 Write = Callable[..., None]
 
 
@@ -100,6 +112,20 @@ def test_in_the_tenants_language_and_zone(lagging: World, write: Write) -> None:
         "step": 1,
         "opt_out_url": None,
     }
+
+
+def test_button_to_the_page(lagging: World, chosen: Path) -> None:
+    """Where to accept is said by the source's accept_url; a tenant's id is no more than a name in it."""
+    (chosen.parent / "key").write_text("ak1.key")
+    chosen.write_text(chosen.read_text() + ACCEPTED_AT)
+    rules.cache_clear()
+    lagging.session.execute(text("UPDATE tenant SET external_id = 'a/b&c', locale = NULL"))
+    lagging.session.commit()
+    _, body, page = reminded(lagging)
+    url = "https://go.example/#/a%2Fb%26c/access/4711?in=production"
+    assert f"Review and accept: {url}\n" in body
+    assert f'href="{url}"' in page
+    assert lagging.rows("SELECT payload -> 'asks' -> 0 ->> 'accept_url' FROM notice") == [(url,)]
 
 
 def test_by_the_name_that_readers_know(ours: Ours, chosen: Path) -> None:
