@@ -1,17 +1,20 @@
 """The outbox: notices are claimed under a lease, sent by nobody's transaction, and settled once."""
 
 import uuid
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from models.paced import HAS_ROOM, held, use
 from models.stopped import RESTING
 from uptake.errors import Fault
 from uptake.policies import Who
+from uptake.rates import Rate, free
 
 LEASE = timedelta(minutes=5)  # longer than any channel's time-out
 
@@ -29,6 +32,9 @@ WITH due AS (
     WHERE n.due_at <= :now AND coalesce(src.enabled, true)
       AND (n.state = 'due' OR (n.state = 'sending' AND n.lease_until < clock_timestamp()))
       AND (cast(:ids AS int8[]) IS NULL OR n.id = ANY(cast(:ids AS int8[]))) AND {IN_TURN}
+      -- Those with a rate one by one, so that what waits for them hides nobody else's messages.
+      AND CASE WHEN cast(:only AS text) IS NULL THEN n.receiver <> ALL(cast(:paced AS text[]))
+          ELSE n.receiver = :only END
     ORDER BY n.due_at, n.id LIMIT :most FOR NO KEY UPDATE OF n SKIP LOCKED
 ), looked AS (
     SELECT due.id, r.stop_reason,
@@ -106,6 +112,7 @@ SELECT count(*) FROM settled
 _WAITING = text(f"""
 SELECT n.id FROM notice n LEFT JOIN source src ON src.id = n.source_id
 WHERE n.due_at <= :now AND coalesce(src.enabled, true) AND {IN_TURN}
+  AND (n.receiver = ANY(cast(:paced AS text[]))) = :is_paced AND {HAS_ROOM}
   AND (n.state = 'due' OR (n.state = 'sending' AND n.lease_until < clock_timestamp()))
 ORDER BY n.due_at, n.id LIMIT :most
 """)  # noqa: S608 - constants only
@@ -148,22 +155,40 @@ class ClaimedNotice:
     is_trial: bool  # its receiver could not be used when it was tried last
     reminded: Sequence[Reminded]  # none: it is no reminder
     token: uuid.UUID
+    not_before: datetime | None = None  # its receiver has no room sooner
 
 
-def claim_notices(session: Session, *, now: datetime, most: int, ids: list[int] | None = None) -> list[ClaimedNotice]:
+def claim_notices(
+    session: Session,
+    *,
+    now: datetime,
+    most: int,
+    ids: list[int] | None = None,
+    rates: Mapping[str, Rate] = MappingProxyType({}),
+    until: datetime | None = None,
+) -> list[ClaimedNotice]:
     """Lease up to *most* due notices (among *ids*, if given), after a last look whether they are still wanted.
 
+    Beside them, for each receiver in *rates*, as many as its rate has room for now and, spread, before *until*.
     An attempt row is written for each: without an end, its outcome is unknown.
     """
-    token = uuid.uuid4()
-    bound = {"now": now, "most": most, "ids": ids, "token": token, "lease": LEASE}
-    found = session.execute(_CLAIM, bound).mappings()
+    bound = {"now": now, "ids": ids, "token": uuid.uuid4(), "lease": LEASE, "paced": list(rates)}
+    found = _claimed(session, bound | {"most": most, "only": None})
+    for name, used in held(session, rates, now=now).items():
+        room = free(rates[name], used, now=now, until=until or now, most=most)
+        mine = _claimed(session, bound | {"most": len(room), "only": name})
+        found += [replace(notice, not_before=moment) for notice, moment in zip(mine, room, strict=False)]
+        use(session, name, rates[name], used=used, taken=room[: len(mine)], now=now)
+    return found
+
+
+def _claimed(session: Session, bound: Mapping[str, Any]) -> list[ClaimedNotice]:
     return [
         ClaimedNotice(
             **{**row, "reminded": [Reminded(Who(**one["who"]), one["time_zone"]) for one in row["reminded"] or ()]},
-            token=token,
+            token=bound["token"],
         )
-        for row in found
+        for row in session.execute(_CLAIM, bound).mappings()
     ]
 
 
@@ -218,6 +243,16 @@ def settle(session: Session, notice: ClaimedNotice, settlement: Settlement, *, n
     return bool(session.scalar(_SETTLE, bound))
 
 
-def waiting(session: Session, *, now: datetime, most: int) -> list[int]:
-    """Notices that could be sent now, among them those whose sender died; the oldest first."""
-    return list(session.scalars(_WAITING, {"now": now, "most": most}))
+def waiting(session: Session, *, now: datetime, most: int, paced: Collection[str] = ()) -> list[int]:
+    """Notices that could be sent now, among them those whose sender died; the oldest first.
+
+    Not those for receivers that are *paced*: `is_paced_waiting` knows of them.
+    """
+    bound = {"now": now, "most": most, "paced": list(paced), "is_paced": False}
+    return list(session.scalars(_WAITING, bound))
+
+
+def is_paced_waiting(session: Session, *, now: datetime, paced: Collection[str]) -> bool:
+    """Whether something waits for a receiver that is *paced* and has room now."""
+    bound = {"now": now, "most": 1, "paced": list(paced), "is_paced": True}
+    return session.scalar(_WAITING, bound) is not None

@@ -109,6 +109,19 @@ def test_mistakes_in_a_source(file: Path, line: int, changed: str, said: str | N
         ("[polling]\nimplausible_share = nan", "uptake.toml:2: polling.implausible_share: "),
         ('[[receiver]]\nname = "ops"\nkind = "pager"', "uptake.toml:3: receiver[0].kind: is 'pager', which is"),
         ('[[receiver]]\nname = "ops"', 'receiver[0]: lacks its kind; write one such as kind = "email"'),
+        (
+            '[[receiver]]\nname = "ops"\nkind = "log"\nrate = 30',
+            "uptake.toml:4: receiver[0].rate: 30 is not a rate; write a number of messages, a slash and s, m or h",
+        ),
+        ('[[receiver]]\nname = "ops"\nkind = "log"\nrate = "30/d"', "receiver[0].rate: '30/d' is not a rate; write"),
+        (
+            '[[receiver]]\nname = "ops"\nkind = "log"\nrate = "0/m"',
+            "uptake.toml:4: receiver[0].rate: '0/m' is not between 1 and 1000; write at least \"1/h\"",
+        ),
+        (
+            '[[receiver]]\nname = "ops"\nkind = "log"\nrate = "1001/s"',
+            "uptake.toml:4: receiver[0].rate: '1001/s' is not between 1 and 1000; leave it out to send all at once",
+        ),
         ('[policy]\nsettle = "1h', "uptake.toml:2"),
         (
             '[[route]]\nreceivers = ["opps"]',
