@@ -28,7 +28,8 @@ NOT {RESTING} AND (n.group_id IS NULL OR NOT EXISTS (
 # A reminder whose reason is over is cancelled by the thread's end; here is the last look before sending.
 _CLAIM = text(f"""
 WITH due AS (
-    SELECT n.id, n."to" FROM notice n LEFT JOIN source src ON src.id = n.source_id
+    SELECT n.id, n."to", coalesce(cast(n.payload ->> 'anyway' AS boolean), false) AS anyway
+    FROM notice n LEFT JOIN source src ON src.id = n.source_id
     WHERE n.due_at <= :now AND coalesce(src.enabled, true)
       AND (n.state = 'due' OR (n.state = 'sending' AND n.lease_until < clock_timestamp()))
       AND (cast(:ids AS int8[]) IS NULL OR n.id = ANY(cast(:ids AS int8[]))) AND {IN_TURN}
@@ -41,11 +42,12 @@ WITH due AS (
         -- They said so, or were taken out of the contact book, while it was on its way.
         CASE WHEN o.is_out THEN coalesce((SELECT 'opted_out' FROM contact k WHERE k.tenant_id = r.tenant_id
             AND k.email = due."to"), 'no_contact') END AS out,
-        o.is_out OR r.stopped_at IS NOT NULL OR c.status <> 'connected'
+        -- Whoever has it sent once more may know better than we do, but not whether they want it.
+        o.is_out OR NOT due.anyway AND (r.stopped_at IS NOT NULL OR c.status <> 'connected'
             OR coalesce(c.version >= r.target_version, false)
-            OR coalesce(s.lag NOT IN ('blocking', 'unknown'), false) AS is_over,
+            OR coalesce(s.lag NOT IN ('blocking', 'unknown'), false)) AS is_over,
         -- A version that was seen and not yet judged: the evaluation is on its way.
-        s.lag IS NULL OR s.lag = 'unknown' AS is_unjudged
+        NOT due.anyway AND (s.lag IS NULL OR s.lag = 'unknown') AS is_unjudged
     FROM due JOIN notice_reminder p ON p.notice_id = due.id JOIN reminder r ON r.id = p.reminder_id
     JOIN connection c ON c.id = r.connection_id LEFT JOIN standing s ON s.connection_id = r.connection_id,
     LATERAL (SELECT NOT EXISTS (SELECT FROM contact k WHERE k.tenant_id = r.tenant_id AND k.email = due."to"

@@ -235,7 +235,7 @@ def opens_at(notice: ClaimedNotice, policies: Policies, at: datetime) -> datetim
     """When the notice may go out: a reminder in its tenants' working hours only, however late it has become."""
     opens = at
     for one in notice.reminded:
-        if policies.exemption(one.who, at):
+        if policies.exemption(one.who, at) and not notice.payload.get("anyway"):
             # The evaluation that cancels it is on its way.
             return at + LOOK_SOON
         opens = max(opens, next_open(at, one.time_zone, policies.of(one.who).working_hours))
