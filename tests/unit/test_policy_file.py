@@ -9,6 +9,7 @@ from typing import get_args
 import pytest
 
 from config import message_tables
+from config.file_doubts import doubts
 from config.policy_file import PollingTable, RetentionTable, load_file
 from config.policy_tables import AlertKindName, PolicyTable
 from config.receivers import EmailReceiver, FileReceiver, PagerDutyReceiver
@@ -313,6 +314,7 @@ def test_example_is_valid(tmp_path: Path) -> None:
     found = load_file(copy, environment=secrets)
     assert [source.name for source in found.sources] == ["acme"]
     assert isinstance(found.receivers[0], EmailReceiver)
+    assert doubts(copy, found) == []
 
 
 def test_policies_for_some(file: Path) -> None:

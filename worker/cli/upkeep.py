@@ -8,6 +8,7 @@ import typer
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
+from config.file_doubts import doubts
 from config.policy_file import load_file
 from config.settings import SettingsError, settings
 from models import Session, db_now
@@ -64,6 +65,7 @@ def check(
         return
     if wrong := [line for broken in found.templates.broken for line in broken.lines]:
         raise SettingsError("\n".join(wrong))
+    warnings = doubts(file, found.file)
     if json:
         as_json(
             {
@@ -71,6 +73,7 @@ def check(
                 "sources": sorted(found.sources),
                 "receivers": sorted(found.receivers),
                 "templates": sorted(found.templates.texts),
+                "warnings": warnings,
             }
         )
         return
@@ -85,6 +88,9 @@ def check(
         highlight=False,
         soft_wrap=True,
     )
+    for one in warnings:
+        # Not among the answers, which programs may read.
+        typer.echo(f"warning: {one}", err=True)
 
 
 def _routes(found: Rules, app: str, tenant: str, *, json: bool) -> None:
