@@ -15,7 +15,7 @@ from models import Session, db_now
 from models.migrations import pending, upgrade
 from models.queries.apps import overview
 from models.queries.sources import sources
-from models.stopped import resume
+from models.stopped import resume, stopped
 from tasks import evaluate
 from tasks import poll as polling
 from tasks.edges import addresses_of, channel
@@ -97,8 +97,8 @@ def _routes(found: Rules, app: str, tenant: str, *, json: bool) -> None:
     """Who would hear of it; exit code 1 when the two have never met."""
     open_database()
     with Session() as session:
-        stories, now = story_of(session, app, tenant), db_now(session)
-    hearings = [hearing(story, found.policies, now=now) for story in stories]
+        stories, now, unusable = story_of(session, app, tenant), db_now(session), stopped(session)
+    hearings = [hearing(story, found.policies, unusable, now=now) for story in stories]
     if json:
         as_json(hearings)
     for story, heard in () if json else zip(stories, hearings, strict=True):
