@@ -12,6 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSeriali
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _LONGEST = timedelta(days=3650)
+_MOST = 1000  # messages of a rate: each is remembered while it counts
 _WORD, _LABEL = r"[^\s()<>\[\]:;@\\,.\"]+", r"[^\W_](?:[\w-]*[^\W_])?"
 _SPEC = rf"{_WORD}(?:\.{_WORD})*@{_LABEL}(?:\.{_LABEL})*"
 _MAILBOX = re.compile(rf'{_SPEC}|(?:"[^"\\]*"\s*|[^"<>@,:;\\]*)<{_SPEC}>')
@@ -49,6 +50,25 @@ def _positive_duration(value: Any) -> timedelta:
     if not span:
         raise ValueError(f'{value!r} is too short; write at least "1s"')
     return span
+
+
+class Rate(NamedTuple):
+    """At most so many in any such span."""
+
+    most: int
+    span: timedelta
+
+
+def parse_rate(value: Any) -> Rate:
+    """The rate that a text such as "30/m" means: in any second, minute or hour so many, a thousand at most."""
+    found = re.fullmatch(r"([0-9]{1,9})/([smh])", value) if isinstance(value, str) else None
+    if found is None:
+        raise ValueError(f'{value!r} is not a rate; write a number of messages, a slash and s, m or h, such as "30/m"')
+    most = int(found[1])
+    if not 1 <= most <= _MOST:
+        mend = "leave it out to send all at once" if most else 'write at least "1/h"'
+        raise ValueError(f"{value!r} is not between 1 and {_MOST}; {mend}")
+    return Rate(most, timedelta(**{_UNITS[found[2]]: 1}))
 
 
 def read_secret(reference: Any, around: Surroundings) -> SecretStr:
@@ -172,6 +192,7 @@ Duration = Annotated[timedelta, BeforeValidator(parse_duration), PlainSerializer
 PositiveDuration = Annotated[
     timedelta, BeforeValidator(_positive_duration), PlainSerializer(lambda d: d.total_seconds())
 ]
+MessageRate = Annotated[Rate, BeforeValidator(parse_rate)]
 Secret = Annotated[SecretStr, BeforeValidator(_secret)]
 SecretUrl = Annotated[SecretStr, BeforeValidator(_secret_url)]
 Folder = Annotated[Path, BeforeValidator(_folder)]

@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from config.file_values import Folder, HttpUrl, Mailbox, Name, Secret, SecretUrl, SmtpUrl, Table
+from config.file_values import Folder, HttpUrl, Mailbox, MessageRate, Name, Secret, SecretUrl, SmtpUrl, Table
 
 
 class _Receiver(Table):
@@ -15,6 +15,8 @@ class _Receiver(Table):
     send_resolved: bool = True
     # Messages about alerts in an hour; the rest waits, and is one message that says so. 0: as many as there are.
     cap: Annotated[int, Field(ge=0, le=10_000)] = 60
+    # Messages of all kinds, by all workers together; what exceeds it goes out later. None: as fast as they are sent.
+    rate: MessageRate | None = None
 
 
 class LogReceiver(_Receiver):

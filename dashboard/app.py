@@ -10,7 +10,7 @@ from sqlalchemy.exc import ProgrammingError, SQLAlchemyError
 from starlette.middleware.base import RequestResponseEndpoint
 
 from dashboard.opt_out import router as opt_out
-from dashboard.pages import Reading, gone
+from dashboard.pages import Reading, gone, muting
 from dashboard.pages import router as pages
 from models import Session
 from models.base import engine_for
@@ -48,6 +48,8 @@ def application(database_url: str) -> FastAPI:
     async def life(_: FastAPI) -> AsyncIterator[None]:
         engine = engine_for(database_url)
         Session.configure(bind=engine)
+        # As the workers do: what is written into the file later holds from the next start on.
+        muting()
         yield
         engine.dispose()
 

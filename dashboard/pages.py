@@ -11,6 +11,7 @@ from fastapi.responses import HTMLResponse, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from sqlalchemy.orm import Session as OrmSession
 
+from config.settings import SettingsError
 from dashboard.charts import Chart, chart
 from models import Session, db_now
 from models.queries.alerts import alerts
@@ -18,7 +19,9 @@ from models.queries.apps import AppOverview, laggards, overview
 from models.queries.notices import told
 from models.queries.rollouts import Uptake, Version, uptake, versions
 from models.queries.sources import sources
+from tasks.rules import rules
 from uptake.letter import clean
+from uptake.mutes import Mute
 
 DAYS = 90
 SMALL, LARGE = (168, 40), (840, 240)
@@ -59,14 +62,15 @@ def page(template: str, **shown: object) -> str:
 @router.get("/")
 def front(session: Reading) -> str:
     """All apps with their curves, and what needs somebody."""
-    now, apps = db_now(session), overview(session)
+    now, apps, mutes = db_now(session), overview(session), muting()
     return _pages.get_template("overview.html").render(
         now=now,
         apps=apps,
         charts=_charts(session, now, SMALL),
         latest={version.app: version for version in reversed(versions(session))},
         sources=sources(session),
-        alerts=alerts(session, now=now, most=MOST),
+        alerts=alerts(session, now=now, mutes=mutes or (), most=MOST),
+        mutes=mutes,
         laggards=laggards(session, most=MOST),
         reminders=told(session, reminders=True, most=SHOWN),
         told=told(session, reminders=False, most=SHOWN),
@@ -80,7 +84,7 @@ def one_app(session: Reading, app: str) -> Response:
     """One app: its curve, its versions, and everybody who lags behind."""
     # No text of PostgreSQL holds a NUL, so no app is called so.
     app = app.replace("\0", "\N{REPLACEMENT CHARACTER}")
-    now, found = db_now(session), overview(session, app=app)
+    now, found, mutes = db_now(session), overview(session, app=app), muting()
     if not found:
         return HTMLResponse(_pages.get_template("missing.html").render(now=now, app=app, title="Not found"), 404)
     page = _pages.get_template("app.html").render(
@@ -88,7 +92,8 @@ def one_app(session: Reading, app: str) -> Response:
         app=found[0],
         chart=_charts(session, now, LARGE, app=app).get(app),
         versions=versions(session, app=app),
-        alerts=alerts(session, app=app, now=now, most=MOST),
+        alerts=alerts(session, app=app, now=now, mutes=mutes or (), most=MOST),
+        mutes=mutes,
         laggards=laggards(session, app=app, most=MOST),
         reminders=told(session, app=app, reminders=True, most=2 * SHOWN),
         told=told(session, app=app, reminders=False, most=SHOWN),
@@ -96,6 +101,15 @@ def one_app(session: Reading, app: str) -> Response:
         title=found[0].name,
     )
     return HTMLResponse(page)
+
+
+def muting() -> tuple[Mute, ...] | None:
+    """The mutes of uptake.toml, read once; None: it cannot be used here, and what they are for is not known."""
+    try:
+        return rules().policies.mutes
+    except SettingsError:
+        # Whoever mends it restarts the workers; a page is to be seen all the same.
+        return None
 
 
 def gone(*, behind: bool = False) -> Response:

@@ -6,6 +6,7 @@ from models.base import Base, Session, db_now
 from models.connection import Adoption, Connection, Tenure
 from models.event import Event, Fire, Heartbeat, Poll
 from models.notice import Attempt, Notice, NoticeReminder, Reminder
+from models.paced import PacedReceiver
 from models.parts import WalkPart, WalkRow
 from models.silence import Silence
 from models.stopped import StoppedReceiver
@@ -28,6 +29,7 @@ __all__ = [
     "Notice",
     "NoticeGroup",
     "NoticeReminder",
+    "PacedReceiver",
     "Poll",
     "Reminder",
     "ScopeSet",

@@ -1,21 +1,20 @@
 """The outbox: notices are claimed under a lease, sent by nobody's transaction, and settled once."""
 
 import uuid
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import text
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from models.groups import DueGroup
-from models.notice import Notice
+from models.paced import HAS_ROOM, held, use
 from models.stopped import RESTING
 from uptake.errors import Fault
-from uptake.letter import Parts
 from uptake.policies import Who
+from uptake.rates import Rate, free
 
 LEASE = timedelta(minutes=5)  # longer than any channel's time-out
 
@@ -29,22 +28,27 @@ NOT {RESTING} AND (n.group_id IS NULL OR NOT EXISTS (
 # A reminder whose reason is over is cancelled by the thread's end; here is the last look before sending.
 _CLAIM = text(f"""
 WITH due AS (
-    SELECT n.id, n."to" FROM notice n LEFT JOIN source src ON src.id = n.source_id
+    SELECT n.id, n."to", coalesce(cast(n.payload ->> 'anyway' AS boolean), false) AS anyway
+    FROM notice n LEFT JOIN source src ON src.id = n.source_id
     WHERE n.due_at <= :now AND coalesce(src.enabled, true)
       AND (n.state = 'due' OR (n.state = 'sending' AND n.lease_until < clock_timestamp()))
       AND (cast(:ids AS int8[]) IS NULL OR n.id = ANY(cast(:ids AS int8[]))) AND {IN_TURN}
+      -- Those with a rate one by one, so that what waits for them hides nobody else's messages.
+      AND CASE WHEN cast(:only AS text) IS NULL THEN n.receiver <> ALL(cast(:paced AS text[]))
+          ELSE n.receiver = :only END
     ORDER BY n.due_at, n.id LIMIT :most FOR NO KEY UPDATE OF n SKIP LOCKED
 ), looked AS (
     SELECT due.id, r.stop_reason,
         -- They said so, or were taken out of the contact book, while it was on its way.
         CASE WHEN o.is_out THEN coalesce((SELECT 'opted_out' FROM contact k WHERE k.tenant_id = r.tenant_id
             AND k.email = due."to"), 'no_contact') END AS out,
-        o.is_out OR r.stopped_at IS NOT NULL OR c.status <> 'connected'
+        -- Whoever has it sent once more may know better than we do, but not whether they want it.
+        o.is_out OR NOT due.anyway AND (r.stopped_at IS NOT NULL OR c.status <> 'connected'
             OR coalesce(c.version >= r.target_version, false)
-            OR coalesce(s.lag NOT IN ('blocking', 'unknown'), false) AS is_over,
-        coalesce(p.target_version < r.target_version, false) AS is_superseded,
+            OR coalesce(s.lag NOT IN ('blocking', 'unknown'), false)) AS is_over,
+        NOT due.anyway AND coalesce(p.target_version < r.target_version, false) AS is_superseded,
         -- A version that was seen and not yet judged: the evaluation is on its way.
-        s.lag IS NULL OR s.lag = 'unknown' AS is_unjudged
+        NOT due.anyway AND (s.lag IS NULL OR s.lag = 'unknown') AS is_unjudged
     FROM due JOIN notice_reminder p ON p.notice_id = due.id JOIN reminder r ON r.id = p.reminder_id
     JOIN connection c ON c.id = r.connection_id LEFT JOIN standing s ON s.connection_id = r.connection_id,
     LATERAL (SELECT NOT EXISTS (SELECT FROM contact k WHERE k.tenant_id = r.tenant_id AND k.email = due."to"
@@ -118,6 +122,7 @@ SELECT count(*) FROM settled
 _WAITING = text(f"""
 SELECT n.id FROM notice n LEFT JOIN source src ON src.id = n.source_id
 WHERE n.due_at <= :now AND coalesce(src.enabled, true) AND {IN_TURN}
+  AND (n.receiver = ANY(cast(:paced AS text[]))) = :is_paced AND {HAS_ROOM}
   AND (n.state = 'due' OR (n.state = 'sending' AND n.lease_until < clock_timestamp()))
 ORDER BY n.due_at, n.id LIMIT :most
 """)  # noqa: S608 - constants only
@@ -131,39 +136,6 @@ WITH unsent AS (
 )
 DELETE FROM attempt a USING unsent WHERE a.notice_id = unsent.id AND a.number = unsent.number
 """)
-
-
-@dataclass(frozen=True, slots=True)
-class Telling:
-    """What one receiver of the operators is to be told: what was queued by its *key* before is not queued again."""
-
-    key: str
-    receiver: str
-    reason: str
-    said: Parts
-    payload: Mapping[str, Any]
-    group: DueGroup | None = None  # whose alerts it tells of; none: it is about Uptake itself
-
-
-def tell_operators(session: Session, telling: Telling, addresses: Sequence[str], *, now: datetime) -> int:
-    """Queue it for each address; how many messages that made."""
-    one = insert(Notice).values(
-        receiver=telling.receiver,
-        reason=telling.reason,
-        subject=telling.said.subject,
-        body=telling.said.text,
-        html=telling.said.html,
-        payload=telling.payload,
-        state="due",
-        created_at=now,
-        due_at=now,
-    )
-    if group := telling.group:
-        one = one.values(group_id=group.id, source_id=group.source_id, app_id=group.app_id)
-    each = [
-        one.values(key=f"{telling.key}:{to}", to=to).on_conflict_do_nothing().returning(Notice.id) for to in addresses
-    ]
-    return sum(session.execute(row).one_or_none() is not None for row in each)
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,22 +166,40 @@ class ClaimedNotice:
     is_trial: bool  # its receiver could not be used when it was tried last
     reminded: Sequence[Reminded]  # none: it is no reminder
     token: uuid.UUID
+    not_before: datetime | None = None  # its receiver has no room sooner
 
 
-def claim_notices(session: Session, *, now: datetime, most: int, ids: list[int] | None = None) -> list[ClaimedNotice]:
+def claim_notices(
+    session: Session,
+    *,
+    now: datetime,
+    most: int,
+    ids: list[int] | None = None,
+    rates: Mapping[str, Rate] = MappingProxyType({}),
+    until: datetime | None = None,
+) -> list[ClaimedNotice]:
     """Lease up to *most* due notices (among *ids*, if given), after a last look whether they are still wanted.
 
+    Beside them, for each receiver in *rates*, as many as its rate has room for now and, spread, before *until*.
     An attempt row is written for each: without an end, its outcome is unknown.
     """
-    token = uuid.uuid4()
-    bound = {"now": now, "most": most, "ids": ids, "token": token, "lease": LEASE}
-    found = session.execute(_CLAIM, bound).mappings()
+    bound = {"now": now, "ids": ids, "token": uuid.uuid4(), "lease": LEASE, "paced": list(rates)}
+    found = _claimed(session, bound | {"most": most, "only": None})
+    for name, used in held(session, rates, now=now).items():
+        room = free(rates[name], used, now=now, until=until or now, most=most)
+        mine = _claimed(session, bound | {"most": len(room), "only": name})
+        found += [replace(notice, not_before=moment) for notice, moment in zip(mine, room, strict=False)]
+        use(session, name, rates[name], used=used, taken=room[: len(mine)], now=now)
+    return found
+
+
+def _claimed(session: Session, bound: Mapping[str, Any]) -> list[ClaimedNotice]:
     return [
         ClaimedNotice(
             **{**row, "reminded": [Reminded(Who(**one["who"]), one["time_zone"]) for one in row["reminded"] or ()]},
-            token=token,
+            token=bound["token"],
         )
-        for row in found
+        for row in session.execute(_CLAIM, bound).mappings()
     ]
 
 
@@ -266,6 +256,16 @@ def settle(session: Session, notice: ClaimedNotice, settlement: Settlement, *, n
     return bool(session.scalar(_SETTLE, bound))
 
 
-def waiting(session: Session, *, now: datetime, most: int) -> list[int]:
-    """Notices that could be sent now, among them those whose sender died; the oldest first."""
-    return list(session.scalars(_WAITING, {"now": now, "most": most}))
+def waiting(session: Session, *, now: datetime, most: int, paced: Collection[str] = ()) -> list[int]:
+    """Notices that could be sent now, among them those whose sender died; the oldest first.
+
+    Not those for receivers that are *paced*: `is_paced_waiting` knows of them.
+    """
+    bound = {"now": now, "most": most, "paced": list(paced), "is_paced": False}
+    return list(session.scalars(_WAITING, bound))
+
+
+def is_paced_waiting(session: Session, *, now: datetime, paced: Collection[str]) -> bool:
+    """Whether something waits for a receiver that is *paced* and has room now."""
+    bound = {"now": now, "most": 1, "paced": list(paced), "is_paced": True}
+    return session.scalar(_WAITING, bound) is not None

@@ -12,8 +12,9 @@ from celery.exceptions import SoftTimeLimitExceeded
 from sqlalchemy.orm import Session as OrmSession
 
 from models import Session, db_now
-from models.outbox import ClaimedNotice, Settlement, Telling, claim_notices, give_back, settle, tell_operators
+from models.outbox import ClaimedNotice, Settlement, claim_notices, give_back, settle
 from models.stopped import resume, stop, tried
+from models.telling import Telling, tell_operators
 from tasks.edges import addresses_of, channel_named
 from tasks.lasting import lasting
 from tasks.rules import rules
@@ -32,6 +33,8 @@ SENDERS = 4
 BATCH_SECONDS = 120.0  # after that nothing more of a batch is begun: its lease is to outlast it
 # What says that a receiver refuses all of us, and not this message.
 STOPPING = {Fault.AUTH, Fault.GONE, Fault.TLS}
+AHEAD = timedelta(seconds=5)  # what a receiver's rate has room for before somebody looks again is sent as room comes
+NAP_SECONDS = 0.5
 LANDING_SECONDS = 1.0  # for what is on its way when time is over: the worker ends soon
 LOOK_SOON = timedelta(minutes=15)
 
@@ -47,11 +50,19 @@ def deliver_now(notice_ids: list[int] | None = None, *, now: datetime | None = N
     tried = 0
     while True:
         with Session.begin() as session:
-            claimed = claim_notices(session, now=now or db_now(session), most=BATCH, ids=notice_ids)
+            claimed = _taken_up(session, notice_ids, now=now)
         sent = _send_all(claimed, now=now)
         tried += sent
         if sent < BATCH:
             return tried
+
+
+def _taken_up(session: OrmSession, notice_ids: list[int] | None, *, now: datetime | None) -> list[ClaimedNotice]:
+    """What this process is to send, in the order in which it may go out; a moment that is given does not pass."""
+    at = now or db_now(session)
+    until = at if now else at + AHEAD
+    claimed = claim_notices(session, now=at, most=BATCH, ids=notice_ids, rates=rules().rates, until=until)
+    return sorted(claimed, key=lambda notice: notice.not_before or at)
 
 
 def _send_all(claimed: Sequence[ClaimedNotice], *, now: datetime | None) -> int:
@@ -62,6 +73,8 @@ def _send_all(claimed: Sequence[ClaimedNotice], *, now: datetime | None) -> int:
     senders = ThreadPoolExecutor(SENDERS, thread_name_prefix="sender")
     try:
         for notice in claimed:
+            if notice.not_before:
+                refusing |= _rest(flying, began + (notice.not_before - notice.at).total_seconds(), now=now)
             spent = time.monotonic() - began
             if is_stopping() or spent > BATCH_SECONDS:
                 break
@@ -86,9 +99,23 @@ def _send_all(claimed: Sequence[ClaimedNotice], *, now: datetime | None) -> int:
     return tried
 
 
-def _land(flying: dict[Future[Settlement], ClaimedNotice], *, now: datetime | None, until: str) -> set[str]:
+def _rest(flying: dict[Future[Settlement], ClaimedNotice], until: float, *, now: datetime | None) -> set[str]:
+    """Begin nothing before that moment of the monotonic clock, and settle what ends meanwhile; as `_land` says."""
+    refusing: set[str] = set()
+    while (left := until - time.monotonic()) > 0 and not is_stopping():
+        nap = min(left, NAP_SECONDS)
+        if flying:
+            refusing |= _land(flying, now=now, until=FIRST_COMPLETED, seconds=nap)
+        else:
+            time.sleep(nap)
+    return refusing
+
+
+def _land(
+    flying: dict[Future[Settlement], ClaimedNotice], *, now: datetime | None, until: str, seconds: float | None = None
+) -> set[str]:
     """Settle what has come to an end, the first of it or all; which receivers cannot be used."""
-    done = wait(flying, return_when=until).done
+    done = wait(flying, timeout=seconds, return_when=until).done
     _settle([(flying[future], future.result()) for future in done], now=now)
     landed = [(flying.pop(future), future.result()) for future in done]
     return {notice.receiver for notice, settlement in landed if settlement.stops}
@@ -200,7 +227,7 @@ def opens_at(notice: ClaimedNotice, policies: Policies, at: datetime) -> datetim
     """When the notice may go out: a reminder in its tenants' working hours only, however late it has become."""
     opens = at
     for one in notice.reminded:
-        if policies.exemption(one.who, at):
+        if policies.exemption(one.who, at) and not notice.payload.get("anyway"):
             # The evaluation that cancels it is on its way.
             return at + LOOK_SOON
         opens = max(opens, next_open(at, one.time_zone, policies.of(one.who).working_hours))

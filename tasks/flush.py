@@ -25,8 +25,8 @@ from models.groups import (
     told,
 )
 from models.groups import Member as Alerted
-from models.outbox import Telling, tell_operators
 from models.stopped import tell_elsewhere
+from models.telling import Telling, tell_operators
 from models.turns import alone
 from tasks.deliver import deliver
 from tasks.doorbell import ring

@@ -17,6 +17,7 @@ from uptake.features import Feature
 from uptake.mutes import Mute
 from uptake.policies import Exemption, Match, Override, Policies, Route, Who
 from uptake.policy import AlertKind, Policy, Severity, Target
+from uptake.rates import Rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,11 @@ class Rules:
     def policy(self) -> Policy:
         """What holds where no override does."""
         return self.policies.base
+
+    @property
+    def rates(self) -> dict[str, Rate]:
+        """The receivers that are not sent all at once, and how much in a while."""
+        return {name: Rate(*table.rate) for name, table in self.receivers.items() if table.rate}
 
     def organization(self, source: str) -> str:
         """Whose apps the source lists, by the name that tenants know."""

@@ -7,7 +7,7 @@ import structlog
 from sqlalchemy.orm import Session as OrmSession
 
 from models import Session, db_now
-from models.outbox import Telling, tell_operators
+from models.telling import Telling, tell_operators
 from tasks.edges import addresses_of
 from tasks.rules import rules
 from tasks.template_folder import Broken

@@ -1,6 +1,7 @@
 """Hours that come again every week, in which nobody is told of some alerts."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 
@@ -27,6 +28,25 @@ class Mute:
     environment: str = "*"
     kind: str = "*"
     labels: tuple[tuple[str, str], ...] = ()
+
+    def is_about(self, *, labels: Mapping[str, str], **names: str) -> bool:
+        """Whether it is about an alert of a tenant with these *labels*; *names* are its source, app and so on."""
+        return all(matches(getattr(self, key), name) for key, name in names.items()) and all(
+            labels.get(key) == value for key, value in self.labels
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Muted:
+    """That nobody is told now, by which mute, and until when."""
+
+    by: str
+    until: datetime
+
+
+def matches(pattern: str, name: str) -> bool:
+    """Whether the *name* is one that the *pattern* means, in which * stands for anything."""
+    return re.fullmatch(".*".join(map(re.escape, pattern.split("*"))), name, re.DOTALL) is not None
 
 
 def muted_until(mute: Mute, now: datetime) -> datetime | None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from uptake.mutes import Mute
+from uptake.mutes import Mute, Muted, muted_until
 from uptake.policy import AlertKind, Policy, Severity
 
 
@@ -113,6 +113,17 @@ class Policies:
     def exemption(self, who: Who, now: datetime) -> Exemption | None:
         """Why nobody is told of *who* now; None: they are told of. Of several the one that ends last."""
         found = [one for one in self.exemptions if one.until > now and one.match.is_met(who)]
+        return max(found, key=lambda one: one.until, default=None)
+
+    def muted(self, who: Who, kind: AlertKind, now: datetime) -> Muted | None:
+        """By which mute nobody is told now of an alert of this *kind* about *who*; of several, the last to end."""
+        names = {"source": who.source, "app": f"{who.source}:{who.app}", "tenant": who.tenant}
+        found = [
+            Muted(one.name, until)
+            for one in self.mutes
+            if one.is_about(labels=who.labels, environment=who.environment, kind=kind.value, **names)
+            and (until := muted_until(one, now)) is not None
+        ]
         return max(found, key=lambda one: one.until, default=None)
 
     def asks_labels(self, source: str, app: str) -> bool:

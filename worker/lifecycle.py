@@ -17,6 +17,7 @@ from models.alerts import adopt
 from models.base import engine_for
 from models.groups import arouse_all
 from models.listing import sync_sources
+from models.paced import reckon
 from models.stopped import resume
 from tasks.doorbell import ring
 from tasks.rules import rules
@@ -52,6 +53,7 @@ def adopt_policies() -> None:
         now = db_now(session)
         # Whoever starts a worker may just have mended what refused us.
         resume(session)
+        reckon(session, now=now)
         if apps := adopt(session, policies, now=now):
             log.info("policies.adopted", apps=apps)
     # The apps are free again: this looks at all alerts.

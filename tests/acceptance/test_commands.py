@@ -1,5 +1,6 @@
 """The command `uptake` as a user types it: one clear sentence and exit code 2 for whatever is in the way."""
 
+import json
 import os
 import socket
 import subprocess
@@ -208,6 +209,17 @@ def test_rules_that_are_not_there_are_said(typed: Typed) -> None:
     assert done.returncode == 1
     assert "There is no uptake.toml" in done.stdout
     assert "in order" not in done.stdout
+
+
+def test_what_is_hardly_meant_is_said(typed: Typed, tmp_path: Path) -> None:
+    """A warning keeps nobody from using the file: the exit code is 0, and programs read it as JSON."""
+    (tmp_path / "uptake.toml").write_text("[policy]\nreceivers = []\n")
+    done = typed("check")
+    assert (done.returncode, "is in order" in done.stdout) == (0, True), done
+    said = "uptake.toml:2: policy.receivers: nobody is told of any alert"
+    assert done.stderr.startswith(f"warning: {said}")
+    (warning,) = json.loads(typed("check", "--json").stdout)["data"]["warnings"]
+    assert warning.startswith(said)
 
 
 def test_what_is_no_text_is_refused(typed: Typed, fresh_database: Callable[[], str]) -> None:

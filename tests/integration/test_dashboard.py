@@ -2,15 +2,19 @@
 
 import asyncio
 from datetime import timedelta
+from pathlib import Path
 
 import httpx
 import pytest
 from sqlalchemy import text
 
+from config.mutes import DAYS
 from dashboard.app import application
-from models import Session
+from models import Session, db_now
 from models.base import engine_for
+from tasks.rules import rules
 from tests.integration.models.world import A, B, World
+from tests.integration.tasks.conftest import chosen as chosen  # noqa: PLC0414 - a fixture of that folder, for this too
 
 
 def ask(path: str, database_url: str) -> httpx.Response:
@@ -46,6 +50,28 @@ def test_page_is_inert(world: World, database_url: str) -> None:
     assert "&lt;script&gt;" in answer.text
     assert "<script>" not in answer.text
     assert "default-src 'self'" in answer.headers["content-security-policy"]
+
+
+def test_muted_is_marked(world: World, database_url: str, chosen: Path) -> None:
+    """What a mute of uptake.toml keeps quiet now is marked as what is silenced, on both pages."""
+    world.put("1", 1)
+    world.poll()
+    world.release(A, B)
+    world.poll()
+    world.evaluate(after=timedelta(days=20))
+    pages = ("/", "/apps/acme:4711")
+    assert not any("(muted)" in ask(page, database_url).text for page in pages)
+    today = db_now(world.session).weekday()
+    days = [DAYS[today], DAYS[(today + 1) % 7]]
+    chosen.write_text(f'{chosen.read_text()}[[mute]]\nname = "now"\ndays = {days}\nkind = "tenant_lagging"\n')
+    rules.cache_clear()
+    assert all("(muted)" in ask(page, database_url).text for page in pages)
+    chosen.write_text("[policy]\nsettel = 1\n")
+    rules.cache_clear()
+    for page in pages:
+        answer = ask(page, database_url)
+        assert answer.status_code == 200
+        assert "this process cannot use <code>uptake.toml</code>" in answer.text
 
 
 def test_health(world: World, database_url: str) -> None:

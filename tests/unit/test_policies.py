@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from uptake.mutes import Mute
 from uptake.policies import Exemption, Match, Override, Policies, Route, Who
 from uptake.policy import DEFAULT, AlertKind, Policy, Severity, severities
 
@@ -75,6 +76,38 @@ def test_longest_exemption_is_told() -> None:
     found = Policies(DEFAULT, exemptions=tuple(ends)).exemption(GOLD, NOW)
     assert found
     assert found.reason == "3 days"
+
+
+@pytest.mark.parametrize(
+    ("mute", "is_muted"),
+    [
+        (Mute(name="all", days=(6,)), True),
+        (Mute(name="another day", days=(0,)), False),
+        (Mute(name="a", days=(6,), source="ac*"), True),
+        (Mute(name="a", days=(6,), source="other"), False),
+        (Mute(name="a", days=(6,), app="acme:*"), True),
+        (Mute(name="a", days=(6,), app="4711"), False),
+        (Mute(name="a", days=(6,), tenant="7"), True),
+        (Mute(name="a", days=(6,), tenant="8"), False),
+        (Mute(name="a", days=(6,), environment="integration"), False),
+        (Mute(name="a", days=(6,), kind="tenant_lagging"), True),
+        (Mute(name="a", days=(6,), kind="poll_failing"), False),
+        (Mute(name="a", days=(6,), labels=(("tier", "gold"),)), True),
+        (Mute(name="a", days=(6,), labels=(("tier", "gold"), ("region", "eu"))), False),
+    ],
+)
+def test_muted(mute: Mute, is_muted: bool) -> None:
+    """All that a mute says has to be met, and its hours have to be now, a Sunday."""
+    found = Policies(DEFAULT, mutes=(mute,)).muted(GOLD, AlertKind.TENANT_LAGGING, NOW)
+    assert (found is not None) is is_muted
+
+
+def test_last_mute_to_end_is_told() -> None:
+    """Whoever is muted twice is so until the last one ends."""
+    mutes = (Mute(name="day", days=(6,)), Mute(name="weekend", days=(6, 0)), Mute(name="again", days=(6,)))
+    found = Policies(DEFAULT, mutes=mutes).muted(GOLD, AlertKind.TENANT_LAGGING, NOW)
+    assert found
+    assert (found.by, found.until) == ("weekend", NOW + 2 * DAY)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from typing import get_args
 import pytest
 
 from config import message_tables
+from config.file_doubts import doubts
 from config.policy_file import PollingTable, RetentionTable, load_file
 from config.policy_tables import AlertKindName, PolicyTable
 from config.receivers import EmailReceiver, FileReceiver, PagerDutyReceiver
@@ -117,6 +118,19 @@ def test_mistakes_in_a_source(file: Path, line: int, changed: str, said: str | N
         ("[polling]\nimplausible_share = nan", "uptake.toml:2: polling.implausible_share: "),
         ('[[receiver]]\nname = "ops"\nkind = "pager"', "uptake.toml:3: receiver[0].kind: is 'pager', which is"),
         ('[[receiver]]\nname = "ops"', 'receiver[0]: lacks its kind; write one such as kind = "email"'),
+        (
+            '[[receiver]]\nname = "ops"\nkind = "log"\nrate = 30',
+            "uptake.toml:4: receiver[0].rate: 30 is not a rate; write a number of messages, a slash and s, m or h",
+        ),
+        ('[[receiver]]\nname = "ops"\nkind = "log"\nrate = "30/d"', "receiver[0].rate: '30/d' is not a rate; write"),
+        (
+            '[[receiver]]\nname = "ops"\nkind = "log"\nrate = "0/m"',
+            "uptake.toml:4: receiver[0].rate: '0/m' is not between 1 and 1000; write at least \"1/h\"",
+        ),
+        (
+            '[[receiver]]\nname = "ops"\nkind = "log"\nrate = "1001/s"',
+            "uptake.toml:4: receiver[0].rate: '1001/s' is not between 1 and 1000; leave it out to send all at once",
+        ),
         ('[policy]\nsettle = "1h', "uptake.toml:2"),
         (
             '[[route]]\nreceivers = ["opps"]',
@@ -308,6 +322,7 @@ def test_example_is_valid(tmp_path: Path) -> None:
     found = load_file(copy, environment=secrets)
     assert [source.name for source in found.sources] == ["acme"]
     assert isinstance(found.receivers[0], EmailReceiver)
+    assert doubts(copy, found) == []
 
 
 def test_policies_for_some(file: Path) -> None:

@@ -16,8 +16,10 @@ from models.queries.apps import laggards as laggard_rows
 from models.queries.sources import sources
 from models.queries.tenants import Story, is_tenant, notices, story
 from models.queries.tenants import timeline as timeline_rows
+from models.stopped import stopped
 from models.verdicts import history_of
-from tasks.rules import rules
+from tasks.rules import Rules, rules
+from worker.cli.hearing import Hearing, hearing
 from worker.cli.output import Json, as_json, console, table
 from worker.cli.story import blocked_by, happened, told
 from worker.lifecycle import open_database
@@ -115,18 +117,26 @@ def timeline(tenant: Annotated[str, typer.Argument(help="A tenant's id.")], *, j
 def explain(app: App, tenant: Annotated[str, typer.Argument(help="A tenant's id.")], *, json: Json = False) -> None:
     """The whole story of one tenant and one app, and what comes next."""
     open_database()
+    chosen = rules()
     with Session() as session:
         stories, sent, now = story_of(session, app, tenant), notices(session, app, tenant), db_now(session)
         _warned(session, now=now)
         history = history_of(session, stories[0].app_id) if stories else ()
+        unusable = stopped(session)
+    hearings = [hearing(one, chosen.policies, unusable, now=now) for one in stories]
     if json:
-        as_json([{**asdict(one), "blocked": blocked_by(one, rules().features).names} for one in stories])
+        as_json([_explained(*pair, chosen) for pair in zip(stories, hearings, strict=True)])
     else:
-        for one in stories:
-            said = told(one, sent, history, rules().policies, rules().features, now=now)
+        for one, heard in zip(stories, hearings, strict=True):
+            said = told(one, sent, history, chosen.policies, chosen.features, heard, now=now)
             console.print("\n".join(said), markup=False, highlight=False)
     if not stories:
         raise typer.Exit(1)
+
+
+def _explained(story: Story, heard: Hearing, chosen: Rules) -> dict[str, object]:
+    own = {"blocked": blocked_by(story, chosen.features).names, "muted": heard.muted, "unusable": heard.unusable}
+    return asdict(story) | own
 
 
 def alerts(app: OneApp = None, *, json: Json = False) -> None:

@@ -3,11 +3,12 @@
 from typing import Annotated, Literal
 
 import typer
+from sqlalchemy.orm import Session as OrmSession
 
 from config.settings import SettingsError
 from models import Session, db_now
 from models.queries.notices import Told, told
-from models.replay import over, replay
+from models.replay import against, replay
 from worker.cli.answers import OneApp, require_app
 from worker.cli.output import Json, as_json, console, table
 from worker.lifecycle import open_database
@@ -57,19 +58,39 @@ def _fate(one: Told) -> str:
 def replay_(
     notice_id: Annotated[int, typer.Argument(metavar="ID", help="Of a message, as `uptake notices` lists them.")],
     *,
+    anyway: Annotated[
+        bool, typer.Option("--anyway", help="Also a reminder in which there is nothing more to ask.")
+    ] = False,
     json: Json = False,
 ) -> None:
-    """Send a message once more, as it was; a reminder only while its tenants lag."""
+    """Send a message once more, as it was; a reminder only while its tenants lag, and in their working hours."""
     open_database()
     with Session.begin() as session:
-        if reason := over(session, notice_id):
-            raise SettingsError(f"There is nothing more to ask in message {notice_id}: {reason.replace('_', ' ')}.")
-        made = replay(session, notice_id, now=db_now(session))
+        _refuse(session, notice_id, anyway=anyway)
+        made = replay(session, notice_id, now=db_now(session), anyway=anyway)
     if made is None:
-        raise SettingsError(f"There is no message {notice_id}: `uptake notices` lists them.")
+        raise SettingsError(f"Message {notice_id} waits to be sent since a moment ago: it goes out by itself.")
     if json:
         as_json({"id": made, "replay_of": notice_id})
     else:
         console.print(
             f"Message {made} is message {notice_id} once more, and goes out with the next tick.", highlight=False
+        )
+
+
+def _refuse(session: OrmSession, notice_id: int, *, anyway: bool) -> None:
+    """Say why the message is not sent once more, if so."""
+    found = against(session, notice_id)
+    if found is None:
+        raise SettingsError(f"There is no message {notice_id}: `uptake notices` lists them.")
+    if found.waits:
+        said = "is being sent" if found.waits == "sending" else "has not gone out yet, and does so by itself"
+        raise SettingsError(f"Message {notice_id} {said}: once more would be twice. `uptake notices` says how it is.")
+    if found.out:
+        whose = "has opted out of reminders" if found.out == "opted_out" else "is no contact of the tenant any more"
+        raise SettingsError(f"Whom message {notice_id} is to {whose}, so it is not sent, not even with --anyway.")
+    if found.over and not anyway:
+        reason = found.over.replace("_", " ")
+        raise SettingsError(
+            f"There is nothing more to ask in message {notice_id}: {reason}. With --anyway it is sent all the same."
         )

@@ -15,6 +15,7 @@ from uptake.policy import KIND_OF, Explanation, Policy, Reason, explain
 from uptake.reminding import addressee
 from uptake.versions import History
 from uptake.wording import Standing, explanation, moment
+from worker.cli.hearing import Hearing, in_the_way
 
 
 def told(
@@ -23,6 +24,7 @@ def told(
     history: History,
     policies: Policies,
     features: Sequence[Feature] = (),
+    heard: Hearing | None = None,
     *,
     now: datetime,
 ) -> Iterator[str]:
@@ -34,6 +36,8 @@ def told(
     yield from _lag(story, now=now)
     yield from _blocked(story, features)
     yield from _alert(story, history, policy, policies.exemption(story.who, now), now=now)
+    if heard and heard.is_watched and not heard.exemption:
+        yield from in_the_way(heard)
     yield from _reminders(story, notices, policy)
     yield f"All this as of {_at(story.last_complete_poll_at)}, the last complete poll."
 

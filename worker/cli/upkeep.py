@@ -8,13 +8,14 @@ import typer
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
+from config.file_doubts import doubts
 from config.policy_file import load_file
 from config.settings import SettingsError, settings
 from models import Session, db_now
 from models.migrations import pending, upgrade
 from models.queries.apps import overview
 from models.queries.sources import sources
-from models.stopped import resume
+from models.stopped import resume, stopped
 from tasks import evaluate
 from tasks import poll as polling
 from tasks.edges import addresses_of, channel
@@ -64,6 +65,7 @@ def check(
         return
     if wrong := [line for broken in found.templates.broken for line in broken.lines]:
         raise SettingsError("\n".join(wrong))
+    warnings = doubts(file, found.file)
     if json:
         as_json(
             {
@@ -71,6 +73,7 @@ def check(
                 "sources": sorted(found.sources),
                 "receivers": sorted(found.receivers),
                 "templates": sorted(found.templates.texts),
+                "warnings": warnings,
             }
         )
         return
@@ -85,14 +88,17 @@ def check(
         highlight=False,
         soft_wrap=True,
     )
+    for one in warnings:
+        # Not among the answers, which programs may read.
+        typer.echo(f"warning: {one}", err=True)
 
 
 def _routes(found: Rules, app: str, tenant: str, *, json: bool) -> None:
     """Who would hear of it; exit code 1 when the two have never met."""
     open_database()
     with Session() as session:
-        stories, now = story_of(session, app, tenant), db_now(session)
-    hearings = [hearing(story, found.policies, now=now) for story in stories]
+        stories, now, unusable = story_of(session, app, tenant), db_now(session), stopped(session)
+    hearings = [hearing(story, found.policies, unusable, now=now) for story in stories]
     if json:
         as_json(hearings)
     for story, heard in () if json else zip(stories, hearings, strict=True):

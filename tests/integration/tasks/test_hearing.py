@@ -1,9 +1,16 @@
 """`uptake check --routes APP TENANT`: who would hear, in words and as JSON."""
 
 import json
+from datetime import timedelta
 from pathlib import Path
 
+import pytest
+from sqlalchemy import text
+from sqlalchemy.orm import Session as OrmSession
+
+from models.quiet import _LIKE
 from tests.integration.tasks.recorded import Ours
+from uptake.mutes import matches
 
 CHOSEN = """
 [policy]
@@ -25,6 +32,13 @@ continue = true
 """
 
 
+MAIL = """
+[[receiver]]
+name = "mail"
+kind = "log"
+"""
+
+
 def test_who_would_hear(ours: Ours, chosen: Path, tmp_path: Path) -> None:
     """The rule, the receivers by kind and severity, and whom reminders go to; strangers are told of."""
     chosen.write_text(chosen.read_text() + CHOSEN)
@@ -43,6 +57,67 @@ def test_who_would_hear(ours: Ours, chosen: Path, tmp_path: Path) -> None:
     assert found["alerts"]["tenant_lagging"]["critical"] == ["pager", "log"]
     unknown = ours.said("check", "--routes", "acme:4711", "nobody")
     assert (unknown.returncode, "No tenant is called nobody" in unknown.stderr) == (2, True), unknown
+
+
+def test_who_does_not_hear_now(ours: Ours, chosen: Path) -> None:
+    """A mute that holds now is named, with its end, and a receiver that cannot be used, with who hears instead."""
+    ((at,),) = ours.rows("SELECT now()")
+    hours = f"{at - timedelta(minutes=1):%H:%M}-{at + timedelta(hours=2):%H:%M}"
+    mutes = f"""
+[[mute]]
+name = "night"
+hours = "{hours}"
+kind = "tenant_lagging"
+[[mute]]
+name = "elsewhere"
+hours = "{hours}"
+app = "acme:4712"
+"""
+    chosen.write_text(chosen.read_text() + CHOSEN.replace('"log"\n', '"mail"\nfallback = "log"\n', 1) + MAIL + mutes)
+    stop = "INSERT INTO stopped_receiver VALUES ('{}', '2026-03-02 12:00Z', now(), '401 no such key')"
+    for name in ("pager", "mail", "log"):
+        ours.execute(stop.format(name))
+    until = f"{at + timedelta(hours=2):%Y-%m-%d %H:%M} UTC"
+    muted = f"Nobody is told of tenant_lagging before {until}: [[mute]] night."
+    since = "cannot be used since 2026-03-02 12:00 UTC: 401 no such key;"
+    for command in (("check", "--routes"), ("explain",)):
+        said = ours.said(*command, "acme:4711", "1").stdout
+        assert muted in said
+        assert "elsewhere" not in said
+        assert f"pager {since} log hears of alerts instead until it can." in said
+        assert f"log {since} messages about alerts wait until it can." in said
+        assert f"mail {since} reminders wait until it can." in said
+        (found,) = json.loads(ours.said(*command, "acme:4711", "1", "--json").stdout)["data"]
+        assert {kind: one["by"] for kind, one in found["muted"].items()} == {"tenant_lagging": "night"}
+        assert [(one["receiver"], one["instead"]) for one in found["unusable"]] == [
+            ("log", None),
+            ("mail", None),
+            ("pager", "log"),
+        ]
+        assert muted not in ours.said(*command, "acme:4711", "2").stdout, "it is exempt"
+
+
+def test_who_should_hear_instead_and_cannot(ours: Ours, chosen: Path) -> None:
+    """Nobody is told that a receiver hears instead which is stopped, too, without being told that."""
+    chosen.write_text(chosen.read_text() + '[policy]\nfallback = "mail"\n' + MAIL)
+    ours.execute("INSERT INTO stopped_receiver VALUES ('mail', now(), now(), '410 gone')")
+    assert "mail" not in ours.said("check", "--routes", "acme:4711", "1").stdout
+    ours.execute("INSERT INTO stopped_receiver VALUES ('log', now(), now(), '401 no such key')")
+    said = ours.said("check", "--routes", "acme:4711", "1").stdout
+    assert "401 no such key; reminders wait and mail hears of alerts instead until it can." in said
+    assert "410 gone; messages about alerts wait until it can." in said
+
+
+@pytest.mark.parametrize("pattern", ["*", "", "a*", "*b", "a%b", "a_b", "a\\b", "a.b", "A*", "*a*b*", "a\nb"])
+def test_a_pattern_is_the_same_to_both(session: OrmSession, pattern: str) -> None:
+    """What the database takes for a mute's pattern is what people are told of it."""
+    names = ["", "a", "ab", "aab", "a%b", "a_b", "axb", "a\\b", "a\\\\b", "a.b", "A", "a\nb", "a*b", "*"]
+    like = text(f"""
+        SELECT n.name LIKE x.source FROM unnest(cast(:names AS text[])) WITH ORDINALITY n (name, place),
+            (SELECT {_LIKE.format("source")} FROM (SELECT cast(:p AS text) AS source) v) x ORDER BY place
+    """)  # noqa: S608 - constants only
+    found = session.scalars(like, {"p": pattern, "names": names}).all()
+    assert found == [matches(pattern, name) for name in names]
 
 
 def test_of_the_file_that_is_checked(ours: Ours, chosen: Path, tmp_path: Path) -> None:

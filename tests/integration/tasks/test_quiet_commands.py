@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from werkzeug import Request, Response
 
+from tasks.deliver import deliver_now
 from tasks.flush import flush_now
 from tasks.poll import list_apps
 from tests.integration.tasks.recorded import Ours
@@ -76,6 +77,10 @@ def test_what_was_sent_and_once_more(ours: Ours, alert: str) -> None:
     ((notice,),) = ours.rows("SELECT id FROM notice")
     assert f" {notice} " in ours.said("notices").stdout
     assert "Nothing was sent." in ours.said("notices", "--state", "failed").stdout
+    early = ours.said("replay", str(notice), "--anyway")
+    assert early.returncode == 2
+    assert f"Message {notice} has not gone out yet, and does so by itself" in early.stderr
+    assert deliver_now(now=ours.now + timedelta(hours=8)) == 1
     done = ours.said("replay", str(notice))
     assert (done.returncode, f"is message {notice} once more" in done.stdout) == (0, True), done
     assert "There is no message 4711" in ours.said("replay", "4711").stderr

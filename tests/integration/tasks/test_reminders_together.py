@@ -15,7 +15,7 @@ from models.listing import record_listing
 from models.opt_out import opt_out
 from models.outbox import Settlement, claim_notices, settle
 from models.queries.notices import told
-from models.replay import over, replay
+from models.replay import Against, against, replay
 from models.turns import alone
 from tasks import remind
 from tasks.deliver import deliver_now
@@ -53,6 +53,21 @@ def contact(world: World, tenant: str, email: str, *, rank: int = 1) -> None:
     insert = "INSERT INTO contact (tenant_id, email, rank) SELECT id, :email, :rank FROM tenant WHERE external_id = :id"
     world.session.execute(text(insert), {"email": email, "rank": rank, "id": tenant})
     world.session.commit()
+
+
+def sent_to_ada(lagging: World) -> int:
+    """The id of the first reminder to Ada, which has gone out."""
+    assert reminded(lagging) == 2
+    assert deliver_now(now=lagging.now) == 2
+    ((ada,),) = lagging.rows("SELECT id FROM notice WHERE \"to\" = 'ada@b.example'")
+    return int(ada)
+
+
+def upgrade(lagging: World, tenant: str) -> None:
+    """The tenant accepts, and that is seen."""
+    lagging.put(tenant, 2)
+    lagging.poll(after=MINUTE)
+    evaluate_now(lagging.app_id, now=lagging.now)
 
 
 def choose(path: Path, policy: str) -> None:
@@ -269,9 +284,7 @@ def test_who_is_no_contact_any_more(lagging: World) -> None:
 
 def test_once_more_by_hand(lagging: World) -> None:
     """The same message by a key of its own, which takes no turn; not to who has upgraded meanwhile."""
-    assert reminded(lagging) == 2
-    assert deliver_now(now=lagging.now) == 2
-    ((ada,),) = lagging.rows("SELECT id FROM notice WHERE \"to\" = 'ada@b.example'")
+    ada = sent_to_ada(lagging)
     for number in (1, 2):
         made = replay(lagging.session, ada, now=lagging.now)
         lagging.session.commit()
@@ -279,16 +292,61 @@ def test_once_more_by_hand(lagging: World) -> None:
         again = lagging.rows("SELECT key, subject FROM notice WHERE id = :id", id=made)
         assert again == [(f"{key}:replay:{number}", subject)]
         assert deliver_now(now=lagging.now) == 1
-    assert over(lagging.session, ada) is None
+    assert against(lagging.session, ada) == Against(None, None, None)
     assert replay(lagging.session, ada, now=lagging.now)
-    lagging.put("1", 2)
-    lagging.poll(after=MINUTE)
-    evaluate_now(lagging.app_id, now=lagging.now)
+    upgrade(lagging, "1")
     assert deliver_now(now=lagging.now) == 0
-    assert over(lagging.session, ada) == "upgraded"
+    assert against(lagging.session, ada) == Against(None, None, "upgraded")
     assert reminded(lagging) == 0
     assert lagging.rows(THREADS) == [("1", 1, None), ("2", 1, None), ("3", 1, None)]
     assert replay(lagging.session, 4711, now=lagging.now) is None
+    assert against(lagging.session, 4711) is None
+
+
+def test_once_more_anyway(lagging: World, chosen: Path) -> None:
+    """Whoever knows better has it sent though it is over, exempt or not judged, for once, and in working hours."""
+    ada = sent_to_ada(lagging)
+    upgrade(lagging, "1")
+    chosen.write_text(chosen.read_text() + '[[exemption]]\ntenant = "2"\nuntil = 2999-01-01\nreason = "gone"\n')
+    rules.cache_clear()
+    evaluate_now(lagging.app_id, now=lagging.now)
+    night, morning = NOON + 12 * HOUR, NOON + 21 * HOUR
+    made = replay(lagging.session, ada, now=night, anyway=True)
+    lagging.session.commit()
+    evaluate_now(lagging.app_id, now=night)
+    lagging.session.execute(text("DELETE FROM verdict"))
+    lagging.session.commit()
+    assert deliver_now(now=night) == 1
+    query = "SELECT state, due_at FROM notice WHERE id = :id"
+    assert lagging.rows(query, id=made) == [("due", NOON + 20 * HOUR)]
+    assert deliver_now(now=morning) == 1
+    assert lagging.rows("SELECT state FROM notice WHERE id = :id", id=made) == [("sent",)]
+    assert lagging.rows("SELECT sent FROM reminder ORDER BY id") == [(1,), (1,), (1,)]
+    assert made
+    once = replay(lagging.session, made, now=morning)
+    lagging.session.commit()
+    assert deliver_now(now=morning) == 0
+    assert lagging.rows("SELECT state FROM notice WHERE id = :id", id=once) == [("cancelled",)]
+
+
+def test_never_once_more(lagging: World) -> None:
+    """What goes out by itself is not doubled, and nobody is written to who must not be, whoever knows better."""
+    assert reminded(lagging) == 2
+    ((ada,),) = lagging.rows("SELECT id FROM notice WHERE \"to\" = 'ada@b.example'")
+    for state in ("due", "sending"):
+        lagging.session.execute(text("UPDATE notice SET state = :state"), {"state": state})
+        assert against(lagging.session, ada) == Against(state, None, None)
+        assert replay(lagging.session, ada, now=lagging.now, anyway=True) is None
+    lagging.session.execute(text("UPDATE notice SET state = 'sent'"))
+    made = replay(lagging.session, ada, now=lagging.now, anyway=True)
+    lagging.session.execute(text("UPDATE contact SET opted_out_at = now() WHERE email = 'ada@b.example'"))
+    lagging.session.commit()
+    assert against(lagging.session, ada) == Against(None, "opted_out", None)
+    assert deliver_now(now=lagging.now) == 0
+    query = "SELECT state, settle_reason FROM notice WHERE id = :id"
+    assert lagging.rows(query, id=made) == [("cancelled", "opted_out")]
+    lagging.session.execute(text("DELETE FROM contact WHERE email = 'ada@b.example'"))
+    assert against(lagging.session, ada) == Against(None, "no_contact", None)
 
 
 def test_what_was_sent(lagging: World) -> None:
