@@ -21,6 +21,7 @@ from tests.acceptance.sixty_days.receivers import Arrivals, receivers
 EXPECTED = Path(__file__).parent / "sixty_days" / "expected.txt"
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 KILLS = 50
+pytestmark = pytest.mark.timeout(600)  # half a minute when nothing else runs
 
 
 @dataclass
