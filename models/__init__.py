@@ -3,7 +3,7 @@
 from models.alert import Alert, AlertStep, NoticeGroup, Told
 from models.app import App, AppVersion, ScopeSet, Source, Verdict
 from models.base import Base, Session, db_now
-from models.connection import Adoption, Connection, Tenure
+from models.connection import Adoption, Connection, Tally, Tenure
 from models.event import Event, Fire, Heartbeat, Poll
 from models.notice import Attempt, Notice, NoticeReminder, Reminder
 from models.paced import PacedReceiver
@@ -37,6 +37,7 @@ __all__ = [
     "Silence",
     "Source",
     "StoppedReceiver",
+    "Tally",
     "Tenant",
     "Tenure",
     "Told",

@@ -130,3 +130,17 @@ class Adoption(Base):
     version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)  # 0: not told
     day: Mapped[date] = mapped_column(primary_key=True)
     tenants: Mapped[int]
+
+
+class Tally(Base):
+    """How many connections there are of each kind that a verdict tells apart; kept by whoever changes a connection."""
+
+    __tablename__ = "tally"
+    __table_args__ = (CheckConstraint("tenants > 0", name="tenants", comment="What nobody is has no row."),)
+
+    app_id: Mapped[big] = mapped_column(ForeignKey("app.id"), primary_key=True)
+    environment: Mapped[str] = mapped_column(primary_key=True)
+    status: Mapped[Status] = mapped_column(primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)  # 0: none, or not told
+    scope_set_id: Mapped[big] = mapped_column(primary_key=True, autoincrement=False)  # 0: none, or not told
+    tenants: Mapped[int]

@@ -80,6 +80,14 @@ WITH gone AS (
     SELECT a.app_id, a.environment, a.version, greatest(cast(:day AS date), max(a.day)), 0
     FROM adoption a JOIN gone ON gone.id = a.app_id GROUP BY a.app_id, a.environment, a.version
     ON CONFLICT (app_id, environment, version, day) DO UPDATE SET tenants = 0
+), emptied AS (
+    DELETE FROM tally t USING gone WHERE t.app_id = gone.id AND t.status <> 'disconnected'
+    RETURNING t.app_id, t.environment, t.tenants
+), tallied AS (
+    INSERT INTO tally AS t (app_id, environment, status, version, scope_set_id, tenants)
+    SELECT app_id, environment, 'disconnected', 0, 0, sum(tenants) FROM emptied GROUP BY app_id, environment
+    ON CONFLICT (app_id, environment, status, version, scope_set_id)
+        DO UPDATE SET tenants = t.tenants + excluded.tenants
 ), forgotten AS (
     DELETE FROM walked_page p USING gone WHERE p.app_id = gone.id
 ), told AS (

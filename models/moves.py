@@ -161,6 +161,25 @@ FROM delta d LEFT JOIN LATERAL (
 ) last ON true
 ON CONFLICT (app_id, environment, version, day) DO UPDATE SET tenants = excluded.tenants
 """)
+_TALLY = text("""
+WITH delta AS (
+    SELECT environment, status, version, scope_set_id, sum(step) AS step FROM (
+        SELECT environment, was_status AS status, coalesce(was_version, 0) AS version,
+            coalesce(was_scope_set_id, 0) AS scope_set_id, -1 AS step FROM moved WHERE was_status IS NOT NULL
+        UNION ALL
+        SELECT environment, status, coalesce(version, 0), coalesce(scope_set_id, 0), 1 FROM moved
+    ) steps GROUP BY environment, status, version, scope_set_id HAVING sum(step) <> 0
+), emptied AS (
+    DELETE FROM tally t USING delta d WHERE t.app_id = :app AND t.environment = d.environment AND t.status = d.status
+        AND t.version = d.version AND t.scope_set_id = d.scope_set_id AND t.tenants + d.step = 0
+)
+INSERT INTO tally (app_id, environment, status, version, scope_set_id, tenants)
+SELECT :app, d.environment, d.status, d.version, d.scope_set_id, d.step + coalesce(t.tenants, 0)
+FROM delta d LEFT JOIN tally t ON t.app_id = :app AND t.environment = d.environment AND t.status = d.status
+    AND t.version = d.version AND t.scope_set_id = d.scope_set_id
+WHERE d.step + coalesce(t.tenants, 0) <> 0
+ON CONFLICT (app_id, environment, status, version, scope_set_id) DO UPDATE SET tenants = excluded.tenants
+""")
 
 
 def is_implausible(gone: int, listed: int, share: float) -> bool:
@@ -196,7 +215,7 @@ def moves(session: Session, bound: dict[str, Any]) -> int:
         session.execute(statement, bound)
     changed: int = session.execute(text("SELECT count(*) FROM moved")).scalar_one()
     if changed:
-        for statement in (_CLOSE, _OPEN, _EVENTS, _ADOPTION, _UNJUDGED):
+        for statement in (_CLOSE, _OPEN, _EVENTS, _ADOPTION, _TALLY, _UNJUDGED):
             session.execute(statement, bound | {"named": NAMED})
     return changed
 

@@ -13,7 +13,7 @@ from models import db_now
 from models.base import engine_for
 from models.migrations import pending
 from models.queries.overdue import overdue
-from models.queries.recount import counters_apart
+from models.queries.recount import counters_apart, tallies_apart
 from models.queries.sources import TICK_IS_LATE, sources, tick_age
 from models.stopped import stopped
 from tasks.rules import rules
@@ -137,13 +137,13 @@ def _work() -> str:
 
 def _adoption() -> str:
     with _reading() as session:
-        wrong = counters_apart(session)
+        wrong = counters_apart(session) or tallies_apart(session)
     if wrong:
         first = wrong[0]
         raise UnwellError(
             f"{len(wrong)} adoption counters differ from a recount, the first of {first.app} at version {first.version}"
-            f" in {first.environment}: {first.counted}, and {first.recounted} by the tenures. This is a fault of"
-            " Uptake's: please report it. The tenures are right."
+            f" in {first.environment}: {first.counted}, and {first.recounted} by a recount. This is a fault of"
+            " Uptake's: please report it. Connections and tenures are right."
         )
     return "the counters are what a recount of the tenures gives"
 

@@ -44,19 +44,18 @@ class AppOverview:
 
 _OVERVIEW = text("""
 WITH counts AS (
-    SELECT c.app_id,
-        count(*) FILTER (WHERE c.status = 'connected') AS connected,
-        count(*) FILTER (WHERE c.status = 'connected' AND v.lag = 'current') AS current,
-        count(*) FILTER (WHERE c.status = 'connected' AND v.lag = 'blocking') AS blocking,
-        count(*) FILTER (WHERE c.status = 'connected' AND v.lag = 'trimming') AS trimming,
-        count(*) FILTER (WHERE c.status = 'connected' AND v.lag = 'equivalent') AS equivalent,
-        count(*) FILTER (WHERE c.status = 'connected' AND coalesce(v.lag, 'unknown') = 'unknown') AS unknown,
-        count(*) FILTER (WHERE c.status = 'disabled') AS disabled,
-        count(*) FILTER (WHERE c.status IN ('not_connected', 'awaiting_approval')) AS not_connected
-    FROM connection c
-    LEFT JOIN verdict v ON v.app_id = c.app_id AND v.version = coalesce(c.version, 0)
-        AND v.scope_set_id = c.scope_set_id
-    WHERE c.environment = :environment GROUP BY c.app_id
+    SELECT t.app_id,
+        sum(t.tenants) FILTER (WHERE t.status = 'connected') AS connected,
+        sum(t.tenants) FILTER (WHERE t.status = 'connected' AND v.lag = 'current') AS current,
+        sum(t.tenants) FILTER (WHERE t.status = 'connected' AND v.lag = 'blocking') AS blocking,
+        sum(t.tenants) FILTER (WHERE t.status = 'connected' AND v.lag = 'trimming') AS trimming,
+        sum(t.tenants) FILTER (WHERE t.status = 'connected' AND v.lag = 'equivalent') AS equivalent,
+        sum(t.tenants) FILTER (WHERE t.status = 'connected' AND coalesce(v.lag, 'unknown') = 'unknown') AS unknown,
+        sum(t.tenants) FILTER (WHERE t.status = 'disabled') AS disabled,
+        sum(t.tenants) FILTER (WHERE t.status IN ('not_connected', 'awaiting_approval')) AS not_connected
+    FROM tally t
+    LEFT JOIN verdict v ON v.app_id = t.app_id AND v.version = t.version AND v.scope_set_id = t.scope_set_id
+    WHERE t.environment = :environment GROUP BY t.app_id
 )
 SELECT s.name || ':' || a.external_id AS app, a.name, s.name AS source, a.latest_version, f.exact_at, a.deleted_at,
     coalesce(n.connected, 0) AS connected, coalesce(n.current, 0) AS current, coalesce(n.blocking, 0) AS blocking,

@@ -26,6 +26,20 @@ JOIN app a ON a.id = app_id JOIN source s ON s.id = a.source_id
 WHERE coalesce(c.tenants, 0) <> coalesce(r.tenants, 0)
 ORDER BY app, environment, version
 """)
+_TALLIES_APART = text("""
+WITH counted AS (
+    SELECT app_id, environment, version, status, scope_set_id, tenants FROM tally
+), recounted AS (
+    SELECT app_id, environment, coalesce(version, 0) AS version, status, coalesce(scope_set_id, 0) AS scope_set_id,
+        count(*) AS tenants FROM connection GROUP BY 1, 2, 3, 4, 5
+)
+SELECT s.name || ':' || a.external_id AS app, environment, version, coalesce(c.tenants, 0) AS counted,
+    coalesce(r.tenants, 0) AS recounted
+FROM counted c FULL JOIN recounted r USING (app_id, environment, version, status, scope_set_id)
+JOIN app a ON a.id = app_id JOIN source s ON s.id = a.source_id
+WHERE coalesce(c.tenants, 0) <> coalesce(r.tenants, 0)
+ORDER BY app, environment, version
+""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +51,11 @@ class Apart:
     version: int  # 0: not told
     counted: int
     recounted: int
+
+
+def tallies_apart(session: Session) -> list[Apart]:
+    """The same of the tally of connections by kind, against the connections themselves."""
+    return [Apart(**row) for row in session.execute(_TALLIES_APART).mappings()]
 
 
 def counters_apart(session: Session, day: date | None = None) -> list[Apart]:

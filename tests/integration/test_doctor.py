@@ -96,7 +96,7 @@ def test_counters_that_differ_from_a_recount(ours: str) -> None:
             "INSERT INTO adoption VALUES (1, 'production', 2, current_date, 3)",
         ):
             connection.execute(text(statement))
-    assert "acme:4711 at version 2 in production: 3, and 0 by the tenures" in said("adoption")
+    assert "acme:4711 at version 2 in production: 3, and 0 by a recount" in said("adoption")
     with engine.begin() as connection:
         connection.execute(text("UPDATE adoption SET tenants = 0"))
     assert examined("adoption")[0].ok

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import text
 
-from models.queries.recount import Apart, counters_apart
+from models.queries.recount import Apart, counters_apart, tallies_apart
 from tests.integration.models.world import A, B, C, World
 from uptake.facts import Status
 
@@ -31,6 +31,7 @@ def test_every_day_is_exact(world: World, seed: int) -> None:
             elif fate < 0.27:
                 world.drop(tenant)
         world.poll(after=timedelta(hours=chance.randint(3, 40)), believe=True)
+        assert tallies_apart(world.session) == []
         days.add(world.now.date())
     assert len(days) > 20
     assert counters_apart(world.session) == []
@@ -54,6 +55,7 @@ def test_clock_that_goes_back_over_midnight(world: World) -> None:
     assert world.rows("SELECT tenants FROM adoption WHERE version = 2 AND day = :day", day=latest) == [(2,)]
     world.list_apps(deleted=True)
     assert counters_apart(world.session) == []
+    assert tallies_apart(world.session) == []
     assert world.rows("SELECT sum(tenants) FROM adoption WHERE day = :day", day=latest) == [(0,)]
 
 
@@ -69,3 +71,22 @@ def test_difference_is_told(world: World) -> None:
     assert counters_apart(world.session, first) == []
     assert counters_apart(world.session) == [Apart("acme:4711", "production", 2, 5, 1)]
     assert counters_apart(world.session, world.now.date()) == counters_apart(world.session)
+
+
+def test_connections_of_each_kind(world: World) -> None:
+    """A tally that is wrong is told; what nobody is any more has no row, and is none to begin with."""
+    for tenant in "123":
+        world.put(tenant, 1)
+    world.poll()
+    kinds = "SELECT status, version, tenants FROM tally ORDER BY 1, 2"
+    assert world.rows(kinds) == [("connected", 1, 3)]
+    world.release(A, B)
+    world.put("1", 2)
+    world.put("2", 1, status=Status.DISABLED)
+    world.put("3", None)
+    world.poll()
+    assert world.rows(kinds) == [("connected", 2, 1), ("disabled", 1, 1), ("not_connected", 0, 1)]
+    world.list_apps(deleted=True)
+    assert world.rows(kinds) == [("disconnected", 0, 3)]
+    world.session.execute(text("UPDATE tally SET tenants = 4"))
+    assert tallies_apart(world.session) == [Apart("acme:4711", "production", 0, 4, 3)]
