@@ -25,21 +25,29 @@ SELECT receiver, count(*) AS waiting FROM notice
 WHERE state = 'due' AND reminder_id IS NOT NULL AND failures = 0 AND due_at >= :now GROUP BY receiver
 """)
 # The same turn of the same person once more: it was taken back before it was sent, or refused.
-_AGAIN = ("subject", "body", "html", "payload", "state", "created_at", "due_at")
+_AGAIN = (
+    *("receiver", "reason", "source_id", "app_id", "tenant_id", "reminder_id"),
+    *("subject", "body", "html", "payload", "state", "created_at", "due_at"),
+)
+# Of a notice n: whether somebody may have it, for whoever sent it died, or waited for an answer in vain.
+MAY_HAVE_ARRIVED = """
+EXISTS (SELECT FROM attempt x WHERE x.notice_id = n.id AND (x.outcome IS NULL OR x.fault = 'deadline'))
+"""
 # Messages are locked in their order: one may speak for threads of two apps, which two look at.
-_TAKE_BACK = text("""
+_TAKE_BACK = text(f"""
 WITH queued AS MATERIALIZED (
     SELECT n.id FROM notice n WHERE n.state = 'due' AND n.id IN (
         SELECT notice_id FROM notice_reminder WHERE reminder_id = ANY(cast(:threads AS int8[])))
-      AND (cast(:email AS text) IS NULL OR n."to" = :email)
+      -- What somebody asked for by hand goes out, but to nobody who does not want it.
+      AND CASE WHEN cast(:email AS text) IS NULL THEN n.payload ->> 'anyway' IS NULL ELSE n."to" = :email END
     ORDER BY n.id FOR NO KEY UPDATE
 )
-UPDATE notice n SET state = 'cancelled', settled_at = :now, gives_back = true,
+UPDATE notice n SET state = 'cancelled', settled_at = :now, gives_back = NOT {MAY_HAVE_ARRIVED},
     settle_reason = coalesce(cast(:reason AS text), (
         SELECT min(r.stop_reason) FROM notice_reminder p JOIN reminder r ON r.id = p.reminder_id
         WHERE p.notice_id = n.id AND r.id = ANY(cast(:threads AS int8[]))))
 FROM queued WHERE n.id = queued.id
-""")
+""")  # noqa: S608 - constants only
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +107,7 @@ def queue(session: Session, letters: Sequence[Letter]) -> None:
     # A turn that was given back after a later one went out has the number, and so the key, of that one.
     others = [letter for letter in letters if letter.columns["key"] not in ids]
     for letter in others:
-        letter.columns["key"] += f":{letter.columns['created_at']:%Y%m%dT%H%M%S}"
+        letter.columns["key"] += f":{letter.columns['created_at']:%Y%m%dT%H%M%S%f}"
     if others:
         ids |= _made(session, others)
     turns = insert(NoticeReminder)

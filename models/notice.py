@@ -67,12 +67,12 @@ class Notice(Base):
     __table_args__ = (
         UniqueConstraint("key", comment="The idempotency key: deciding twice queues once."),
         index(
-            "ix_notice_due_at",
+            "ix_notice_waiting",
+            "receiver",
             "due_at",
             postgresql_where=text("state IN ('due', 'sending')"),
-            why="What is waiting to be sent, and leases that ran out.",
+            why="Which receivers something waits for, and what; leases that ran out.",
         ),
-        index("ix_notice_reminder_id", "reminder_id", why="The notices of a thread, to cancel them."),
         index("ix_notice_app_id", "app_id", "created_at", why="What was sent about an app."),
         index(
             "ix_notice_receiver",

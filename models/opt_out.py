@@ -8,6 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from models.letters import take_back
+from models.turns import alone
 
 _TENANTS = text("""
 SELECT c.tenant_id FROM contact c JOIN tenant t ON t.id = c.tenant_id
@@ -19,19 +20,17 @@ SELECT min(c.email) AS email, array_agg(coalesce(t.name, t.external_id) ORDER BY
 FROM contact c JOIN tenant t ON t.id = c.tenant_id JOIN source s ON s.id = t.source_id
 WHERE c.tenant_id = ANY(cast(:tenants AS int8[])) AND c.email = :email HAVING count(*) > 0
 """)
-_OUT = text("""
-UPDATE contact SET opted_out_at = :now
-WHERE tenant_id = ANY(cast(:tenants AS int8[])) AND email = :email AND opted_out_at IS NULL RETURNING id, tenant_id
-""")
-_IN = text("""
-UPDATE contact SET opted_out_at = NULL
-WHERE tenant_id = ANY(cast(:tenants AS int8[])) AND email = :email AND opted_out_at IS NOT NULL RETURNING id, tenant_id
-""")
-# Threads before their notices, as everywhere; what is queued by somebody who held one is seen by the next statement.
-_THREADS = text("""
-SELECT id FROM reminder WHERE tenant_id = ANY(cast(:tenants AS int8[])) AND stopped_at IS NULL
-ORDER BY id FOR NO KEY UPDATE
-""")
+# In their order, as whoever notes that an address was refused has them.
+_CHANGE = """
+WITH chosen AS MATERIALIZED (
+    SELECT id FROM contact WHERE tenant_id = ANY(cast(:tenants AS int8[])) AND email = :email
+      AND opted_out_at IS {was} ORDER BY id FOR NO KEY UPDATE
+)
+UPDATE contact c SET opted_out_at = {becomes} FROM chosen WHERE c.id = chosen.id RETURNING c.id, c.tenant_id
+"""
+_OUT = text(_CHANGE.format(was="NULL", becomes=":now"))
+_IN = text(_CHANGE.format(was="NOT NULL", becomes="NULL"))
+_THREADS = text("SELECT id FROM reminder WHERE tenant_id = ANY(cast(:tenants AS int8[])) AND stopped_at IS NULL")
 _SAID = text("""
 INSERT INTO event (at, type, tenant_id, data)
 SELECT :now, :type, c.tenant, jsonb_build_object('contact', c.id)
@@ -63,6 +62,8 @@ def reader(session: Session, tenants: Sequence[int], email: str) -> Reader | Non
 def opt_out(session: Session, tenants: Sequence[int], email: str, *, now: datetime) -> bool:
     """Send them no more reminders about these tenants; whether that was news."""
     bound = {"tenants": list(tenants), "email": email, "now": now}
+    # Whoever queues reminders now has read who may be written to: what they queue is seen when they are done.
+    alone(session, "remind", waits=True)
     contacts = session.execute(_OUT, bound).all()
     if not contacts:
         return False

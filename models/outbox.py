@@ -1,7 +1,7 @@
 """The outbox: notices are claimed under a lease, sent by nobody's transaction, and settled once."""
 
 import uuid
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from models.letters import MAY_HAVE_ARRIVED
 from models.paced import HAS_ROOM, held, use
 from models.stopped import RESTING
 from uptake.errors import Fault
@@ -17,26 +18,35 @@ from uptake.policies import Who
 from uptake.rates import Rate, free
 
 LEASE = timedelta(minutes=5)  # longer than any channel's time-out
+SHARE = 5  # of each receiver at least, however many there are
 
 # What one group of alerts has to say to one address goes out in its order, or what is over would begin again.
 # And what is for a receiver that cannot be used rests.
 IN_TURN = f"""
 NOT {RESTING} AND (n.group_id IS NULL OR NOT EXISTS (
-    SELECT FROM notice o WHERE o.group_id = n.group_id AND o."to" = n."to" AND o.id < n.id
+    SELECT FROM notice o WHERE o.group_id = n.group_id AND o.receiver = n.receiver AND o."to" = n."to" AND o.id < n.id
         AND o.state IN ('due', 'sending')))
 """
 # A reminder whose reason is over is cancelled by the thread's end; here is the last look before sending.
+# Each receiver has its share, so that a slow one, or one with a rate, hides nobody else's messages.
 _CLAIM = text(f"""
-WITH due AS (
-    SELECT n.id, n."to", coalesce(cast(n.payload ->> 'anyway' AS boolean), false) AS anyway
-    FROM notice n LEFT JOIN source src ON src.id = n.source_id
-    WHERE n.due_at <= :now AND coalesce(src.enabled, true)
-      AND (n.state = 'due' OR (n.state = 'sending' AND n.lease_until < clock_timestamp()))
-      AND (cast(:ids AS int8[]) IS NULL OR n.id = ANY(cast(:ids AS int8[]))) AND {IN_TURN}
-      -- Those with a rate one by one, so that what waits for them hides nobody else's messages.
-      AND CASE WHEN cast(:only AS text) IS NULL THEN n.receiver <> ALL(cast(:paced AS text[]))
-          ELSE n.receiver = :only END
-    ORDER BY n.due_at, n.id LIMIT :most FOR NO KEY UPDATE OF n SKIP LOCKED
+WITH RECURSIVE known AS (
+    (SELECT receiver FROM notice WHERE state IN ('due', 'sending') ORDER BY receiver LIMIT 1)
+    UNION ALL
+    SELECT (SELECT n.receiver FROM notice n WHERE n.state IN ('due', 'sending') AND n.receiver > known.receiver
+        ORDER BY n.receiver LIMIT 1) FROM known WHERE known.receiver IS NOT NULL
+), meant AS (
+    SELECT receiver FROM known WHERE receiver IS NOT NULL
+      AND CASE WHEN cast(:only AS text) IS NULL THEN receiver <> ALL(cast(:paced AS text[])) ELSE receiver = :only END
+), due AS (
+    SELECT one.* FROM meant, LATERAL (
+        SELECT n.id, n."to", coalesce(cast(n.payload ->> 'anyway' AS boolean), false) AS anyway
+        FROM notice n LEFT JOIN source src ON src.id = n.source_id
+        WHERE n.receiver = meant.receiver AND n.due_at <= :now AND coalesce(src.enabled, true)
+          AND (n.state = 'due' OR (n.state = 'sending' AND n.lease_until < clock_timestamp())) AND {IN_TURN}
+        ORDER BY n.due_at, n.id LIMIT (SELECT greatest(:least, :most / count(*)) FROM meant)
+        FOR NO KEY UPDATE OF n SKIP LOCKED
+    ) one
 ), looked AS (
     SELECT due.id, r.stop_reason,
         -- They said so, or were taken out of the contact book, while it was on its way.
@@ -61,7 +71,7 @@ WITH due AS (
 ), over AS (
     UPDATE notice n SET state = 'cancelled', settled_at = :now, settle_reason = j.reason,
         -- What somebody died over may have arrived.
-        gives_back = n.state = 'due'
+        gives_back = n.state = 'due' AND NOT {MAY_HAVE_ARRIVED}
     FROM judged j WHERE n.id = j.id
       -- Whatever else it speaks for does not wait for a judgement; only a repetition does, for a while.
       AND (j.reason <> 'not_judged' OR n.state = 'due' OR n.lease_until < clock_timestamp() - interval '1 hour')
@@ -103,7 +113,7 @@ tried AS (
     UPDATE notice SET state = :state, failures = failures + :counts,
         settled_at = CASE WHEN :state <> 'due' THEN clock.now END,
         due_at = coalesce(cast(:due_at AS timestamptz), due_at), settle_reason = :reason,
-        lease_token = NULL, lease_until = NULL, gives_back = :is_bounce AND reminder_id IS NOT NULL
+        lease_token = NULL, lease_until = NULL, gives_back = :state = 'failed' AND reminder_id IS NOT NULL
     FROM clock WHERE id = :notice AND lease_token = :token AND state = 'sending'
     RETURNING id, reminder_id, "to"
 ), spoken AS (
@@ -120,11 +130,11 @@ tried AS (
 SELECT count(*) FROM settled
 """)
 _WAITING = text(f"""
-SELECT n.id FROM notice n LEFT JOIN source src ON src.id = n.source_id
-WHERE n.due_at <= :now AND coalesce(src.enabled, true) AND {IN_TURN}
-  AND (n.receiver = ANY(cast(:paced AS text[]))) = :is_paced AND {HAS_ROOM}
-  AND (n.state = 'due' OR (n.state = 'sending' AND n.lease_until < clock_timestamp()))
-ORDER BY n.due_at, n.id LIMIT :most
+SELECT count(*) FROM (
+    SELECT FROM notice n LEFT JOIN source src ON src.id = n.source_id
+    WHERE n.due_at <= :now AND coalesce(src.enabled, true) AND {IN_TURN} AND {HAS_ROOM}
+      AND (n.state = 'due' OR (n.state = 'sending' AND n.lease_until < clock_timestamp())) LIMIT :most
+) w
 """)  # noqa: S608 - constants only
 # No call was made, so there was no attempt.
 _GIVE_BACK = text("""
@@ -174,20 +184,19 @@ def claim_notices(
     *,
     now: datetime,
     most: int,
-    ids: list[int] | None = None,
     rates: Mapping[str, Rate] = MappingProxyType({}),
     until: datetime | None = None,
 ) -> list[ClaimedNotice]:
-    """Lease up to *most* due notices (among *ids*, if given), after a last look whether they are still wanted.
+    """Lease about *most* due notices, the same share of each receiver's, after a last look whether they are wanted.
 
     Beside them, for each receiver in *rates*, as many as its rate has room for now and, spread, before *until*.
     An attempt row is written for each: without an end, its outcome is unknown.
     """
-    bound = {"now": now, "ids": ids, "token": uuid.uuid4(), "lease": LEASE, "paced": list(rates)}
-    found = _claimed(session, bound | {"most": most, "only": None})
+    bound = {"now": now, "token": uuid.uuid4(), "lease": LEASE, "paced": list(rates)}
+    found = _claimed(session, bound | {"most": most, "least": min(SHARE, most), "only": None})
     for name, used in held(session, rates, now=now).items():
         room = free(rates[name], used, now=now, until=until or now, most=most)
-        mine = _claimed(session, bound | {"most": len(room), "only": name})
+        mine = _claimed(session, bound | {"most": len(room), "least": 0, "only": name})
         found += [replace(notice, not_before=moment) for notice, moment in zip(mine, room, strict=False)]
         use(session, name, rates[name], used=used, taken=room[: len(mine)], now=now)
     return found
@@ -256,16 +265,6 @@ def settle(session: Session, notice: ClaimedNotice, settlement: Settlement, *, n
     return bool(session.scalar(_SETTLE, bound))
 
 
-def waiting(session: Session, *, now: datetime, most: int, paced: Collection[str] = ()) -> list[int]:
-    """Notices that could be sent now, among them those whose sender died; the oldest first.
-
-    Not those for receivers that are *paced*: `is_paced_waiting` knows of them.
-    """
-    bound = {"now": now, "most": most, "paced": list(paced), "is_paced": False}
-    return list(session.scalars(_WAITING, bound))
-
-
-def is_paced_waiting(session: Session, *, now: datetime, paced: Collection[str]) -> bool:
-    """Whether something waits for a receiver that is *paced* and has room now."""
-    bound = {"now": now, "most": 1, "paced": list(paced), "is_paced": True}
-    return session.scalar(_WAITING, bound) is not None
+def waiting(session: Session, *, now: datetime, most: int) -> int:
+    """How many notices could be sent now, *most* at most, among them those whose sender died."""
+    return int(session.scalar(_WAITING, {"now": now, "most": most}) or 0)

@@ -33,7 +33,10 @@ ON CONFLICT (name) DO UPDATE SET name = excluded.name WHERE z.free_at <= :now
 RETURNING name, used_at
 """)
 _USE = text("UPDATE paced_receiver SET used_at = :used_at, free_at = :free_at WHERE name = :name")
-_FORGET = text("UPDATE paced_receiver SET free_at = :now WHERE free_at > :now")
+_FORGET = text("""
+WITH chosen AS MATERIALIZED (SELECT name FROM paced_receiver WHERE free_at > :now ORDER BY name FOR NO KEY UPDATE)
+UPDATE paced_receiver p SET free_at = :now FROM chosen WHERE p.name = chosen.name
+""")
 
 
 def held(session: Session, rates: Mapping[str, Rate], *, now: datetime) -> dict[str, list[datetime]]:

@@ -52,7 +52,7 @@ outdated AS (
     WHERE r.app_id = :app AND r.stopped_at IS NULL AND r.target_version < s.latest
       AND (:whole OR r.connection_id = ANY(cast(:only AS int8[])))
       AND (:whole OR s.connection_id = ANY(cast(:only AS int8[])))
-    FOR NO KEY UPDATE OF r
+    ORDER BY r.id FOR NO KEY UPDATE OF r
 )
 SELECT * FROM outdated
 """

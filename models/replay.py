@@ -18,7 +18,7 @@ WITH old AS (
     SELECT key || ':replay:' || number, receiver, "to", reason, source_id, app_id, tenant_id, reminder_id, subject,
         body, html, payload - 'anyway' || jsonb_build_object('replay_of', key)
             || CASE WHEN :anyway THEN jsonb_build_object('anyway', true) ELSE '{}' END, 'due', :now, :now FROM old
-    RETURNING id
+    ON CONFLICT DO NOTHING RETURNING id
 ), turns AS (
     INSERT INTO notice_reminder (notice_id, reminder_id, number, target_version)
     SELECT made.id, p.reminder_id, 0, p.target_version FROM made, notice_reminder p WHERE p.notice_id = :notice
@@ -39,8 +39,11 @@ WITH thread AS (
     LEFT JOIN standing s ON s.connection_id = r.connection_id WHERE n.id = :notice
 )
 SELECT CASE WHEN state IN ('due', 'sending') THEN state END AS waits, (SELECT max(out) FROM thread) AS out,
-    (SELECT min(over) FROM thread) AS over
-FROM notice WHERE id = :notice
+    coalesce((SELECT min(over) FROM thread), (
+        -- Whoever keeps incidents would open one that nothing ends.
+        SELECT 'all_resolved' FROM notice_group g WHERE g.id = n.group_id AND g.flush_at IS NULL
+            AND n.payload ->> 'firing' <> '0')) AS over
+FROM notice n WHERE n.id = :notice
 """)
 
 

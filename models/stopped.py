@@ -8,6 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from models.base import Base
+from models.groups import DueGroup
 
 TRIED_EVERY = timedelta(hours=1)
 
@@ -42,7 +43,7 @@ WITH unheard AS (
     WHERE n.state = 'due' AND n.reminder_id IS NULL AND x.tried_at > cast(:now AS timestamptz) - interval '1 hour'
     UNION ALL
     SELECT id, settle_reason FROM notice
-    WHERE state = 'failed' AND group_id IS NOT NULL AND settled_at > cast(:now AS timestamptz) - interval '1 hour'
+    WHERE state = 'failed' AND group_id IS NOT NULL AND settled_at > cast(:now AS timestamptz) - interval '3 days'
       AND NOT starts_with(settle_reason, 'told to ')
 ), moved AS (
     UPDATE notice n SET state = 'failed', settled_at = :now,
@@ -50,15 +51,20 @@ WITH unheard AS (
     FROM unheard u WHERE n.id = u.id AND n.receiver <> :fallback AND n.state IN ('due', 'failed')
     RETURNING n.*, u.reason AS refused, coalesce(n.group_id || ':' || split_part(n.key, ':', 3), n.key) AS said
 )
-INSERT INTO notice (key, receiver, "to", reason, source_id, app_id, tenant_id, subject, body, payload, state,
+INSERT INTO notice (key, receiver, "to", reason, source_id, app_id, tenant_id, group_id, subject, body, payload, state,
     created_at, due_at)
 SELECT DISTINCT ON (m.receiver, m.said, t.address) 'fallback:' || m.receiver || ':' || m.said || ':' || t.address,
-    :fallback, t.address, m.reason, m.source_id, m.app_id, m.tenant_id, m.subject,
+    :fallback, t.address, m.reason, m.source_id, m.app_id, m.tenant_id, m.group_id, m.subject,
     'This was for ' || m.receiver || ', which could not be told: ' || m.refused || E'\n\n' || m.body,
     m.payload || jsonb_build_object('instead_of', m.receiver), 'due', :now, :now
 FROM moved m CROSS JOIN unnest(cast(:addresses AS text[])) AS t (address)
 ORDER BY m.receiver, m.said, t.address, m.id
 ON CONFLICT DO NOTHING RETURNING id
+""")
+_HEARS = text("""
+SELECT payload ->> 'firing' <> '0' FROM notice
+WHERE receiver = :fallback AND group_id = :group AND created_at >= :began AND payload ->> 'instead_of' IS NOT NULL
+ORDER BY created_at DESC, id DESC LIMIT 1
 """)
 
 
@@ -91,10 +97,16 @@ def resume(session: Session, name: str | None = None) -> None:
 def tell_elsewhere(session: Session, fallback: str, addresses: Sequence[str], *, now: datetime) -> int:
     """Let what operators should hear, and will not by its receiver, go to the *fallback*; how many messages.
 
-    That is what waits for a receiver that cannot be used, and what was given up within the hour.
+    That is what waits for a receiver that cannot be used, and what was given up within three days.
     """
     bound = {"fallback": fallback, "addresses": list(addresses), "now": now}
     return len(session.scalars(_ELSEWHERE, bound).all())
+
+
+def hears_instead(session: Session, group: DueGroup, fallback: str) -> bool:
+    """Whether the last that the fallback was told of the group, since that began, is that something fires."""
+    bound = {"fallback": fallback, "group": group.id, "began": group.opened_at}
+    return bool(session.scalar(_HEARS, bound))
 
 
 def stopped(session: Session) -> list[Stopped]:

@@ -5,12 +5,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from models.groups import DueGroup
 from models.notice import Notice
 from uptake.letter import Parts
+
+_HURRY = text("""
+UPDATE notice SET due_at = :now
+WHERE group_id = :group AND state = 'due' AND due_at > cast(:now AS timestamptz) + interval '1 hour'
+""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +46,8 @@ def tell_operators(session: Session, telling: Telling, addresses: Sequence[str],
     )
     if group := telling.group:
         one = one.values(group_id=group.id, source_id=group.source_id, app_id=group.app_id)
+        # What waits for a try hours from now comes before this one, and the receiver may be well again.
+        session.execute(_HURRY, {"group": group.id, "now": now})
     each = [
         one.values(key=f"{telling.key}:{to}", to=to).on_conflict_do_nothing().returning(Notice.id) for to in addresses
     ]

@@ -57,16 +57,21 @@ WITH offered AS MATERIALIZED (
 ), back AS (
     UPDATE notice n SET gives_back = false FROM offered o WHERE n.id = o.id AND NOT EXISTS (
         SELECT FROM notice_reminder p WHERE p.notice_id = o.id AND p.reminder_id NOT IN (SELECT id FROM free))
-    RETURNING n.id
+    RETURNING n.id, n.state
 ), turns AS (
-    -- What was sent once more by hand took no turn.
-    SELECT p.reminder_id, count(*) AS turns FROM back JOIN notice_reminder p ON p.notice_id = back.id AND p.number > 0
-    GROUP BY p.reminder_id
+    -- What was sent once more by hand took no turn. What was refused would be refused again at once, unless it was for
+    -- an address that is passed over from now on.
+    SELECT p.reminder_id, count(*) AS turns, bool_or(back.state = 'failed' AND NOT EXISTS (
+        SELECT FROM notice n JOIN reminder r ON r.id = p.reminder_id
+        JOIN contact k ON k.tenant_id = r.tenant_id AND k.email = n."to"
+        WHERE n.id = back.id AND k.refused_at = n.settled_at)) AS waits
+    FROM back JOIN notice_reminder p ON p.notice_id = back.id AND p.number > 0 GROUP BY p.reminder_id
 )
-UPDATE reminder r SET sent = greatest(0, r.sent - turns.turns), held_reason = NULL,
-    due_at = greatest(cast(:now AS timestamptz), r.not_before), last_sent_at = (
+UPDATE reminder r SET sent = greatest(0, r.sent - turns.turns), held_reason = CASE WHEN waits THEN 'refused' END,
+    due_at = greatest(cast(:now AS timestamptz) + CASE WHEN waits THEN interval '1 day' ELSE '0' END, r.not_before),
+    last_sent_at = (
         SELECT max(n.created_at) FROM notice_reminder p JOIN notice n ON n.id = p.notice_id
-        WHERE p.reminder_id = r.id AND n.state IN ('due', 'sending', 'sent'))
+        WHERE p.reminder_id = r.id AND p.number > 0 AND n.state IN ('due', 'sending', 'sent'))
 FROM turns WHERE r.id = turns.reminder_id AND r.stopped_at IS NULL
 """)
 _PLAN_AGAIN = text("""

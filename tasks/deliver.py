@@ -1,6 +1,9 @@
 """Delivery: claim, send with no transaction open, settle; at least once, by one worker at a time."""
 
+from __future__ import annotations
+
 import time
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ALL_COMPLETED, FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from datetime import datetime, timedelta
@@ -30,7 +33,9 @@ log = structlog.get_logger()
 BATCH = 50
 # On their way at once, for most of the time is the receiver's; in all, that is times the processes of a worker.
 SENDERS = 4
-BATCH_SECONDS = 120.0  # after that nothing more of a batch is begun: its lease is to outlast it
+BATCH_TIME = timedelta(minutes=2)  # after that nothing more of a batch is begun: its lease is to outlast it
+SILENCE = timedelta(minutes=1)  # how long the rest waits when nothing is heard of a receiver
+SILENT = {Fault.TRANSPORT, Fault.DEADLINE}
 # What says that a receiver refuses all of us, and not this message.
 STOPPING = {Fault.AUTH, Fault.GONE, Fault.TLS}
 AHEAD = timedelta(seconds=5)  # what a receiver's rate has room for before somebody looks again is sent as room comes
@@ -40,97 +45,133 @@ LOOK_SOON = timedelta(minutes=15)
 
 
 @shared_task(name="uptake.deliver")
-def deliver(*notice_ids: int) -> None:
-    """Send these notices (all, if none is named), as far as they are still due and nobody else has them."""
-    deliver_now(list(notice_ids) or None)
+def deliver() -> None:
+    """Send everything that is due and that nobody else has."""
+    deliver_now()
 
 
-def deliver_now(notice_ids: list[int] | None = None, *, now: datetime | None = None) -> int:
-    """Send what is due (among *notice_ids*, if given); how many were tried."""
+def deliver_now(*, now: datetime | None = None) -> int:
+    """Send what is due; how many were tried."""
     tried = 0
     while True:
         with Session.begin() as session:
-            claimed = _taken_up(session, notice_ids, now=now)
+            claimed = _taken_up(session, now=now)
         sent = _send_all(claimed, now=now)
         tried += sent
-        if sent < BATCH:
+        if sent < len(claimed) or not claimed:
             return tried
 
 
-def _taken_up(session: OrmSession, notice_ids: list[int] | None, *, now: datetime | None) -> list[ClaimedNotice]:
-    """What this process is to send, in the order in which it may go out; a moment that is given does not pass."""
+def _taken_up(session: OrmSession, *, now: datetime | None) -> list[ClaimedNotice]:
+    """What this process is to send, each receiver's first one before any's second; a moment given does not pass."""
     at = now or db_now(session)
-    until = at if now else at + AHEAD
-    claimed = claim_notices(session, now=at, most=BATCH, ids=notice_ids, rates=rules().rates, until=until)
-    return sorted(claimed, key=lambda notice: notice.not_before or at)
+    claimed = claim_notices(session, now=at, most=BATCH, rates=rules().rates, until=at if now else at + AHEAD)
+    turns, taken = {}, Counter[str]()
+    for notice in claimed:
+        turns[notice.id] = taken[notice.receiver]
+        taken[notice.receiver] += 1
+    return sorted(claimed, key=lambda notice: (notice.not_before is None, turns[notice.id]))
 
 
 def _send_all(claimed: Sequence[ClaimedNotice], *, now: datetime | None) -> int:
     """Send some at a time; how many were tried while there was time, the rest being free for others then."""
-    began, tried = time.monotonic(), 0
-    flying: dict[Future[Settlement], ClaimedNotice] = {}
-    refusing: set[str] = set()
-    senders = ThreadPoolExecutor(SENDERS, thread_name_prefix="sender")
+    began, left = time.monotonic(), list(claimed)
+    flight = Flight(now, alone=len({notice.receiver for notice in claimed}) == 1)
     try:
-        for notice in claimed:
-            if notice.not_before:
-                refusing |= _rest(flying, began + (notice.not_before - notice.at).total_seconds(), now=now)
-            spent = time.monotonic() - began
-            if is_stopping() or spent > BATCH_SECONDS:
+        while left and not is_stopping():
+            spent = timedelta(seconds=time.monotonic() - began)
+            if spent > BATCH_TIME:
                 break
-            at = now or notice.at + timedelta(seconds=spent)
-            tried += 1
-            if (opens := opens_at(notice, rules().policies, at)) > at:
-                lasting(partial(give_back, notices=[notice], due_at=opens))
+            notice, wait_for = _next(left, flight, spent if now is None else None)
+            if notice is None:
+                flight.land(until=FIRST_COMPLETED, seconds=wait_for)
                 continue
-            if len(flying) == SENDERS:
-                refusing |= _land(flying, now=now, until=FIRST_COMPLETED)
-            if notice.receiver in refusing:
-                lasting(partial(give_back, notices=[notice]))
-                continue
-            flying[senders.submit(_attempt, notice, now=at)] = notice
-        _land(flying, now=now, until=ALL_COMPLETED)
+            left.remove(notice)
+            _begin(notice, flight, at=now or notice.at + spent)
+        flight.land(until=ALL_COMPLETED)
     except SoftTimeLimitExceeded:
-        log.warning("delivery.broken_off", tried=tried, left=len(claimed) - tried)
-        _break_off(flying, now=now)
+        log.warning("delivery.broken_off", tried=len(claimed) - len(left), left=len(left))
+        flight.break_off()
     finally:
-        senders.shutdown(wait=False)
-        lasting(lambda session: give_back(session, claimed[tried:]), is_last=True)
-    return tried
+        flight.senders.shutdown(wait=False)
+        lasting(lambda session: give_back(session, left), is_last=True)
+    return len(claimed) - len(left)
 
 
-def _rest(flying: dict[Future[Settlement], ClaimedNotice], until: float, *, now: datetime | None) -> set[str]:
-    """Begin nothing before that moment of the monotonic clock, and settle what ends meanwhile; as `_land` says."""
-    refusing: set[str] = set()
-    while (left := until - time.monotonic()) > 0 and not is_stopping():
-        nap = min(left, NAP_SECONDS)
-        if flying:
-            refusing |= _land(flying, now=now, until=FIRST_COMPLETED, seconds=nap)
-        else:
-            time.sleep(nap)
-    return refusing
+def _next(
+    left: Sequence[ClaimedNotice], flight: Flight, spent: timedelta | None
+) -> tuple[ClaimedNotice | None, float | None]:
+    """The first that may begin, so long after the claim (None: time stands still); or how long to wait for one."""
+    ahead = [notice for notice in left if flight.has_room(notice.receiver)]
+    ready = [notice for notice in ahead if spent is None or (notice.not_before or notice.at) <= notice.at + spent]
+    if ready or not ahead:
+        return next(iter(ready), None), None
+    soonest = min((notice.not_before or notice.at) - notice.at for notice in ahead)
+    return None, min((soonest - (spent or timedelta())).total_seconds(), NAP_SECONDS)
 
 
-def _land(
-    flying: dict[Future[Settlement], ClaimedNotice], *, now: datetime | None, until: str, seconds: float | None = None
-) -> set[str]:
-    """Settle what has come to an end, the first of it or all; which receivers cannot be used."""
-    done = wait(flying, timeout=seconds, return_when=until).done
-    _settle([(flying[future], future.result()) for future in done], now=now)
-    landed = [(flying.pop(future), future.result()) for future in done]
-    return {notice.receiver for notice, settlement in landed if settlement.stops}
+def _begin(notice: ClaimedNotice, flight: Flight, *, at: datetime) -> None:
+    """Begin to send it, unless it is not the time, or its receiver takes nothing."""
+    if (opens := opens_at(notice, rules().policies, at)) > at:
+        lasting(partial(give_back, notices=[notice], due_at=opens))
+    elif notice.receiver in flight.refusing or (notice.not_before and at > notice.not_before + AHEAD):
+        # Its room is another minute's by now, or it rests with its receiver.
+        lasting(partial(give_back, notices=[notice]))
+    elif flight.is_silent(notice.receiver):
+        lasting(partial(give_back, notices=[notice], due_at=at + SILENCE))
+    else:
+        flight.begin(notice, at)
 
 
-def _break_off(flying: dict[Future[Settlement], ClaimedNotice], *, now: datetime | None) -> None:
-    """Time is over: settle what ends soon; whether the rest arrived is not known, and its key tells a repetition."""
-    done = wait(flying, timeout=LANDING_SECONDS).done
-    at = now or lasting(db_now, is_last=True)
-    error = TransientError("broken off: no time was left", fault=Fault.DEADLINE)
-    came_to = [
-        (notice, future.result() if future in done else _again(notice, error, now=at))
-        for future, notice in flying.items()
-    ]
-    _settle(came_to, now=now, is_last=True)
+class Flight:
+    """The messages of a batch that are on their way, and what that says of their receivers."""
+
+    def __init__(self, now: datetime | None, *, alone: bool) -> None:
+        self.senders = ThreadPoolExecutor(SENDERS, thread_name_prefix="sender")
+        self.refusing: set[str] = set()  # cannot be used
+        self._unanswered: Counter[str] = Counter()
+        self._flying: dict[Future[Settlement], ClaimedNotice] = {}
+        self._now = now
+        # One sender is for the others, whatever a slow receiver does.
+        self._each = SENDERS if alone else SENDERS - 1
+
+    def has_room(self, receiver: str) -> bool:
+        """Whether one more to that receiver may begin."""
+        busy = Counter(notice.receiver for notice in self._flying.values())
+        return busy.total() < SENDERS and busy[receiver] < self._each
+
+    def is_silent(self, receiver: str) -> bool:
+        """Whether nothing was heard of the receiver so often that the rest waits a while."""
+        return self._unanswered[receiver] >= SENDERS
+
+    def begin(self, notice: ClaimedNotice, at: datetime) -> None:
+        """Send it beside the others."""
+        self._flying[self.senders.submit(_attempt, notice, now=at)] = notice
+
+    def land(self, *, until: str, seconds: float | None = None) -> None:
+        """Settle what has come to an end, the first of it or all; where nothing flies, let the *seconds* pass."""
+        if not self._flying:
+            time.sleep(seconds or 0)
+            return
+        done = wait(self._flying, timeout=seconds, return_when=until).done
+        # In one order: two who stop the same receivers wait for each other, and not in a circle.
+        landed = sorted(((self._flying[one], one.result()) for one in done), key=lambda one: one[0].receiver)
+        _settle(landed, now=self._now)
+        for one in done:
+            del self._flying[one]
+        self.refusing |= {notice.receiver for notice, settlement in landed if settlement.stops}
+        self._unanswered.update(notice.receiver for notice, settlement in landed if settlement.fault in SILENT)
+
+    def break_off(self) -> None:
+        """Time is over: settle what ends soon; whether the rest arrived is not known, its key tells a repetition."""
+        done = wait(self._flying, timeout=LANDING_SECONDS).done
+        at = self._now or lasting(db_now, is_last=True)
+        error = TransientError("broken off: no time was left", fault=Fault.DEADLINE)
+        came_to = [
+            (notice, one.result() if one in done else _again(notice, error, now=at))
+            for one, notice in self._flying.items()
+        ]
+        _settle(came_to, now=self._now, is_last=True)
 
 
 def _settle(
@@ -157,9 +198,10 @@ def _kept(session: OrmSession, notice: ClaimedNotice, settlement: Settlement, *,
         if stop(session, notice.receiver, reason=settlement.answer, now=at):
             log.error("receiver.stopped", receiver=notice.receiver, reason=settlement.answer)
             _say_stopped(session, notice.receiver, settlement.answer, now=at)
-    elif is_kept and notice.is_trial and settlement.outcome == "sent":
+    elif is_kept and notice.is_trial and settlement.outcome != "transient":
+        # It went out, or what was refused is this message.
         resume(session, notice.receiver)
-    elif is_kept and notice.is_trial and settlement.outcome == "transient":
+    elif is_kept and notice.is_trial:
         tried(session, notice.receiver, now=now or db_now(session))
     return is_kept
 
@@ -176,7 +218,7 @@ def _say_stopped(session: OrmSession, name: str, reason: str, *, now: datetime) 
             receiver=receiver,
             reason="receiver_stopped",
             said=text,
-            payload={"type": "receiver.stopped", "receiver": name, "firing": 0},
+            payload={"type": "receiver.stopped", "receiver": name},
         )
         tell_operators(session, telling, addresses_of(rules().receivers.get(receiver)), now=now)
 

@@ -1,6 +1,7 @@
 """Telling operators: groups of alerts whose turn it is become one notice each, or none, with a reason."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import structlog
@@ -25,7 +26,7 @@ from models.groups import (
     told,
 )
 from models.groups import Member as Alerted
-from models.stopped import tell_elsewhere
+from models.stopped import hears_instead, tell_elsewhere
 from models.telling import Telling, tell_operators
 from models.turns import alone
 from tasks.deliver import deliver
@@ -103,6 +104,8 @@ def tell(session: OrmSession, group: DueGroup, chosen: Rules, *, now: datetime) 
             rest(session, group, flush_at=until, told_at=None)
             return _say_so(session, group.receiver, receiver, until, now=now)
         queued = _queue(session, group, found, reason.value, addresses_of(receiver), now=now)
+    if reason is not None and not count.firing:
+        queued += _end_elsewhere(session, group, found, reason.value, chosen, now=now)
     if reason is not None:
         told(session, found)
     looked_after = is_looked_after(firing=count.firing, quiet=count.quiet, acknowledged=count.acknowledged)
@@ -138,7 +141,12 @@ def _say_so(session: OrmSession, name: str, receiver: Receiver | None, until: da
         receiver=name,
         reason="capped",
         said=capped(name, receiver.cap, waiting, until),
-        payload={"type": "alerts.capped", "firing": 0, "waiting": waiting, "until": until.isoformat()},
+        payload={
+            "type": "alerts.capped",
+            "receiver": name,
+            "waiting": waiting,
+            "until": until.isoformat(),
+        },
     )
     tell_operators(session, telling, addresses_of(receiver), now=now)
     return 1
@@ -147,7 +155,29 @@ def _say_so(session: OrmSession, name: str, receiver: Receiver | None, until: da
 def _queue(
     session: OrmSession, group: DueGroup, found: Seen, reason: str, addresses: Sequence[str], *, now: datetime
 ) -> int:
-    telling = Telling(
+    tell_operators(session, _telling(session, group, found, reason), addresses, now=now)
+    return 1
+
+
+def _end_elsewhere(
+    session: OrmSession, group: DueGroup, found: Seen, reason: str, chosen: Rules, *, now: datetime
+) -> int:
+    """Tell the fallback that all is over of which it was told instead of the group's receiver."""
+    fallback = chosen.policies.base.fallback
+    if fallback in {"", group.receiver} or not hears_instead(session, group, fallback):
+        return 0
+    mine = _telling(session, group, found, reason)
+    telling = replace(
+        mine,
+        key=f"fallback:{group.receiver}:{group.id}:{_number(group, reason)}",
+        receiver=fallback,
+        payload={**mine.payload, "instead_of": group.receiver},
+    )
+    return tell_operators(session, telling, addresses_of(chosen.receivers.get(fallback)), now=now)
+
+
+def _telling(session: OrmSession, group: DueGroup, found: Seen, reason: str) -> Telling:
+    return Telling(
         key=f"ops:{group.id}:{_number(group, reason)}",
         receiver=group.receiver,
         reason=reason,
@@ -155,8 +185,6 @@ def _queue(
         payload=_payload(group, found.counts, reason),
         group=group,
     )
-    tell_operators(session, telling, addresses, now=now)
-    return 1
 
 
 def _number(group: DueGroup, reason: str) -> str:
@@ -171,7 +199,7 @@ def _payload(group: DueGroup, count: GroupCounts, reason: str) -> dict[str, obje
         "app": group.app_key,
         "kind": group.kind,
         # What stays the same while the group is told of, for who keeps one incident for all of it.
-        "group": f"{group.app_key or group.source}:{group.kind}",
+        "group": f"{group.receiver}:{group.app_key or group.source}:{group.kind}",
         "severity": count.worst,
         "firing": count.firing,
         "quiet": count.quiet,  # that fire as well, and are acknowledged, snoozed or silenced

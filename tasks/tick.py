@@ -1,6 +1,6 @@
 """The clock: every schedule fires once per due time, whoever ticks, and rings for what is due."""
 
-from collections.abc import Iterator
+import math
 from datetime import UTC, datetime, timedelta
 
 import structlog
@@ -12,7 +12,7 @@ from models import Session, db_now
 from models.failures import workers_fell_silent
 from models.groups import arouse
 from models.leases import ring_apps, ring_sources
-from models.outbox import is_paced_waiting, waiting
+from models.outbox import waiting
 from models.stale import stale
 from tasks.audit import audit
 from tasks.deliver import BATCH, deliver
@@ -38,6 +38,7 @@ SCHEDULES = {
     "tidy": timedelta(minutes=5),
     "sweep": timedelta(hours=6),
 }
+BELLS = 8  # for deliveries in one tick
 MOST = 500  # rings per schedule and tick; the rest waits for the next one
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 
@@ -71,7 +72,8 @@ def due_work(*, now: datetime | None = None) -> list[tuple[Task[..., None], tupl
             work += [(evaluate_app, (row,)) for row in due_apps(now=at, most=MOST)]
         work += [(task, ()) for name, task in (("flush", flush), ("remind", remind)) if fires(session, name, now=at)]
         if fires(session, "deliver", now=at):
-            work += [(deliver, batch) for batch in _deliveries(session, now=at)]
+            # Each sends what there is, so many that none has more than a batch.
+            work += [(deliver, ())] * math.ceil(waiting(session, now=at, most=BELLS * BATCH) / BATCH)
         if fires(session, "stale", now=at):
             _tell_stale(session, now=at)
         if fires(session, "tidy", now=at):
@@ -80,15 +82,6 @@ def due_work(*, now: datetime | None = None) -> list[tuple[Task[..., None], tupl
     if work:
         log.debug("tick.rang", rings=len(work))
     return work
-
-
-def _deliveries(session: OrmSession, *, now: datetime) -> Iterator[tuple[int, ...]]:
-    """The ids to ring for, some for each bell; one without any where somebody has to look what there is room for."""
-    paced = rules().rates
-    due_ids = waiting(session, now=now, most=MOST, paced=paced)
-    yield from (tuple(due_ids[i : i + BATCH]) for i in range(0, len(due_ids), BATCH))
-    if paced and is_paced_waiting(session, now=now, paced=paced):
-        yield ()
 
 
 def _tell_stale(session: OrmSession, *, now: datetime) -> None:

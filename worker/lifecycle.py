@@ -49,11 +49,13 @@ def adopt_sources(*, others_rest: bool = True) -> None:
 def adopt_policies() -> None:
     """Let receivers that are new in uptake.toml hear of what fires, and apps be judged by the policies it has now."""
     policies = rules().policies
+    # Whoever starts a worker may just have mended what refused us. Senders wait for neither, nor for what comes next.
+    with Session.begin() as session:
+        resume(session)
+    with Session.begin() as session:
+        reckon(session, now=db_now(session))
     with Session.begin() as session:
         now = db_now(session)
-        # Whoever starts a worker may just have mended what refused us.
-        resume(session)
-        reckon(session, now=now)
         if apps := adopt(session, policies, now=now):
             log.info("policies.adopted", apps=apps)
     # The apps are free again: this looks at all alerts.

@@ -117,6 +117,13 @@ def test_incident(httpserver: HTTPServer) -> None:
     }
 
 
+def test_incident_about_uptake_itself(httpserver: HTTPServer) -> None:
+    """Somebody hears that a receiver cannot be used: one incident for each, that no group of alerts resolves."""
+    stopped = replace(MESSAGE, key="stopped:chat:1:", payload={"type": "receiver.stopped", "receiver": "chat"})
+    body = heard(httpserver, POSTING["pagerduty"], stopped)
+    assert (body["event_action"], body["dedup_key"]) == ("trigger", "uptake:receiver.stopped:chat")
+
+
 @pytest.mark.parametrize("kind", POSTING)
 @pytest.mark.parametrize(
     ("status", "error"), [(400, PermanentError), (410, PermanentError), (429, TransientError), (500, TransientError)]

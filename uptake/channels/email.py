@@ -13,6 +13,9 @@ from uptake.channels.mime import composed, one_line
 from uptake.errors import EdgeError, Fault, PermanentError, TransientError
 
 _TIMEOUT = 10.0  # seconds, for each answer of the server
+_TOO_LARGE = 552
+_MAILBOX = re.compile(r"\b(user|mailbox|recipient|address|account|person)\b", re.IGNORECASE)
+_US = re.compile(r"relay|rcpthosts|polic|spam|block|denied|permi|authenti|reputation", re.IGNORECASE)
 _PORTS = {"smtp": 25, "smtps": 465}
 
 
@@ -105,10 +108,14 @@ def _refused(error: smtplib.SMTPException, host: str) -> EdgeError:
         case smtplib.SMTPAuthenticationError(smtp_code=code):
             # What it says could hold what we sent.
             return _by_code(code, b"user or password refused", host, Fault.AUTH)
+        case smtplib.SMTPSenderRefused(smtp_code=code, smtp_error=said):
+            # Nothing of ours is taken from this sender, but where it is the size that is said with it.
+            return _by_code(code, said, host, Fault.REQUEST if code == _TOO_LARGE else Fault.AUTH)
         case smtplib.SMTPResponseException(smtp_code=code, smtp_error=said):
             return _by_code(code, said, host, Fault.REQUEST)
         case smtplib.SMTPNotSupportedError():
-            return PermanentError(f"{host} cannot log us in, or not take such an address", fault=Fault.REQUEST)
+            fault = Fault.AUTH if "AUTH" in str(error) else Fault.REQUEST
+            return PermanentError(f"{host} cannot log us in, or not take such an address", fault=fault)
         case _:
             return TransientError(f"no answer from {host}: connection closed", fault=Fault.TRANSPORT)
 
@@ -122,7 +129,9 @@ def _fault_of_recipient(code: int, said: bytes | str) -> Fault:
     if enhanced:
         is_gone = enhanced[1] == "1" or enhanced.groups() == ("2", "1")
         return Fault.RECIPIENT if is_gone else Fault.REQUEST
-    return Fault.RECIPIENT if code in {550, 551, 553} else Fault.REQUEST
+    # Without a class it is the words that tell whether they mean the mailbox, or us.
+    is_gone = code in {550, 551, 553} and _MAILBOX.search(text) and not _US.search(text)
+    return Fault.RECIPIENT if is_gone else Fault.REQUEST
 
 
 def _by_code(code: int, said: bytes | str, host: str, fault: Fault) -> EdgeError:

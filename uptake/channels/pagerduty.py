@@ -19,13 +19,14 @@ class PagerDutyChannel(PostingChannel):
     def send(self, message: Message) -> Receipt:
         """Trigger the incident of the notice's group; acknowledge it, or resolve it when nothing of it is open."""
         payload = message.payload
-        is_over = payload.get("firing") == 0 and not payload.get("quiet")
+        # What is about Uptake itself is over when somebody has seen to it.
+        is_over = "group" in payload and payload.get("firing") == 0 and not payload.get("quiet")
         action = "acknowledge" if payload.get("reason") == "acknowledged" else "resolve" if is_over else "trigger"
         event: dict[str, object] = {
             "routing_key": self._routing_key,
             "event_action": action,
             # While it is open, PagerDuty adds whatever comes with the same key to the incident, and notifies once.
-            "dedup_key": f"uptake:{payload.get('group', message.key)}"[:_LONGEST_KEY],
+            "dedup_key": f"uptake:{_incident_of(message)}"[:_LONGEST_KEY],
         }
         if action == "trigger":
             event |= {"client": "Uptake", "payload": self._incident(message)}
@@ -40,3 +41,10 @@ class PagerDutyChannel(PostingChannel):
             "class": payload.get("kind"),
             "custom_details": {"text": message.text, "key": message.key},
         }
+
+
+def _incident_of(message: Message) -> str:
+    """What stays the same while it is one incident: the group of alerts, or what of Uptake is not well."""
+    payload = message.payload
+    own = [str(payload[name]) for name in ("type", "receiver", "file") if name in payload]
+    return str(payload.get("group") or ":".join(own) or message.key)

@@ -14,6 +14,7 @@ from models.failures import portal_answered
 from models.leases import claim_app, claim_source, ring_apps
 from models.letters import take_back
 from models.listing import record_listing
+from models.opt_out import opt_out
 from models.threads import give_back
 from tests.servers import Servers, create, drop
 from uptake.facts import SeenApp
@@ -210,6 +211,23 @@ def test_messages_are_taken_back_in_their_order(engine: Engine) -> None:
         taking.result()
         states = text("SELECT key, state FROM notice ORDER BY id")
         assert [tuple(row) for row in holder.execute(states)] == [("1", "cancelled"), ("2", "cancelled"), ("3", "due")]
+
+
+def test_who_opts_out_waits_for_no_evaluation(engine: Engine) -> None:
+    """What an evaluation does with the threads of many tenants is none of their business."""
+    with engine.begin() as connection:
+        connection.execute(
+            text("INSERT INTO tenant (source_id, external_id, first_seen_at) VALUES (1, '1', :now)"), {"now": NOW}
+        )
+        connection.execute(text("INSERT INTO contact (tenant_id, email) VALUES (1, 'ada@b.example')"))
+        connection.execute(THREADS, {"now": NOW})
+        connection.execute(LETTERS, {"now": NOW, "state": "due"})
+        connection.execute(text("UPDATE notice SET \"to\" = 'ada@b.example'"))
+    with engine.connect() as holder, Session(engine) as session:
+        holder.execute(text("SELECT FROM reminder FOR UPDATE"))
+        assert opt_out(session, [1], "ada@b.example", now=NOW)
+        session.commit()
+        assert session.scalar(text("SELECT count(*) FROM notice WHERE state = 'cancelled'")) == 2
 
 
 def test_turns_are_given_back_without_waiting(engine: Engine) -> None:

@@ -409,6 +409,33 @@ def test_nobody_else_and_a_month_later(lagging: World) -> None:
     assert lagging.rows(THREADS)[2] == ("3", 1, None)
 
 
+def test_refused_message_has_its_turn_a_day_later(lagging: World) -> None:
+    """A server that refuses a message, and not us or the address, takes no step of the ladder from anybody."""
+    contact(lagging, "3", "eve@b.example", rank=2)
+    assert reminded(lagging) == 2
+    (bob,) = (one for one in claim_notices(lagging.session, now=lagging.now, most=9) if one.to == "bob@b.example")
+    refused = Settlement("permanent", "554 5.7.1 not wanted", Fault.REQUEST.value)
+    assert settle(lagging.session, bob, refused, now=lagging.now)
+    assert reminded(lagging) == 0
+    assert lagging.rows(THREADS)[2] == ("3", 0, "refused")
+    assert reminded(lagging, DAY) == 1
+    assert lagging.rows(NOTICES)[1] == ("bob@b.example", "due", None)
+    assert lagging.rows(THREADS)[2] == ("3", 1, None)
+
+
+def test_what_may_have_arrived_is_not_asked_by_another_key(lagging: World) -> None:
+    """Ada may have read of both when her second tenant accepts: she is not asked about the first a second time."""
+    assert reminded(lagging) == 2
+    assert len(claim_notices(lagging.session, now=lagging.now, most=9)) == 2
+    # Whoever sent it died; whoever took it up then gave it back, for it was evening.
+    lagging.session.execute(text("UPDATE notice SET state = 'due', lease_token = NULL, lease_until = NULL"))
+    lagging.put("1", 2)
+    lagging.poll(after=MINUTE)
+    evaluate_now(lagging.app_id, now=lagging.now)
+    assert reminded(lagging) == 0
+    assert lagging.rows(THREADS)[1] == ("2", 1, None)
+
+
 def test_another_fault_is_not_theirs(lagging: World) -> None:
     """A server that refuses us says nothing about the person."""
     assert reminded(lagging) == 2
