@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 
 from kombu import Connection
 from sqlalchemy import text
@@ -12,6 +13,7 @@ from config.settings import SettingsError, settings
 from models import db_now
 from models.base import engine_for
 from models.migrations import pending
+from models.queries.notices import refused
 from models.queries.overdue import overdue
 from models.queries.recount import counters_apart, tallies_apart
 from models.queries.sources import TICK_IS_LATE, sources, tick_age
@@ -117,12 +119,16 @@ def _sources() -> str:
 def _receivers() -> str:
     with _reading() as session:
         found = stopped(session)
+        unsent = refused(session, since=db_now(session) - timedelta(days=1))
     if found:
         told = "; ".join(
             f"{one.name}, since {one.stopped_at:%Y-%m-%d %H:%M} UTC: {one.reason} ({one.waiting} messages wait)"
             for one in found
         )
         raise UnwellError(f"Cannot be used: {told}. Mend it, then `uptake check --test NAME` or restart the worker.")
+    if unsent:
+        told = "; ".join(f"{one.receiver}: {one.count}, the last for {one.last}" for one in unsent)
+        raise UnwellError(f"Reminders came to nothing in the last day ({told}). They are tried again day by day.")
     return "none refuses us"
 
 

@@ -59,3 +59,27 @@ def told(
     """The last messages, about everything or one *app* and *tenant*; *reminders* wants only those, or only others."""
     bound = {"app": app, "tenant": tenant, "state": state, "reminders": reminders, "most": most}
     return [Told(**row) for row in session.execute(_TOLD, bound).mappings()]
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """How many reminders of one receiver came to nothing, and what was said to the last."""
+
+    receiver: str
+    count: int
+    last: str
+
+
+# An address that there is not is the contact book's, and the next in it has had the turn.
+_REFUSED = text("""
+SELECT n.receiver, count(*) AS count, (array_agg(n.settle_reason ORDER BY n.settled_at DESC))[1] AS last
+FROM notice n
+WHERE n.state = 'failed' AND n.reminder_id IS NOT NULL AND n.settled_at > :since
+  AND NOT EXISTS (SELECT FROM contact k WHERE k.email = n."to" AND k.refused_at = n.settled_at)
+GROUP BY n.receiver ORDER BY n.receiver
+""")
+
+
+def refused(session: Session, *, since: datetime) -> list[Refused]:
+    """Reminders that were refused, or given up, *since* then, by receiver; not those for which there is no address."""
+    return [Refused(**row) for row in session.execute(_REFUSED, {"since": since}).mappings()]

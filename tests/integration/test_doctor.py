@@ -1,6 +1,7 @@
 """The doctor against real servers, and what it says of each that is missing."""
 
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import text
@@ -101,3 +102,31 @@ def test_counters_that_differ_from_a_recount(ours: str) -> None:
         connection.execute(text("UPDATE adoption SET tenants = 0"))
     assert examined("adoption")[0].ok
     engine.dispose()
+
+
+def test_reminders_that_come_to_nothing(ours: str) -> None:
+    """What a mail server refuses is told for a day, with its words; an address that there is not is not meant."""
+    upgrade(ours)
+    engine = engine_for(ours)
+    refused = """
+        INSERT INTO notice (key, receiver, "to", reason, reminder_id, subject, body, state, created_at, due_at,
+            settled_at, settle_reason)
+        VALUES (:reason, 'mail', 'a@b.example', 'first', :reminder, '', '', 'failed', now(), now(), :at, :reason)
+    """
+    with engine.begin() as connection:
+        connection.execute(text("INSERT INTO source (name, kind, next_poll_at) VALUES ('acme', 'portal', now())"))
+        connection.execute(
+            text("INSERT INTO tenant (source_id, external_id, first_seen_at) SELECT id, '1', now() FROM source")
+        )
+        reminder = connection.scalar(
+            text("""INSERT INTO reminder (connection_id, app_id, tenant_id, environment, target_version, opened_at)
+                    SELECT 1, 1, id, 'production', 2, now() FROM tenant RETURNING id""")
+        )
+        (gone,) = connection.execute(
+            text("""INSERT INTO contact (tenant_id, email, refused_at) SELECT id, 'a@b.example', now() FROM tenant
+                    RETURNING refused_at""")
+        ).one()
+        for at, reason in ((gone, "no such user"), (gone + timedelta(1e-6), "554 spam"), (gone - timedelta(2), "old")):
+            connection.execute(text(refused), {"reason": reason, "reminder": reminder, "at": at})
+    engine.dispose()
+    assert "(mail: 1, the last for 554 spam)" in said("receivers")

@@ -20,7 +20,7 @@ class PagerDutyChannel(PostingChannel):
         """Trigger the incident of the notice's group; acknowledge it, or resolve it when nothing of it is open."""
         payload = message.payload
         # What is about Uptake itself is over when somebody has seen to it.
-        is_over = "group" in payload and payload.get("firing") == 0 and not payload.get("quiet")
+        is_over = payload.get("firing") == 0 and not payload.get("quiet")
         action = "acknowledge" if payload.get("reason") == "acknowledged" else "resolve" if is_over else "trigger"
         event: dict[str, object] = {
             "routing_key": self._routing_key,

@@ -1,6 +1,7 @@
 """Sending: some at a time, what one group says in its order, and nothing to who is no contact any more."""
 
 import threading
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import cast
@@ -204,6 +205,14 @@ def test_silent_receiver_keeps_nobody_waiting(world: World, monkeypatch: pytest.
     assert deliver.SENDERS <= tried < 3 * deliver.SENDERS
     rest = "SELECT count(*) FROM notice WHERE receiver = 'ops' AND attempts = 0 AND due_at = :at"
     assert world.rows(rest, at=NOW + deliver.SILENCE) == [(30 - tried,)]
+
+
+def test_each_receiver_has_its_share(world: World) -> None:
+    """However much waits for one, as much of another's is taken up with it."""
+    queued(world, *(f"ops:{number}" for number in range(30)))
+    world.session.execute(text("UPDATE notice SET receiver = 'tenants' WHERE id % 3 = 0"))
+    claimed = claim_notices(world.session, now=NOW, most=12)
+    assert Counter(one.receiver for one in claimed) == {"ops": 6, "tenants": 6}
 
 
 def test_what_waited_for_long_goes_with_news(world: World) -> None:
