@@ -53,6 +53,7 @@ _INDEXED = (
     "CREATE INDEX ON past_poll (source_id, at) WHERE app_id IS NULL",
     "CREATE INDEX ON past_trouble (at)",
     "CREATE INDEX ON past_reminder (opened_at)",
+    "CREATE INDEX ON pg_temp.alert_step (id)",
     "SELECT setval(pg_get_serial_sequence('pg_temp.reminder', 'id'), max(id)) FROM past_reminder",
     "ANALYZE past_stretch, past_poll, tenant, contact, scope_set",
 )
@@ -118,6 +119,11 @@ UPDATE app a SET evaluate_at = least(cast(:at AS timestamptz), a.evaluate_at),
 FROM (SELECT app_id, array_agg(DISTINCT connection_id) AS ids FROM past_stretch
       WHERE valid_from > :after AND valid_from <= :at GROUP BY app_id) m WHERE m.app_id = a.id
 """)  # noqa: S608 - a number of ours
+_FIRST_READ = text("""
+UPDATE app a SET evaluate_at = least(cast(:at AS timestamptz), a.evaluate_at)
+WHERE a.evaluated_at IS NULL AND EXISTS (
+    SELECT FROM past_poll p WHERE p.app_id = a.id AND p.at > :after AND p.at <= :at)
+""")
 _SILENCES = text("""
 INSERT INTO silence SELECT * FROM past_silence WHERE created_at > :after AND created_at <= :at
 """)
@@ -129,21 +135,22 @@ _BRING = (
     _STRETCHES_BEGIN,
     _CONNECTIONS,
     _UNJUDGED,
+    _FIRST_READ,
     _SILENCES,
 )
 # What polls that changed nothing tell: until when the picture is exact. Nobody knows of those that were forgotten.
 _READ = (
     text("""
-UPDATE app a SET walked_at = CASE WHEN :at < cast(:polls_since AS timestamptz) THEN :at ELSE w.at END,
-    evaluate_at = CASE WHEN a.evaluated_at IS NULL AND w.at IS NOT NULL THEN least(:at, a.evaluate_at)
-        ELSE a.evaluate_at END
+UPDATE app a SET walked_at = CASE WHEN :at < cast(:polls_since AS timestamptz) THEN :at ELSE w.at END
 FROM past_app p, LATERAL (SELECT max(at) AS at FROM past_poll WHERE app_id = p.id AND at <= :at) w
-WHERE p.id = a.id AND a.deleted_at IS NULL
+WHERE p.id = a.id AND a.deleted_at IS NULL AND (cast(:apps AS int8[]) IS NULL OR a.id = ANY(cast(:apps AS int8[])))
+  AND a.walked_at IS DISTINCT FROM w.at
 """),
     text("""
 UPDATE source s SET feed_since = CASE WHEN p.feed_since <= :at THEN p.feed_since END, fed_at = (
     SELECT max(at) FROM past_poll WHERE source_id = p.id AND app_id IS NULL AND at <= :at)
-FROM past_source p WHERE p.id = s.id AND p.feed_since IS NOT NULL
+FROM past_source p WHERE p.id = s.id AND p.feed_since IS NOT NULL AND (cast(:apps AS int8[]) IS NULL
+    OR EXISTS (SELECT FROM app WHERE app.source_id = s.id AND app.id = ANY(cast(:apps AS int8[]))))
 """),
 )
 _TROUBLE = text("""
@@ -178,19 +185,19 @@ _SAME_THREADS = text("""
 UPDATE reminder r SET id = p.id FROM past_reminder p
 WHERE r.opened_at = :at AND p.opened_at = :at AND p.connection_id = r.connection_id AND r.sent = 0
 """)
+_HAS_DUE = {
+    "remind": text("""SELECT EXISTS (SELECT FROM reminder WHERE stopped_at IS NULL AND due_at <= :now)
+        OR EXISTS (SELECT FROM notice WHERE gives_back)"""),
+    "send": text("SELECT EXISTS (SELECT FROM notice WHERE state IN ('due', 'sending') AND due_at <= :now)"),
+}
 _MEANT = text("""
 SELECT id FROM alert WHERE source_id = :source_id AND app_id IS NOT DISTINCT FROM cast(:app_id AS int8)
   AND connection_id IS NOT DISTINCT FROM cast(:connection_id AS int8)
   AND environment IS NOT DISTINCT FROM cast(:environment AS text) AND kind = :kind AND state = 'firing'
 """)
 _DUE = text("""
-SELECT min(at) FROM (
-    SELECT evaluate_at AS at FROM app
-    UNION ALL SELECT g.flush_at FROM notice_group g JOIN source s ON s.id = g.source_id AND s.enabled
-        WHERE g.receiver = ANY(cast(:receivers AS text[]))
-    UNION ALL SELECT due_at FROM reminder WHERE stopped_at IS NULL
-    UNION ALL SELECT due_at FROM notice WHERE state = 'due'
-) d WHERE at > :after
+SELECT (SELECT min(due_at) FROM reminder WHERE stopped_at IS NULL AND due_at > :after) AS remind,
+    (SELECT min(due_at) FROM notice WHERE state = 'due' AND due_at > :after) AS send
 """)
 
 
@@ -217,10 +224,11 @@ def bring(session: Session, *, after: datetime, at: datetime) -> None:
         session.execute(statement, {"after": after, "at": at})
 
 
-def read(session: Session, past: Past, *, at: datetime) -> None:
-    """Let it be known when each app was read last."""
-    session.execute(_READ[0], {"at": at, "polls_since": past.polls_since})
-    session.execute(_READ[1], {"at": at})
+def read(session: Session, past: Past, *, at: datetime, apps: Sequence[int] | None = None) -> None:
+    """Let it be known when each of these apps was read last; None: when all were."""
+    bound = {"at": at, "polls_since": past.polls_since, "apps": None if apps is None else list(apps)}
+    for statement in _READ:
+        session.execute(statement, bound)
 
 
 def trouble(session: Session, *, after: datetime, at: datetime) -> set[int | None]:
@@ -248,7 +256,11 @@ def meant(session: Session, deed: Deed) -> Sequence[int]:
     return session.scalars(_MEANT, {name: getattr(deed, name) for name in names}).all()
 
 
-def next_due(session: Session, receivers: Sequence[str], *, after: datetime) -> datetime | None:
-    """When time alone gives something to do next."""
-    due: datetime | None = session.scalar(_DUE, {"receivers": list(receivers), "after": after})
-    return due
+def next_due(session: Session, *, after: datetime) -> dict[str, datetime | None]:
+    """When time alone gives something to remind of and to send next."""
+    return dict(session.execute(_DUE, {"after": after}).mappings().one())
+
+
+def has_due(session: Session, stage: str, *, now: datetime) -> bool:
+    """Whether there is anything to remind of or to send (the *stage*) now."""
+    return bool(session.scalar(_HAS_DUE[stage], {"now": now}))

@@ -94,6 +94,12 @@ def resume(session: Session, name: str | None = None) -> None:
     session.execute(query, {"name": name})
 
 
+def resting(session: Session, *, now: datetime) -> Sequence[str]:
+    """The receivers that are not tried again yet."""
+    query = text("SELECT name FROM stopped_receiver WHERE tried_at > cast(:now AS timestamptz) - interval '1 hour'")
+    return session.scalars(query, {"now": now}).all()
+
+
 def tell_elsewhere(session: Session, fallback: str, addresses: Sequence[str], *, now: datetime) -> int:
     """Let what operators should hear, and will not by its receiver, go to the *fallback*; how many messages.
 

@@ -4,7 +4,6 @@ What it says of the present policy is what was done, as far as what was done is 
 """
 
 from bisect import bisect_left, bisect_right
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -12,25 +11,24 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy.orm import Session as OrmSession
 
 from models import Session, db_now
-from models.groups import arouse, due_groups
+from models.groups import arouse
 from models.opt_out import opt_in, opt_out
-from models.outbox import ClaimedNotice, Settlement, claim_notices, give_back, settle
-from models.past import bring, know_again, meant, next_due, read, remember, trouble
-from models.queries.recorded import Deed, Past, Try
+from models.outbox import claim_notices
+from models.past import bring, has_due, meant, next_due, read, remember, trouble
+from models.queries.recorded import Deed, Moment, Past
 from models.queries.sent import Message, Step, messages, steps
 from models.quiet import acknowledge, snooze, unhold
 from models.scratch import renew
-from tasks.deliver import BATCH, opens_at
-from tasks.evaluate import due_in, evaluate_in
-from tasks.flush import GROUPS, tell
+from tasks.attention import SLACK, Apps
+from tasks.deliver import BATCH
+from tasks.mail import Mail
 from tasks.remind import THREADS, remind_in
 from tasks.rules import Rules, rules
-from uptake.cadence import retry_after
+from tasks.spoken import Groups
 
-SLACK = timedelta(minutes=1)  # so late may somebody have looked who looks all the time
-MOST = 100_000  # apps
-STAGES = ("judge", "tell", "remind", "send")
+STAGES = ("tell", "remind", "send")
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)  # before anything was recorded
+_LEARNING = {"fact", "judge"}
 _INSTANT = timedelta(microseconds=1)
 # Nobody looked where there is no sign of anybody for longer: so many pauses between polls, and more than a circuit's.
 PAUSES, NAP = 4, timedelta(hours=1)
@@ -55,7 +53,7 @@ class Backtest:
 
     @property
     def is_same(self) -> bool:
-        """Whether it is the same, step by step and message by message, at the same times but for a minute."""
+        """Whether it is the same, step by step and message by message, at the same times but for SLACK."""
         return _are_same(self.really.steps, self.by_policy.steps) and _are_same(
             self.really.messages, self.by_policy.messages
         )
@@ -115,45 +113,53 @@ class _Again:
         self.begun = self.past.moments[0].at if self.past.moments else until
         self.looks = {stage: [moment.at for moment in self.past.moments if stage in moment.looks] for stage in STAGES}
         self.slept = [before for before, _ in self.past.sleeps]
-        self.mail = _Mail(self.past.tries)
+        self.woken = {after for _, after in self.past.sleeps}
+        self.known_until = BEGINNING
+        self.deeds = list(reversed(self.past.deeds))
+        self.apps = Apps(session, chosen.policies, self.past)
+        self.groups = Groups(session, chosen, self.past)
+        self.mail = Mail(session, chosen, self.past.tries)
 
     def live(self) -> Iterator[float]:
         """From the first moment to the last; at each, which share of the time is over."""
         span = max(self.until - self.begun, _INSTANT)
         after = BEGINNING
-        deeds = list(reversed(self.past.deeds))
-        for number, at in enumerate(self._moments(), 1):
-            bring(self.session, after=after, at=at)
-            while deeds and deeds[-1].at <= at:
-                self._do(deeds.pop())
-            for app in trouble(self.session, after=after, at=at):
-                self._arouse(app, at)
-            self._look(at)
+        for number, moment in enumerate(self._moments(), 1):
+            if moment.looks:
+                self._learn(after, moment)
+                after = moment.at
+            self._look(moment)
             if number & (number - 1) == 0:
                 renew(self.session)
-            after = at
-            yield min(1.0, max(0.0, (at - self.begun) / span))
+            yield min(1.0, max(0.0, (moment.at - self.begun) / span))
 
-    def _moments(self) -> Iterator[datetime]:
+    def _moments(self) -> Iterator[Moment]:
         """What is recorded, and in between when time alone gives something to do to somebody who is awake."""
         recorded, place = self.past.moments, 0
         at = BEGINNING
         while True:
-            ahead = recorded[place].at if place < len(recorded) else None
-            due = next_due(self.session, self.chosen.policies.receivers, after=at) if place else None
-            if due is not None and due <= self.until and (ahead is None or due < ahead) and self._is_up(due):
-                at = due
+            ahead = recorded[place] if place < len(recorded) else None
+            due = self._due(after=at, until=ahead.at if ahead else self.until) if place else None
+            if due is not None and due <= self.until and (ahead is None or due < ahead.at) and self._is_up(due):
+                moment = Moment(due, ())
             elif ahead is not None:
-                at, place = ahead, place + 1
+                moment, place = ahead, place + 1
             else:
                 return
-            yield at
+            at = moment.at
+            yield moment
+
+    def _due(self, *, after: datetime, until: datetime) -> datetime | None:
+        """When something is due next that is not done a moment later, as is recorded."""
+        times = [self.apps.next_due(after=after, until=until), self.groups.next_due(until=until)]
+        stages = next_due(self.session, after=after)
+        times += [at for stage, at in stages.items() if at is not None and self._is_now(stage, at)]
+        return min((at for at in times if at is not None and at > after), default=None)
 
     def _is_up(self, at: datetime) -> bool:
-        """Whether somebody looks just then, and not a moment later, as is recorded."""
+        """Whether somebody was there to look."""
         place = bisect_right(self.slept, at) - 1
-        is_asleep = place >= 0 and at < self.past.sleeps[place][1]
-        return not is_asleep and all(self._is_now(stage, at) for stage in STAGES)
+        return place < 0 or at >= self.past.sleeps[place][1]
 
     def _is_now(self, stage: str, at: datetime) -> bool:
         """Whether what is due at that stage is done now: a look that is recorded for a moment later does it then."""
@@ -161,47 +167,49 @@ class _Again:
         place = bisect_left(looks, at)
         return place == len(looks) or looks[place] == at or looks[place] - at > SLACK
 
-    def _look(self, at: datetime) -> None:
+    def _learn(self, after: datetime, moment: Moment) -> None:
+        """What became known, and what was done by hand, since the last moment of which something is recorded."""
+        at = moment.at
+        if "fact" in moment.looks:
+            bring(self.session, after=self.known_until, at=at)
+            self.known_until = at
+        while self.deeds and self.deeds[-1].at <= at:
+            self._do(self.deeds.pop())
+        if "judge" in moment.looks:
+            for app in trouble(self.session, after=after, at=at):
+                self._arouse(app, at)
+
+    def _look(self, moment: Moment) -> None:
         """As a worker would: judge, tell, remind, send; and remind again whom the last look gave back."""
-        policies = self.chosen.policies
-        judges, tells, reminds, sends = (self._is_now(stage, at) for stage in STAGES)
-        if judges:
-            read(self.session, self.past, at=at)
-            for app in due_in(self.session, now=at, most=MOST):
-                evaluate_in(self.session, app, policies, now=at)
-            know_again(self.session, at=at)
-        if tells:
-            self._tell(at)
-        if reminds:
-            read(self.session, self.past, at=at)
-            self._remind(at)
-        if sends and self._deliver(at) and reminds:
-            self._remind(at)
+        at = moment.at
+        # Where it is recorded that somebody only spoke, nothing new is known.
+        if not moment.looks or _LEARNING.intersection(moment.looks):
+            self.apps.judge(at)
+            self.groups.stir(at)
+        self.groups.tell(at, is_back=at in self.woken)
+        if self._is_now("tell", at):
+            self.mail.tell_elsewhere(now=at)
+        self._remind(at)
+        if self._deliver(at) and self._remind(at):
             self._deliver(at)
 
-    def _tell(self, at: datetime) -> None:
-        self._arouse(None, at)
-        while True:
-            groups = due_groups(self.session, self.chosen.policies.receivers, now=at, most=GROUPS)
-            for group in groups:
-                tell(self.session, group, self.chosen, now=at)
-            if len(groups) < GROUPS:
-                break
-
-    def _remind(self, at: datetime) -> None:
+    def _remind(self, at: datetime) -> bool:
+        """Whether there was time for it."""
+        if not self._is_now("remind", at) or not has_due(self.session, "remind", now=at):
+            return False
+        read(self.session, self.past, at=at)
         while remind_in(self.session, self.chosen.policies, now=at, most=THREADS).looked == THREADS:
             pass
+        return True
 
     def _deliver(self, at: datetime) -> int:
         """Settle what is due as it was really, or as sent; how many were taken or looked at."""
+        if not self._is_now("send", at) or not has_due(self.session, "send", now=at):
+            return 0
         tried = 0
+        self.mail.wake(now=at)
         while claimed := claim_notices(self.session, now=at, most=BATCH):
-            for notice in claimed:
-                if (opens := opens_at(notice, self.chosen.policies, at)) > at:
-                    give_back(self.session, [notice], due_at=opens)
-                else:
-                    settle(self.session, notice, self.mail.came_to(notice, now=at), now=at)
-            tried += len(claimed)
+            tried += self.mail.deliver(claimed, now=at)
         return tried
 
     def _do(self, deed: Deed) -> None:
@@ -222,40 +230,3 @@ class _Again:
 
     def _arouse(self, app: int | None, at: datetime) -> None:
         arouse(self.session, self.chosen.policies, now=at, apps=[] if app is None else [app])
-
-
-class _Mail:
-    """What became of messages: of the same one as then; of any other as of the last one to that address."""
-
-    def __init__(self, tries: Sequence[Try]) -> None:
-        self.of_message: dict[tuple[object, ...], Try] = {}
-        self.of_address: dict[tuple[str, str], list[Try]] = defaultdict(list)
-        for one in tries:
-            self.of_message[one.receiver, one.to, one.created_at, one.kind, one.app, one.number] = one
-            self.of_address[one.receiver, one.to].append(one)
-
-    def came_to(self, notice: ClaimedNotice, *, now: datetime) -> Settlement:
-        """What this try comes to."""
-        payload = notice.payload
-        same = (notice.receiver, notice.to, notice.created_at, payload.get("kind"), payload.get("app"), notice.attempts)
-        if one := self.of_message.get(same):
-            return _same(one, now=now)
-        known = self.of_address.get((notice.receiver, notice.to), [])
-        before = [one for one in known if one.started_at <= now] or known[:1]
-        if before and before[-1].is_refused:
-            return _same(before[-1], now=now)
-        return Settlement("sent", "")
-
-
-def _same(one: Try, *, now: datetime) -> Settlement:
-    """What came of it then; a try without an end was followed by another one."""
-    answer, fault = one.answer or "", one.fault
-    if one.outcome in {"sent", "permanent"}:
-        return Settlement(one.outcome, answer, fault)
-    wait = retry_after(one.number)
-    again_at = one.next_at or (now + wait if wait else None)
-    return (
-        Settlement("transient", answer, fault, due_at=max(again_at, now + _INSTANT))
-        if again_at
-        else Settlement("permanent", answer, fault)
-    )

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from concurrent.futures import ALL_COMPLETED, FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from datetime import datetime, timedelta
 from functools import partial
+from typing import NamedTuple
 
 import structlog
 from celery import shared_task
@@ -20,7 +21,7 @@ from models.stopped import resume, stop, tried
 from models.telling import Telling, tell_operators
 from tasks.edges import addresses_of, channel_named
 from tasks.lasting import lasting
-from tasks.rules import rules
+from tasks.rules import Rules, rules
 from tasks.stopping import is_stopping
 from uptake.alert_words import stopped as stopped_words
 from uptake.cadence import next_open, retry_after
@@ -42,6 +43,13 @@ AHEAD = timedelta(seconds=5)  # what a receiver's rate has room for before someb
 NAP_SECONDS = 0.5
 LANDING_SECONDS = 1.0  # for what is on its way when time is over: the worker ends soon
 LOOK_SOON = timedelta(minutes=15)
+
+
+class Kept(NamedTuple):
+    """Whether it was for us to write down, and whether its receiver cannot be used, which is news."""
+
+    is_kept: bool = True
+    is_stopped: bool = False
 
 
 @shared_task(name="uptake.deliver")
@@ -178,37 +186,42 @@ def _settle(
     came_to: Sequence[tuple[ClaimedNotice, Settlement]], *, now: datetime | None, is_last: bool = False
 ) -> None:
     # They may have been sent: to forget that is to send them twice.
-    kept = lasting(lambda session: [_kept(session, *each, now=now) for each in came_to], is_last=is_last)
-    for (notice, settlement), is_kept in zip(came_to, kept, strict=True):
+    settled = lasting(lambda session: [kept(session, *each, rules(), now=now) for each in came_to], is_last=is_last)
+    for (notice, settlement), found in zip(came_to, settled, strict=True):
         log.info(
             "notice.settled",
             notice=notice.id,
             receiver=notice.receiver,
-            outcome=settlement.outcome if is_kept else "taken_over",
+            outcome=settlement.outcome if found.is_kept else "taken_over",
             tries=notice.attempts,
             fault=settlement.fault,
         )
+        if found.is_stopped:
+            log.error("receiver.stopped", receiver=notice.receiver, reason=settlement.answer)
 
 
-def _kept(session: OrmSession, notice: ClaimedNotice, settlement: Settlement, *, now: datetime | None) -> bool:
+def kept(
+    session: OrmSession, notice: ClaimedNotice, settlement: Settlement, chosen: Rules, *, now: datetime | None
+) -> Kept:
     """Write down what came of it, and what it says of the receiver."""
-    is_kept = settle(session, notice, settlement, now=now)
-    if is_kept and settlement.stops:
+    if not settle(session, notice, settlement, now=now):
+        return Kept(is_kept=False)
+    if settlement.stops:
         at = now or db_now(session)
         if stop(session, notice.receiver, reason=settlement.answer, now=at):
-            log.error("receiver.stopped", receiver=notice.receiver, reason=settlement.answer)
-            _say_stopped(session, notice.receiver, settlement.answer, now=at)
-    elif is_kept and notice.is_trial and settlement.outcome != "transient":
+            _say_stopped(session, notice.receiver, settlement.answer, chosen, now=at)
+            return Kept(is_stopped=True)
+    elif notice.is_trial and settlement.outcome != "transient":
         # It went out, or what was refused is this message.
         resume(session, notice.receiver)
-    elif is_kept and notice.is_trial:
+    elif notice.is_trial:
         tried(session, notice.receiver, now=now or db_now(session))
-    return is_kept
+    return Kept()
 
 
-def _say_stopped(session: OrmSession, name: str, reason: str, *, now: datetime) -> None:
+def _say_stopped(session: OrmSession, name: str, reason: str, chosen: Rules, *, now: datetime) -> None:
     """Tell the operators whom nothing can be sent to any more, by those receivers that are left."""
-    base, text = rules().policies.base, stopped_words(name, reason)
+    base, text = chosen.policies.base, stopped_words(name, reason)
     others = [one for one in base.receivers if one != name] or [
         one for one in (base.fallback,) if one not in {"", name}
     ]
@@ -220,7 +233,7 @@ def _say_stopped(session: OrmSession, name: str, reason: str, *, now: datetime) 
             said=text,
             payload={"type": "receiver.stopped", "receiver": name},
         )
-        tell_operators(session, telling, addresses_of(rules().receivers.get(receiver)), now=now)
+        tell_operators(session, telling, addresses_of(chosen.receivers.get(receiver)), now=now)
 
 
 def _attempt(notice: ClaimedNotice, *, now: datetime) -> Settlement:

@@ -1,7 +1,7 @@
 """Telling operators: groups of alerts whose turn it is become one notice each, or none, with a reason."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import structlog
@@ -34,7 +34,7 @@ from tasks.doorbell import ring
 from tasks.edges import addresses_of
 from tasks.rules import Rules, rules
 from uptake.alert_words import about, capped
-from uptake.cadence import is_looked_after, is_sent, notice_reason
+from uptake.cadence import NoticeReason, is_looked_after, is_sent, notice_reason
 from uptake.letter import Parts
 from uptake.wording import Digest, Member, digest
 
@@ -65,7 +65,7 @@ def flush_now(*, now: datetime | None = None) -> int:
         at = now or db_now(session)
         arouse(session, policies, now=at)
         for group in due_groups(session, policies.receivers, now=at, most=GROUPS):
-            queued += tell(session, group, chosen, now=at)
+            queued += tell(session, group, chosen, now=at).queued
         if fallback := policies.base.fallback:
             addresses = addresses_of(chosen.receivers.get(fallback))
             queued += tell_elsewhere(session, fallback, addresses, now=at)
@@ -74,8 +74,19 @@ def flush_now(*, now: datetime | None = None) -> int:
     return queued
 
 
-def tell(session: OrmSession, group: DueGroup, chosen: Rules, *, now: datetime) -> int:
-    """Queue what the group's receiver is to be told now, and set the group's next turn; how many messages."""
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What came of a look at a group, by what was found, and when it has its next turn (None: when there is news)."""
+
+    reason: NoticeReason | None
+    counts: GroupCounts
+    queued: int  # messages
+    next_at: datetime | None
+    waits: bool = False  # there is news, and it is too soon for it
+
+
+def tell(session: OrmSession, group: DueGroup, chosen: Rules, *, now: datetime) -> Told:
+    """Queue what the group's receiver is to be told now, and set the group's next turn."""
     found, policy = seen(session, group, chosen.policies, now=now), chosen.policy
     count = found.counts
     receiver = chosen.receivers.get(group.receiver)
@@ -102,7 +113,8 @@ def tell(session: OrmSession, group: DueGroup, chosen: Rules, *, now: datetime) 
         if (until := _has_enough(session, group.receiver, receiver, now=now)) is not None:
             # Nothing is noted as told, so all of it is news still when there is room again.
             rest(session, group, flush_at=until, told_at=None)
-            return _say_so(session, group.receiver, receiver, until, now=now)
+            queued = _say_so(session, group.receiver, receiver, until, now=now)
+            return Told(reason, count, queued, until, waits=True)
         queued = _queue(session, group, found, reason.value, addresses_of(receiver), now=now)
     if reason is not None and not count.firing:
         queued += _end_elsewhere(session, group, found, reason.value, chosen, now=now)
@@ -115,8 +127,10 @@ def tell(session: OrmSession, group: DueGroup, chosen: Rules, *, now: datetime) 
     idle = not count.firing and (reason is not None or not count.told_firing)
     looks = [] if idle else [now + policy.group_interval]
     looks += [count.quiet_until] if count.quiet_until else []
-    rest(session, group, flush_at=min(looks, default=None), told_at=now if reason is not None else None)
-    return queued
+    next_at = min(looks, default=None)
+    rest(session, group, flush_at=next_at, told_at=now if reason is not None else None)
+    news = count.new_firing or count.escalated or count.unmuted or (wants_resolved and count.new_resolved)
+    return Told(reason, count, queued, next_at, waits=reason is None and bool(news))
 
 
 def _has_enough(session: OrmSession, name: str, receiver: Receiver | None, *, now: datetime) -> datetime | None:

@@ -144,7 +144,7 @@ def notice_reason(  # noqa: PLR0913 - a decision takes what it rests on
         quiet=quiet,
     )
     if reason is None:
-        due = told_before and firing and _repeat_at(last_at, group_interval, repeat_interval) <= now
+        due = told_before and firing and repeat_at(last_at, group_interval, repeat_interval) <= now
         return NoticeReason.REPEAT if due else None
     # Who waited for the end of a mute has waited enough.
     if unmuted:
@@ -153,6 +153,14 @@ def notice_reason(  # noqa: PLR0913 - a decision takes what it rests on
     if reason in {NoticeReason.FIRST, NoticeReason.NEW_ALERTS} and opened_at is not None:
         waits.append(opened_at + group_wait)
     return reason if max(waits, default=now) <= now else None
+
+
+def repeat_at(last_at: datetime | None, every: timedelta, repeat: timedelta) -> datetime:
+    """When a group that stays as it is may be told of again: a repeat waits for a whole number of intervals."""
+    if last_at is None:
+        # Told, but nobody knows when: say it again rather than never.
+        return datetime.min.replace(tzinfo=UTC)
+    return last_at + (every * -(-repeat // every) if every else repeat)
 
 
 def is_looked_after(*, firing: int, quiet: int, acknowledged: int) -> bool:
@@ -269,11 +277,3 @@ def _change(
         (new_resolved, NoticeReason.NEW_RESOLVED),
     )
     return next((reason for count, reason in changes if count), None)
-
-
-def _repeat_at(last_at: datetime | None, every: timedelta, repeat: timedelta) -> datetime:
-    """A repeat waits for the group's next interval: it is rounded up to a whole number of them."""
-    if last_at is None:
-        # Told, but nobody knows when: say it again rather than never.
-        return datetime.min.replace(tzinfo=UTC)
-    return last_at + (every * -(-repeat // every) if every else repeat)

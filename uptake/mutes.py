@@ -61,6 +61,11 @@ def muted_until(mute: Mute, now: datetime) -> datetime | None:
     return end
 
 
+def turns_at(mute: Mute, after: datetime) -> datetime | None:
+    """When one of its windows opens or closes next *after* then, in UTC; None: not within a week."""
+    return min((turn for window in _windows(mute, after) for turn in window if turn > after), default=None)
+
+
 def _windows(mute: Mute, now: datetime) -> Iterator[tuple[datetime, datetime]]:
     """Every window of the days around *now*, as [opens, closes) in UTC."""
     tz = zone(mute.time_zone)

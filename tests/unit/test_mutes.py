@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from uptake.mutes import LONGEST, Mute, muted_until
+from uptake.mutes import LONGEST, Mute, muted_until, turns_at
 
 BERLIN = "Europe/Berlin"
 NIGHT = Mute(name="night", hours=(time(22), time(6)), time_zone=BERLIN)
@@ -46,6 +46,21 @@ def at(text: str) -> datetime:
 def test_muted(mute: Mute, now: str, until: str | None) -> None:
     """Each by the wall clock there."""
     assert muted_until(mute, at(now)) == (at(until) if until else None)
+
+
+@pytest.mark.parametrize(
+    ("mute", "after", "turn"),
+    [
+        pytest.param(NIGHT, "2026-03-02T12:00", "2026-03-02T22:00", id="M20_it_opens"),
+        pytest.param(NIGHT, "2026-03-02T22:00", "2026-03-03T06:00", id="M21_it_closes"),
+        pytest.param(WEEKEND, "2026-03-02T12:00", "2026-03-07T00:00", id="M22_days_ahead"),
+        pytest.param(FRIDAY_NIGHT, "2026-03-07T06:00", "2026-03-13T22:00", id="M23_a_week_later"),
+        pytest.param(Mute(name="never", days=()), "2026-03-02T12:00", None, id="M24_on_no_day"),
+    ],
+)
+def test_turns(mute: Mute, after: str, turn: str | None) -> None:
+    """When a window opens or closes next."""
+    assert turns_at(mute, at(after)) == (at(turn) if turn else None)
 
 
 def test_what_comes_twice_is_over_the_second_time() -> None:

@@ -15,7 +15,8 @@ from rich.progress import Progress
 from config.policy_file import load_file
 from models import Session
 from models.queries.sent import Message, Step
-from tasks.backtest import SLACK, Backtest, Happened, backtested
+from tasks.attention import SLACK
+from tasks.backtest import Backtest, Happened, backtested
 from tasks.rules import rules, written
 from worker.cli.answers import require_app
 from worker.cli.output import Json, as_json, console, table
