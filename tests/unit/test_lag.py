@@ -156,6 +156,17 @@ CASES = {
         outdated=day(2),
         blocking=day(2),
     ),
+    "renamed_scope_is_one_that_lacks_and_one_too_many": Case(
+        released("A", "Z"),
+        BLOCKING,
+        version=1,
+        missing="Z",
+        superfluous="A",
+        behind=1,
+        outdated=day(2),
+        blocking=day(2),
+        trimming=day(2),
+    ),
     "write_without_read_is_never_completed": Case(released("A:r", "A:w"), CURRENT, version=2),
     "two_versions_within_an_hour_name_one_diff_from_the_tenants_own": Case(
         (

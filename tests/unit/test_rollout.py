@@ -27,6 +27,7 @@ HISTORY = (ScopeVersion(1, frozenset({A}), NOW - 90 * DAY), ScopeVersion(2, froz
         pytest.param(10, (10, 10), LATE, id="just_enough_to_tell"),
         pytest.param(9, (9, 9), None, id="too_few_to_tell"),
         pytest.param(0, (0, 0), None, id="nobody_at_all"),
+        pytest.param(1, (1, 1), None, id="private_app_of_one_tenant"),
         pytest.param(20, (0, 1), None, id="one_of_twenty_is_five_percent"),
         pytest.param(20, (0, 2), LATE, id="two_of_twenty_are_more"),
     ],

@@ -1,5 +1,6 @@
 """A plan says what a tick would do, and does nothing."""
 
+from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from sqlalchemy import text
 
 from models.queries.planned import steps, tellings
+from tasks.deliver import deliver_now
 from tasks.evaluate import evaluate_now
 from tasks.flush import flush_now
 from tasks.plan import Plan, planned
@@ -32,6 +34,9 @@ reason = "left for good"
 labels = { tier = "gold" }
 receivers = ["tenants"]
 continue = true
+[[mute]]
+name = "weekends"
+days = ["sat", "sun"]
 """
 
 
@@ -84,34 +89,42 @@ def done(world: World, at: datetime) -> tuple[Any, ...]:
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_plan_is_what_a_tick_does(world: World, choose: Callable[[str], None], seed: int) -> None:
+def test_plan_is_what_a_tick_does(world: World, choose: Callable[[str], None], chosen: Path, seed: int) -> None:
     """Step by step, message by message, reminder by reminder, whatever has happened before."""
+    chosen.write_text(chosen.read_text().replace("[policy]", '[policy]\nworking_hours = "00:00-23:59"'))
     choose(POLICY)
     chance = Random(seed)
     for tenant in range(6):
         world.put(str(tenant), 1)
     world.poll()
     world.label("1", "2", tier="gold")
-    world.session.execute(text("DELETE FROM contact WHERE email LIKE '%@t2.%'"))
-    happened = 0
-    for _ in range(14):
-        if chance.random() < 0.4:
+    # The first two have one admin, the last has none.
+    world.session.execute(
+        text("""INSERT INTO contact (tenant_id, email)
+                SELECT id, 'admin' || least(external_id, '4') || '@b.example' FROM tenant WHERE external_id <> '5'""")
+    )
+    happened: Counter[str] = Counter()
+    for _ in range(20):
+        if chance.random() < 0.25:
             world.release(A, *chance.sample([B, C], chance.choice([0, 1, 2])))
         for tenant in chance.sample(range(6), 2):
             move = chance.choice(["upgrade", "back", "disable"])
             version = len(world.versions) if move == "upgrade" else 1
             world.put(str(tenant), version, status=Status.DISABLED if move == "disable" else Status.CONNECTED)
         world.poll(after=chance.choice([HOUR, DAY, 3 * DAY, 9 * DAY]))
-        world.now += chance.choice([timedelta(), 2 * HOUR])
+        world.now += chance.choice([timedelta(), 2 * HOUR, 5 * HOUR])
         foreseen = plan(world)
         took, messages, reminders, held = done(world, world.now)
         assert foreseen.steps == took
         assert foreseen.messages == messages
         assert foreseen.reminders == reminders
         assert {(one.tenant, one.reason, one.again_at) for one in foreseen.held} <= set(held)
-        happened += len(took) + len(messages) + len(reminders)
+        happened.update(steps=len(took), messages=len(messages), reminders=len(reminders), held=len(held))
+        world.session.commit()
+        if chance.random() < 0.7:
+            deliver_now(now=world.now)
         world.now += timedelta(minutes=6)
-    assert happened > 8
+    assert min(happened[what] for what in ("steps", "messages", "reminders", "held")) > 2, happened
 
 
 def test_why_not(world: World, choose: Callable[[str], None]) -> None:
