@@ -17,6 +17,7 @@ from worker.cli.notices import notices, replay_
 from worker.cli.preview import preview
 from worker.cli.processes import beat, dashboard, portal, up, worker
 from worker.cli.quiet import acknowledge_, silence_cli, snooze_
+from worker.cli.ready import ready
 from worker.cli.upkeep import check, doctor, migrate, poll
 from worker.embedded import running
 from worker.obstacles import obstacle, refuse
@@ -29,7 +30,7 @@ cli = typer.Typer(
 )
 _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "Run": (up, worker, beat, dashboard, portal),
-    "Answers": (status, laggards, timeline, explain, alerts, notices, plan, preview, backtest, impact),
+    "Answers": (status, laggards, timeline, explain, alerts, notices, plan, preview, backtest, impact, ready),
     "Upkeep": (check, doctor, migrate, poll),
 }
 

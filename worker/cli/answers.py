@@ -33,7 +33,7 @@ def status(*, json: Json = False) -> None:
     open_database()
     with Session() as session:
         apps, now = overview(session), db_now(session)
-        is_old = _warned(session, now=now)
+        is_old = warned(session, now=now)
     if json:
         as_json(apps)
         return
@@ -75,7 +75,7 @@ def laggards(app: OneApp = None, *, json: Json = False) -> None:
     with Session() as session:
         require_app(session, app)
         found, now = laggard_rows(session, app=app), db_now(session)
-        is_old, is_known = _warned(session, now=now), has_apps(session)
+        is_old, is_known = warned(session, now=now), has_apps(session)
     if json:
         as_json(found)
         return
@@ -104,7 +104,7 @@ def timeline(tenant: Annotated[str, typer.Argument(help="A tenant's id.")], *, j
     open_database()
     with Session() as session:
         entries = timeline_rows(session, tenant)
-        _warned(session, now=db_now(session))
+        warned(session, now=db_now(session))
     if not entries:
         raise SettingsError(_no_tenant(tenant))
     if json:
@@ -120,7 +120,7 @@ def explain(app: App, tenant: Annotated[str, typer.Argument(help="A tenant's id.
     chosen = rules()
     with Session() as session:
         stories, sent, now = story_of(session, app, tenant), notices(session, app, tenant), db_now(session)
-        _warned(session, now=now)
+        warned(session, now=now)
         history = history_of(session, stories[0].app_id) if stories else ()
         unusable = stopped(session)
     hearings = [hearing(one, chosen.policies, unusable, now=now) for one in stories]
@@ -146,7 +146,7 @@ def alerts(app: OneApp = None, *, json: Json = False) -> None:
         require_app(session, app)
         now = db_now(session)
         found = alert_rows(session, app=app, now=now, mutes=rules().policies.mutes)
-        _warned(session, now=now)
+        warned(session, now=now)
     if json:
         as_json(found)
         return
@@ -204,7 +204,7 @@ def _no_apps() -> str:
     return "No apps: add a [[source]] to uptake.toml."
 
 
-def _warned(session: OrmSession, *, now: datetime) -> bool:
+def warned(session: OrmSession, *, now: datetime) -> bool:
     """Say of each source that does not answer that what is known of it is old; whether there was any to say it of."""
     silent = [row for row in sources(session) if row.error]
     for row in silent:

@@ -161,3 +161,24 @@ def test_impact(ours: Ours) -> None:
     assert "not a scope" in ours.said("impact", "acme:4711", "--scopes", "everything").stderr
     gone = ours.said("impact", "acme:4711", "--scopes", "tn.new.thing:r", "--without", "tn.old.thing:r")
     assert (gone.returncode, "does not want tn.old.thing:r now" in gone.stderr) == (2, True), gone
+
+
+def test_ready_by_exit_code(ours: Ours) -> None:
+    """A scope that enough tenants grant is ready; what too few do, nobody knows of, or nobody is there for, is not."""
+    ((known, connected),) = ours.rows(
+        "SELECT grants[1], count(*) FROM connection c JOIN scope_set g ON g.id = c.scope_set_id"
+        " JOIN app a ON a.id = c.app_id AND a.external_id = '4711' WHERE c.status = 'connected' GROUP BY 1"
+    )
+    done = ours.said("ready", "acme:4711", "--scope", known, "--min", "100")
+    assert (done.returncode, done.stdout) == (
+        0,
+        f"{known}: ready. 100 % of the connected tenants grant it ({connected} of {connected}); 100 % are wanted.\n",
+    )
+    other = ours.said("ready", "acme:4711", "--scope", known, "--scope", "tn.new.thing:r", "--min", "0.1")
+    assert other.returncode == 1
+    assert "tn.new.thing:r: not ready. 0 % of the connected tenants grant it" in other.stdout
+    nowhere = ours.said("ready", "acme:4711", "--scope", known, "--environment", "integration")
+    assert (nowhere.returncode, "no tenant is connected in integration" in nowhere.stdout) == (1, True)
+    (found,) = json.loads(ours.said("ready", "acme:4711", "--scope", known, "--json").stdout)["data"]
+    assert (found["granted"], found["connected"]) == (connected, connected)
+    assert ours.said("ready", "acme:9", "--scope", known).returncode == 2
