@@ -15,6 +15,8 @@ from dashboard.opt_out import router as opt_out
 from dashboard.pages import Reading, gone, muting
 from dashboard.pages import router as pages
 from dashboard.sign_in import router as sign_in
+from dashboard.sign_in_oidc import provider
+from dashboard.sign_in_oidc import router as sign_in_oidc
 from models import Session
 from models.base import engine_for
 from models.migrations import pending
@@ -49,6 +51,8 @@ def application(database_url: str) -> FastAPI:
         muting()
         yield
         engine.dispose()
+        if app.state.provider is not None:
+            app.state.provider.close()
 
     app = FastAPI(title="Uptake", openapi_url=None, docs_url=None, redoc_url=None, lifespan=life)
     guard(app)
@@ -57,6 +61,8 @@ def application(database_url: str) -> FastAPI:
     app.include_router(pages)
     app.include_router(opt_out)
     app.include_router(sign_in)
+    app.include_router(sign_in_oidc)
+    app.state.provider = provider()
     app.get("/api/v1/openapi.json", include_in_schema=False)(openapi)
     app.get("/healthz", dependencies=[OPEN])(healthz)
     app.state.database_url = database_url

@@ -1,6 +1,7 @@
 """Accounts: who may sign in, and as what. Every change is written into the audit trail with it."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
@@ -51,6 +52,67 @@ def add_account(  # noqa: PLR0913 - each is a column
     if made is not None:
         audited(session, actor, "account.added", name, now=now, role=role, sources=row["sources"])
     return made
+
+
+class Unprovided(StrEnum):
+    """Why somebody whom the identity provider knows is not let in."""
+
+    DISABLED = "disabled"
+    NO_ROLE = "no_role"  # what it says of them gives them none
+    NOT_INVITED = "not_invited"  # no account waits for them
+    NAME_TAKEN = "name_taken"  # somebody else's account has their name
+
+
+@dataclass(frozen=True, slots=True)
+class Provided:
+    """Whom the identity provider has sent: *subject* is theirs for ever, *name* only what they are called."""
+
+    subject: str
+    name: str
+    is_verified: bool  # that *name* is an e-mail address of theirs
+    role: Role | None  # by what it says of them
+
+
+def provide(session: Session, who: Provided, *, is_mapped: bool, now: datetime) -> int | Unprovided:
+    """The account of whom the identity provider has sent, made or bound to them when it is the first time.
+
+    With roles by a claim (*is_mapped*) everybody is let in who has one, and has the one of now. Otherwise an account
+    must wait for them: with their verified address as its name, and neither a password nor anybody bound to it.
+    """
+    if is_mapped and who.role is None:
+        return Unprovided.NO_ROLE
+    known = session.scalar(select(Account).where(Account.subject == who.subject))
+    account = known or _bound(session, who, now=now) or _made(session, who, now=now)
+    if isinstance(account, Unprovided):
+        return account
+    if account.disabled_at is not None:
+        return Unprovided.DISABLED
+    if who.role is not None and account.role is not who.role:
+        account.role = who.role
+        actor = Actor(account.name, "page")
+        audited(session, actor, "account.role_changed", account.name, now=now, role=who.role, by="identity provider")
+    return account.id
+
+
+def _bound(session: Session, who: Provided, *, now: datetime) -> Account | None:
+    """The account that waits for them, theirs from now on."""
+    if not (who.is_verified and "@" in who.name):
+        return None
+    waits = Account.name == who.name, Account.subject.is_(None), Account.password_hash.is_(None)
+    account = session.scalar(select(Account).where(*waits).with_for_update())
+    if account is not None:
+        account.subject = who.subject
+        audited(session, Actor(who.name, "page"), "account.bound", who.name, now=now, subject=who.subject)
+    return account
+
+
+def _made(session: Session, who: Provided, *, now: datetime) -> Account | Unprovided:
+    if who.role is None:
+        return Unprovided.NOT_INVITED
+    actor = Actor(who.name, "page")
+    add_account(session, who.name, who.role, actor=actor, now=now, subject=who.subject)
+    # Made now, or by another request of theirs a moment ago.
+    return session.scalar(select(Account).where(Account.subject == who.subject)) or Unprovided.NAME_TAKEN
 
 
 def account_named(session: Session, name: str) -> Account | None:

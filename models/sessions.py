@@ -1,5 +1,6 @@
 """What signs somebody in and keeps them so: sessions, and tickets that hold once. All of it ends on the server."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -56,12 +57,19 @@ def end(session: Session, key: str) -> None:
 
 
 def ticket(
-    session: Session, prefix: Prefix, *, now: datetime, account_id: int | None = None, holds: timedelta, **data: Any
+    session: Session,
+    prefix: Prefix,
+    *,
+    holds: timedelta,
+    now: datetime,
+    account_id: int | None = None,
+    data: Mapping[str, Any] | None = None,
 ) -> str:
     """A key that can be used once, and only for so long."""
     session.execute(delete(Ticket).where(Ticket.expires_at <= now))
     key = new_key(prefix)
-    session.execute(insert(Ticket).values(hash=digest(key), account_id=account_id, data=data, expires_at=now + holds))
+    row = {"hash": digest(key), "account_id": account_id, "data": dict(data or {}), "expires_at": now + holds}
+    session.execute(insert(Ticket).values(row))
     return key
 
 

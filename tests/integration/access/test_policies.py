@@ -26,6 +26,8 @@ EVERYBODYS = {
     "/opt-out/{token}",
     "/opt-out/{token}/undo",
     "/sign-in",
+    "/sign-in/oidc",
+    "/sign-in/oidc/back",
     "/sign-in/once/{key}",
     "/sign-out",
 }
