@@ -14,7 +14,7 @@ from fastapi.routing import iter_route_contexts
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from config.settings import settings
-from dashboard.origins import COOKIE, cookie_name, peer
+from dashboard.origins import COOKIE, cookie_name, neighbourhood
 from dashboard.rates import Rate
 from models import Role, Session, db_now
 from models.sessions import visitor_of
@@ -91,7 +91,7 @@ def _admitted(request: Request, bearer: HTTPAuthorizationCredentials | None) -> 
     caller = _caller(request, bearer)
     if caller is None:
         # Counted apart from who is known: behind a proxy both may have the same address.
-        rate.admit(f"address {peer(request)}")
+        rate.admit(f"address {neighbourhood(request)}")
         raise RefusedError(401, _UNKNOWN, WWW_Authenticate="Bearer")
     if is_api(request):
         rate.admit(caller.key)

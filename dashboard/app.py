@@ -23,6 +23,9 @@ from models.migrations import pending
 from models.queries.apps import AppOverview, overview
 from models.queries.sources import TICK_IS_LATE, tick_age
 
+# A form or a document, never a file.
+LARGEST_BODY = 64 * 1024
+
 
 @dataclass(frozen=True, slots=True)
 class Apps:
@@ -54,7 +57,9 @@ def application(database_url: str) -> FastAPI:
         if app.state.provider is not None:
             app.state.provider.close()
 
-    app = FastAPI(title="Uptake", openapi_url=None, docs_url=None, redoc_url=None, lifespan=life)
+    app = FastAPI(
+        title="Uptake", openapi_url=None, docs_url=None, redoc_url=None, lifespan=life, max_body_size=LARGEST_BODY
+    )
     guard(app)
     app.add_exception_handler(SQLAlchemyError, _database_is_gone)
     app.get("/api/v1/apps")(apps)

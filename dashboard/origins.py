@@ -1,5 +1,6 @@
 """Where a request comes from, and what may be left in a browser because of it."""
 
+from ipaddress import IPv6Address, IPv6Network, ip_address
 from urllib.parse import urlsplit
 
 from fastapi import Request, Response
@@ -59,6 +60,17 @@ def local(path: str) -> str:
     """The *path* to go on to, if it is one of ours; else the beginning."""
     is_ours = path.startswith("/") and not path.startswith("//") and "\\" not in path and path.isprintable()
     return path if is_ours else "/"
+
+
+def neighbourhood(request: Request) -> str:
+    """By what strangers are counted: their address, or their network where one host has as many as it likes (IPv6)."""
+    try:
+        address = ip_address(peer(request))
+    except ValueError:
+        return "unknown"
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is None:
+        return str(IPv6Network((address, 64), strict=False))
+    return peer(request)
 
 
 def peer(request: Request) -> str:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session as OrmSession
 
 from config.settings import settings
 from dashboard.access import OPEN
-from dashboard.origins import COOKIE, cookie_name, leave, local, peer, take_away
+from dashboard.origins import COOKIE, cookie_name, leave, local, neighbourhood, peer, take_away
 from dashboard.pages import Reading, page
 from dashboard.rates import TooOftenError
 from models import Account, Session, db_now
@@ -48,9 +48,9 @@ def sign_in(
     with Session() as session:
         try:
             # By both together, so that nobody shuts somebody else out by guessing at their name from elsewhere.
-            request.app.state.sign_in_addresses.admit(peer(request))
-            request.app.state.sign_ins.admit(f"{peer(request)} {known_as}")
-            account_id = _proved(session, known_as, password)
+            request.app.state.sign_in_addresses.admit(neighbourhood(request))
+            request.app.state.sign_ins.admit(f"{neighbourhood(request)} {known_as}")
+            account_id = _proved(request, session, known_as, password)
         except TooOftenError as error:
             said = f"There were too many attempts. Wait {error.wait} seconds, then try again."
             return form(session, said=said, name=name, next=next, status=429, **{"Retry-After": str(error.wait)})
@@ -58,7 +58,6 @@ def sign_in(
             said = "Too many are signing in at this moment. Try again."
             return form(session, said=said, name=name, next=next, status=503, **{"Retry-After": "5"})
         if account_id is None:
-            log.warning("signin.refused", name=known_as, address=peer(request))
             return form(session, said=_WRONG, name=name, next=next, status=403)
         return begun(request, session, account_id, by="password", to=next)
 
@@ -120,12 +119,16 @@ _ENABLED = select(Account.id).where(Account.disabled_at.is_(None))
 _WAYS = select(exists(_ENABLED), exists(_ENABLED.where(Account.password_hash.is_not(None))))
 
 
-def _proved(session: OrmSession, name: str, password: str) -> int | None:
+def _proved(request: Request, session: OrmSession, name: str, password: str) -> int | None:
     known = select(Account.id, Account.password_hash).where(Account.name == name, Account.disabled_at.is_(None))
     account_id, kept = session.execute(known).one_or_none() or (None, None)
     # No transaction is open while this takes its time.
     session.rollback()
-    return account_id if fits(kept, password) else None
+    if fits(kept, password):
+        return account_id
+    # A name that nobody has may be a password in the wrong place.
+    log.warning("signin.refused", name=name if account_id else None, address=peer(request))
+    return None
 
 
 def _end_present(request: Request, session: OrmSession) -> None:

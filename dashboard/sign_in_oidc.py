@@ -12,7 +12,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from config.settings import settings
 from dashboard.access import OPEN, RefusedError
 from dashboard.oidc import Provider, ProviderError
-from dashboard.origins import cookie_name, leave, local, origin, take_away
+from dashboard.origins import cookie_name, leave, local, neighbourhood, origin, take_away
 from dashboard.pages import Reading
 from dashboard.sign_in import begun, form
 from models import Role, Session, db_now
@@ -51,6 +51,8 @@ def provider() -> Provider | None:
 def there(request: Request, session: Reading, next: str = "/") -> Response:  # noqa: A002 - as the address says
     """Send the browser to the provider, and leave in it what alone makes use of the answer."""
     known = _provider(request)
+    # Each leaves something to be kept, and may have the provider asked.
+    request.app.state.sign_in_addresses.admit(neighbourhood(request))
     kept = {name: secrets.token_urlsafe(32) for name in ("state", "nonce", "verifier")}
     try:
         url = known.way(back=f"{origin(request)}{_BACK}", **kept)

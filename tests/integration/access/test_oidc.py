@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session as OrmSession
 
 from config.settings import settings
 from dashboard.app import application
+from dashboard.rates import Rate
 from models import Role, db_now
 from models.accounts import account_named, disable
 from tests.integration.access.callers import PASSWORD, TEST, asked, person
@@ -286,6 +287,14 @@ def test_the_button(meeting: Meeting) -> None:
     assert 'href="/sign-in/oidc?next=/apps/acme%3A1"' in page
     assert "Sign in with localhost" in page
     assert meeting.provider.fetched == []
+
+
+def test_too_many_ways(meeting: Meeting) -> None:
+    """Nobody fills the database, or has the provider asked, by going there again and again."""
+    meeting.app.state.sign_in_addresses = Rate(3)
+    answers = [asked(meeting.app, "GET", "/sign-in/oidc") for _ in range(4)]
+    assert [answer.status_code for answer in answers] == [303, 303, 303, 429]
+    assert int(answers[-1].headers["retry-after"]) >= 1
 
 
 def test_no_provider(session: OrmSession, database_url: str) -> None:

@@ -5,12 +5,13 @@ from datetime import timedelta
 
 import httpx
 import pytest
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from sqlalchemy import text
 from sqlalchemy.orm import Session as OrmSession
 
 from config.settings import settings
 from dashboard.app import application
+from dashboard.origins import neighbourhood
 from dashboard.rates import Rate
 from models import Role, Scope, db_now
 from models.keys import Prefix, new_key
@@ -142,6 +143,26 @@ def test_many_names_from_one_address(session: OrmSession, app: FastAPI) -> None:
     app.state.sign_in_addresses = Rate(3)
     statuses = [enter(app, name=f"n{number}").status_code for number in range(4)]
     assert statuses == [403, 403, 403, 429]
+
+
+def test_very_long_forms(session: OrmSession, app: FastAPI) -> None:
+    """What no form of ours sends is not read to its end."""
+    assert enter(app, password="x" * 70_000).status_code == 413
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "is_same"),
+    [
+        ("192.0.2.1", "192.0.2.2", False),
+        ("::ffff:192.0.2.1", "::ffff:192.0.2.2", False),
+        ("2001:db8::1", "2001:db8::ffff:2", True),
+        ("2001:db8::1", "2001:db8:0:1::1", False),
+    ],
+)
+def test_who_counts_as_one(one: str, other: str, is_same: bool) -> None:
+    """One host has a whole network of IPv6 addresses, and gets no more attempts by that."""
+    counted = {neighbourhood(Request({"type": "http", "client": (address, 1)})) for address in (one, other)}
+    assert (len(counted) == 1) is is_same
 
 
 def test_session_begins_anew(session: OrmSession, app: FastAPI) -> None:
