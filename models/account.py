@@ -3,7 +3,7 @@
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, LargeBinary, text
+from sqlalchemy import BigInteger, CheckConstraint, FetchedValue, ForeignKey, LargeBinary, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.types import Text
@@ -108,7 +108,7 @@ class Ticket(Base):
 
 
 class AuditEntry(Base):
-    """Who did what, when and about what; PostgreSQL refuses to change or remove a row."""
+    """Who did what, when and about what; PostgreSQL refuses to change or remove a row, and chains each to the last."""
 
     __tablename__ = "audit"
 
@@ -119,3 +119,4 @@ class AuditEntry(Base):
     what: Mapped[str]  # such as account.added
     about: Mapped[str]
     data: Mapped[document] = mapped_column(JSONB, server_default=text("'{}'"))
+    hash: Mapped[bytes] = mapped_column(server_default=FetchedValue())  # of the row and the hash of the one before

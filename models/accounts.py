@@ -99,7 +99,7 @@ def _bound(session: Session, who: Provided, *, now: datetime) -> Account | None:
     if not (who.is_verified and "@" in who.name):
         return None
     waits = Account.name == who.name, Account.subject.is_(None), Account.password_hash.is_(None)
-    account = session.scalar(select(Account).where(*waits).with_for_update())
+    account = session.scalar(select(Account).where(*waits).with_for_update(key_share=True))
     if account is not None:
         account.subject = who.subject
         audited(session, Actor(who.name, "page"), "account.bound", who.name, now=now, subject=who.subject)

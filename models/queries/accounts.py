@@ -24,6 +24,11 @@ SELECT id, at, who, by_way_of, what, about, data FROM audit
 WHERE (cast(:who AS text) IS NULL OR who = :who) AND (cast(:about AS text) IS NULL OR about = :about)
 ORDER BY id DESC LIMIT :most
 """)
+_BROKEN = text("""
+SELECT count(*),
+    min(id) FILTER (WHERE hash <> audit_digest(before, id, at, who, by_way_of, what, about, data))
+FROM (SELECT a.*, lag(hash) OVER (ORDER BY id) AS before FROM audit a) chained
+""")
 _SOURCES = text("SELECT name FROM source ORDER BY name")
 
 
@@ -82,6 +87,15 @@ def audit(session: Session, *, who: str | None = None, about: str | None = None,
     """The last things that were done, the newest first."""
     bound = {"who": who, "about": about, "most": most}
     return [AuditRow(**row) for row in session.execute(_AUDIT, bound).mappings()]
+
+
+def audit_chain(session: Session) -> tuple[int, int | None]:
+    """How many entries there are, and the first that was changed or whose predecessor was changed or removed.
+
+    That the last ones were removed, or all of it was written anew, cannot be told by this.
+    """
+    entries, broken = session.execute(_BROKEN).one()
+    return entries, broken
 
 
 def strange_sources(session: Session, named: Sequence[str]) -> list[str]:

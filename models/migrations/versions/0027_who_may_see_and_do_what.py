@@ -15,6 +15,31 @@ INDEXES = (
     ("uq_token_name", "token", ["name"], "revoked_at IS NULL", "A name is one token's, of those that are not revoked."),
 )
 
+# The owner of a table may always write to it, so grants alone would keep nobody from rewriting it. Each row holds the
+# digest of itself and of the one before: who takes the triggers away and edits one leaves a chain that is broken.
+ONLY_GROWS = (
+    """CREATE FUNCTION audit_only_grows() RETURNS trigger LANGUAGE plpgsql AS
+    $$BEGIN RAISE EXCEPTION 'the audit trail only grows'; END$$""",
+    """CREATE TRIGGER only_grows BEFORE UPDATE OR DELETE OR TRUNCATE ON audit
+    FOR EACH STATEMENT EXECUTE FUNCTION audit_only_grows()""",
+    # Of the instant as a number: as a text it would depend on who looks.
+    """CREATE FUNCTION audit_digest(before bytea, id bigint, at timestamptz, who text, by_way_of text, what text,
+        about text, data jsonb) RETURNS bytea LANGUAGE sql IMMUTABLE AS
+    $$SELECT sha256(coalesce(before, '') || convert_to(jsonb_build_array(
+        id, extract(epoch FROM at), who, by_way_of, what, about, data)::text, 'UTF8'))$$""",
+    # One after the other, numbered in that order, until the transaction ends.
+    """CREATE FUNCTION audit_chained() RETURNS trigger LANGUAGE plpgsql AS $$
+    DECLARE last audit;
+    BEGIN
+        PERFORM pg_advisory_xact_lock(419561563508);
+        SELECT * INTO last FROM audit ORDER BY id DESC LIMIT 1;
+        NEW.id := coalesce(last.id, 0) + 1;
+        NEW.hash := audit_digest(last.hash, NEW.id, NEW.at, NEW.who, NEW.by_way_of, NEW.what, NEW.about, NEW.data);
+        RETURN NEW;
+    END$$""",
+    "CREATE TRIGGER chained BEFORE INSERT ON audit FOR EACH ROW EXECUTE FUNCTION audit_chained()",
+)
+
 
 def upgrade() -> None:
     """Have a place for each, and let nobody rewrite the trail."""
@@ -77,21 +102,16 @@ def upgrade() -> None:
         sa.Column("what", sa.Text, nullable=False),
         sa.Column("about", sa.Text, nullable=False),
         sa.Column("data", JSONB, nullable=False, server_default=sa.text("'{}'")),
+        sa.Column("hash", sa.LargeBinary, nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_audit"),
     )
-    # The owner of a table may always write to it, so grants alone would keep nobody from rewriting it.
-    op.execute(
-        "CREATE FUNCTION audit_only_grows() RETURNS trigger LANGUAGE plpgsql AS"
-        " $$BEGIN RAISE EXCEPTION 'the audit trail only grows'; END$$"
-    )
-    op.execute(
-        "CREATE TRIGGER only_grows BEFORE UPDATE OR DELETE OR TRUNCATE ON audit"
-        " FOR EACH STATEMENT EXECUTE FUNCTION audit_only_grows()"
-    )
+    for statement in ONLY_GROWS:
+        op.execute(statement)
 
 
 def downgrade() -> None:
     """Take them back."""
     for table in ("audit", "ticket", "sign_in", "token", "account"):
         op.drop_table(table)
-    op.execute("DROP FUNCTION audit_only_grows()")
+    for function in ("audit_only_grows()", "audit_chained()", "audit_digest"):
+        op.execute(f"DROP FUNCTION {function}")

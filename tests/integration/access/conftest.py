@@ -40,6 +40,7 @@ def typed(own_database: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
     monkeypatch.setenv("DATABASE_URL", own_database)
     settings.cache_clear()
     before = dict(Session.kw)
+    Session.kw.pop("bind", None)
 
     def run(*arguments: str, told: str = "") -> Done:
         monkeypatch.setattr(sys, "argv", ["uptake", *arguments])

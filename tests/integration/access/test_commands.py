@@ -2,11 +2,17 @@
 
 import json
 import re
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session as OrmSession
 
+from models import db_now
+from models.audit import Actor, audited
+from models.base import engine_for
+from models.queries.accounts import audit_chain
 from tests.integration.access.conftest import Rows, Typed
 from worker.first_link import first_link
 
@@ -112,6 +118,40 @@ def test_audit(typed: Typed, rows: Rows) -> None:
     for sin in ("UPDATE audit SET who = 'bob'", "DELETE FROM audit", "TRUNCATE audit"):
         with pytest.raises(DBAPIError, match="only grows"):
             rows(sin)
+
+
+def test_edited_trail(typed: Typed, rows: Rows) -> None:
+    """Who takes the guard away and edits an entry, or removes one, is found by `uptake doctor audit`."""
+    for name in ("ada", "bob", "carl"):
+        typed("user", "add", name, "--role", "admin", "--no-password", "--by", "root")
+    assert "3 entries, each as it was written" in typed("doctor", "audit").stdout
+    rows("ALTER TABLE audit DISABLE TRIGGER only_grows")
+    for sin, mended, broken in (
+        ("who = 'eve' WHERE id = 2", "who = 'root' WHERE id = 2", 2),
+        ("at = at + interval '1 s' WHERE id = 3", "at = at - interval '1 s' WHERE id = 3", 3),
+    ):
+        rows(f"UPDATE audit SET {sin}")  # noqa: S608 - ours
+        done = typed("doctor", "audit")
+        assert (done.returncode, f"entry {broken} is not" in done.stdout) == (1, True), done
+        rows(f"UPDATE audit SET {mended}")  # noqa: S608 - ours
+        assert typed("doctor", "audit").returncode == 0
+    rows("DELETE FROM audit WHERE id = 1")
+    assert "entry 2 is not" in typed("doctor", "audit").stdout
+
+
+def test_entries_at_the_same_time(own_database: str) -> None:
+    """Those who write something down at once are put one after the other, and the chain holds."""
+    engine = engine_for(own_database)
+
+    def write(number: int) -> None:
+        with OrmSession(engine) as session, session.begin():
+            audited(session, Actor("ada", "api"), "thing.done", str(number), now=db_now(session), number=number)
+
+    with ThreadPoolExecutor(5) as pool:
+        list(pool.map(write, range(30)))
+    with OrmSession(engine) as session:
+        assert audit_chain(session) == (30, None)
+    engine.dispose()
 
 
 def test_link_of_who_starts_it(typed: Typed, own_database: str) -> None:

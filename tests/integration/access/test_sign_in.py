@@ -211,6 +211,15 @@ def test_sessions_end(session: OrmSession, app: FastAPI, column: str, ago: timed
     assert session.execute(text("SELECT count(*) FROM sign_in")).scalar_one() == (2 if holds else 1)
 
 
+def test_disabled_in_the_midst_of_it(session: OrmSession, app: FastAPI) -> None:
+    """Whoever is disabled while their password is verified begins a session that opens nothing."""
+    person(session, password=PASSWORD)
+    key = key_in(enter(app))
+    session.execute(text("UPDATE account SET disabled_at = now()"))
+    session.commit()
+    assert not is_in(app, key)
+
+
 def test_a_look_goes_on(session: OrmSession, app: FastAPI) -> None:
     """Each look begins the half day anew, but is not written down more than once a minute."""
     person(session, password=PASSWORD)
