@@ -127,7 +127,10 @@ def test_other_browser(meeting: Meeting) -> None:
     """A code that another browser was given signs nobody in, without its cookie or with one's own."""
     mine, other = there(meeting), there(meeting)
     assert is_refused(meeting, back(meeting, Way({}, mine.back)))
-    assert is_refused(meeting, back(meeting, Way(other.cookie, mine.back)))
+    answer = back(meeting, Way(other.cookie, mine.back))
+    assert is_refused(meeting, answer)
+    # By its state, before the provider is asked.
+    assert answer.status_code == 403
     # Nor the code alone, with the state of one's own.
     code = re.search("code=([^&]+)", there(meeting).back)
     victim = there(meeting)
