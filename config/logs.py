@@ -15,7 +15,10 @@ _SECRET_KEY = re.compile(
 )
 # Values that give themselves away: our own kinds of secret, bearers, and the userinfo of an address.
 _SECRET_VALUE = re.compile(
-    r"(?:whsec_|cs1\.|ak1\.|at1\.|\beyJ)[\w+/=.-]+|(?<=://)[^\s/@]+(?=@)|(?<=[Bb]earer )\S+|(?<=[Bb]asic )\S+"
+    r"(?:whsec_|cs1\.|ak1\.|at1\.|\beyJ)[\w+/=.-]+|\bup[tslw]_[0-9a-f]{8,}"
+    r"|(?<=://)[^\s/@]+(?=@)|(?<=[Bb]earer )\S+|(?<=[Bb]asic )\S+"
+    # What an identity provider sends a browser back with.
+    r"|(?<=/sign-in/oidc/back\?)\S+"
 )
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _HIDDEN = "***"

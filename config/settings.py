@@ -10,7 +10,9 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+
+from config.claim_roles import ClaimRoles, claim_roles
 
 PREFIX = "UPTAKE_"
 
@@ -63,6 +65,13 @@ def _public_url(url: str) -> str:
     return url.rstrip("/")
 
 
+def _issuer(url: str) -> str:
+    # Only where nobody can be in between may it be plain HTTP.
+    if not re.fullmatch(r"https://[^\s?#@]+|http://(?:127\.0\.0\.1|localhost|\[::1])(?::[0-9]+)?(?:/[^\s?#@]*)?", url):
+        raise ValueError("is not an issuer; write its address as it does itself, such as https://id.acme.example")
+    return url
+
+
 def _lower(value: Any) -> Any:
     return value.lower() if isinstance(value, str) else value
 
@@ -91,6 +100,14 @@ class Settings(BaseSettings):
     # Read by the portal itself, which imports nothing of ours; known here, so that a misspelt one is noticed.
     portal_rate: Annotated[int, Field(ge=0)] = 60
     portal_token_rate: Annotated[int, Field(ge=0)] = 60
+    # Calls of the API a minute, for each token, person and unknown address; 0 is no limit.
+    api_rate: Annotated[int, Field(ge=0)] = 600
+    metrics_need_token: bool = False
+    # Who signs in through an identity provider, and by which of its claims as what.
+    oidc_issuer: Annotated[str, AfterValidator(_issuer)] | None = None
+    oidc_client_id: str | None = None
+    oidc_client_secret: SecretStr | None = None
+    oidc_roles: Annotated[ClaimRoles, NoDecode, BeforeValidator(claim_roles)] | None = None
     # Programs of the embedded servers other than those of the wheels.
     pg_bin: Path | None = None
     redis_bin: Path | None = None
@@ -101,6 +118,12 @@ class Settings(BaseSettings):
     def _links_are_signed(self) -> Self:
         if self.public_url is not None and self.secret_key is None:
             raise ValueError("links to it are signed: set UPTAKE_SECRET_KEY, too (32 characters or more)")
+        return self
+
+    @model_validator(mode="after")
+    def _provider_is_whole(self) -> Self:
+        if (self.oidc_issuer is None) != (self.oidc_client_id is None):
+            raise ValueError("signs nobody in alone: set UPTAKE_OIDC_ISSUER and UPTAKE_OIDC_CLIENT_ID together")
         return self
 
     @classmethod
@@ -117,7 +140,7 @@ class Settings(BaseSettings):
 
 # Names that hosting services and Celery users already set; the first one is used in messages.
 _UNPREFIXED = {"database_url": ("DATABASE_URL",), "redis_url": ("REDIS_URL", "CELERY_BROKER_URL")}
-_SECRETS = frozenset({"database_url", "redis_url", "secret_key"})
+_SECRETS = frozenset({"database_url", "redis_url", "secret_key", "oidc_client_secret"})
 
 
 def _environment_names(field: str) -> tuple[str, ...]:
@@ -178,6 +201,11 @@ def _sentence(field: str, message: str) -> str:
     return f"environment: {_environment_names(field)[0]} {message}"
 
 
+def _of_two(message: str) -> str:
+    """Which setting a mistake that two of them make is told of."""
+    return "oidc_issuer" if "OIDC" in message else "public_url"
+
+
 def load_settings() -> Settings:
     """The settings as the environment has them now; raises SettingsError with every mistake in it."""
     try:
@@ -186,7 +214,8 @@ def load_settings() -> Settings:
         mistakes = error.errors(include_url=False, include_input=False, include_context=False)
         # "Value error, " is pydantic's own preface, not ours.
         found = [
-            (str(m["loc"][0]) if m["loc"] else "public_url", m["msg"].removeprefix("Value error, ")) for m in mistakes
+            (str(m["loc"][0]) if m["loc"] else _of_two(m["msg"]), m["msg"].removeprefix("Value error, "))
+            for m in mistakes
         ]
         raise SettingsError("\n".join(_sentence(*mistake) for mistake in found)) from None
 

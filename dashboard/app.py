@@ -3,26 +3,28 @@
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 from sqlalchemy.exc import ProgrammingError, SQLAlchemyError
-from starlette.middleware.base import RequestResponseEndpoint
 
+from dashboard.access import OPEN, Viewer, require_policies
+from dashboard.guard import guard
 from dashboard.opt_out import router as opt_out
 from dashboard.pages import Reading, gone, muting
 from dashboard.pages import router as pages
+from dashboard.sign_in import router as sign_in
+from dashboard.sign_in_oidc import provider
+from dashboard.sign_in_oidc import router as sign_in_oidc
 from models import Session
 from models.base import engine_for
 from models.migrations import pending
 from models.queries.apps import AppOverview, overview
 from models.queries.sources import TICK_IS_LATE, tick_age
 
-_HEADERS = {
-    "Content-Security-Policy": "default-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-}
+# A form or a document, never a file.
+LARGEST_BODY = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,22 +54,37 @@ def application(database_url: str) -> FastAPI:
         muting()
         yield
         engine.dispose()
+        if app.state.provider is not None:
+            app.state.provider.close()
 
-    app = FastAPI(title="Uptake", openapi_url="/api/v1/openapi.json", docs_url=None, redoc_url=None, lifespan=life)
-    app.middleware("http")(_headers)
+    app = FastAPI(
+        title="Uptake", openapi_url=None, docs_url=None, redoc_url=None, lifespan=life, max_body_size=LARGEST_BODY
+    )
+    guard(app)
     app.add_exception_handler(SQLAlchemyError, _database_is_gone)
     app.get("/api/v1/apps")(apps)
     app.include_router(pages)
     app.include_router(opt_out)
-    app.get("/healthz")(healthz)
+    app.include_router(sign_in)
+    app.include_router(sign_in_oidc)
+    app.state.provider = provider()
+    app.get("/api/v1/openapi.json", include_in_schema=False)(openapi)
+    app.get("/healthz", dependencies=[OPEN])(healthz)
     app.state.database_url = database_url
-    app.get("/readyz")(readyz)
+    app.get("/readyz", dependencies=[OPEN])(readyz)
+    require_policies(app)
     return app
 
 
-def apps(session: Reading, environment: str = "production") -> Apps:
+def apps(caller: Viewer, session: Reading, environment: str = "production") -> Apps:
     """Every app with its counts, adoption and last poll."""
-    return Apps(overview(session, environment=environment))
+    return Apps([app for app in overview(session, environment=environment) if caller.sees(app.app)])
+
+
+def openapi(_: Viewer, request: Request) -> dict[str, Any]:
+    """What can be asked here, as OpenAPI."""
+    document: dict[str, Any] = request.app.openapi()
+    return document
 
 
 def healthz() -> dict[str, str]:
@@ -93,12 +110,6 @@ def _problems(database_url: str) -> Iterator[str]:
                 yield "nobody has ticked for a minute: is a worker running, and the broker?"
     except SQLAlchemyError:
         yield "the database does not answer"
-
-
-async def _headers(request: Request, call_next: RequestResponseEndpoint) -> Response:
-    response = await call_next(request)
-    response.headers.update(_HEADERS)
-    return response
 
 
 async def _database_is_gone(request: Request, raised: Exception) -> Response:

@@ -12,11 +12,12 @@ from fastapi.responses import HTMLResponse, Response
 from sqlalchemy.orm import Session
 
 from config.links import contact_of
+from dashboard.access import OPEN
 from dashboard.pages import Reading, page
 from models import db_now
 from models.opt_out import opt_in, opt_out, reader, tenants_of
 
-router = APIRouter(prefix="/opt-out", default_response_class=HTMLResponse, include_in_schema=False)
+router = APIRouter(prefix="/opt-out", dependencies=[OPEN], default_response_class=HTMLResponse, include_in_schema=False)
 
 
 @router.get("/style.css")

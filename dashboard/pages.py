@@ -2,7 +2,7 @@
 
 import importlib.resources
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Annotated
 
@@ -12,6 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from sqlalchemy.orm import Session as OrmSession
 
 from config.settings import SettingsError
+from dashboard.access import OPEN, Viewer
 from dashboard.charts import Chart, chart
 from models import Session, db_now
 from models.queries.alerts import alerts
@@ -60,34 +61,37 @@ def page(template: str, **shown: object) -> str:
 
 
 @router.get("/")
-def front(session: Reading) -> str:
+def front(caller: Viewer, session: Reading) -> str:
     """All apps with their curves, and what needs somebody."""
-    now, apps, mutes = db_now(session), overview(session), muting()
+    now, mutes = db_now(session), muting()
     return _pages.get_template("overview.html").render(
+        caller=caller,
         now=now,
-        apps=apps,
+        apps=[app for app in overview(session) if caller.sees(app.app)],
         charts=_charts(session, now, SMALL),
         latest={version.app: version for version in reversed(versions(session))},
-        sources=sources(session),
-        alerts=alerts(session, now=now, mutes=mutes or (), most=MOST),
+        sources=[source for source in sources(session) if caller.sees(source.source)],
+        alerts=[one for one in alerts(session, now=now, mutes=mutes or (), most=MOST) if caller.sees(one.source)],
         mutes=mutes,
-        laggards=laggards(session, most=MOST),
-        reminders=told(session, reminders=True, most=SHOWN),
-        told=told(session, reminders=False, most=SHOWN),
+        laggards=[one for one in laggards(session, most=MOST) if caller.sees(one.app)],
+        reminders=[one for one in told(session, reminders=True, most=SHOWN) if caller.sees(one.app)],
+        told=[one for one in told(session, reminders=False, most=SHOWN) if caller.sees(one.app)],
         shown=SHOWN,
         title="Apps",
     )
 
 
 @router.get("/apps/{app}")
-def one_app(session: Reading, app: str) -> Response:
+def one_app(caller: Viewer, session: Reading, app: str) -> Response:
     """One app: its curve, its versions, and everybody who lags behind."""
     # No text of PostgreSQL holds a NUL, so no app is called so.
     app = app.replace("\0", "\N{REPLACEMENT CHARACTER}")
     now, found, mutes = db_now(session), overview(session, app=app), muting()
-    if not found:
-        return HTMLResponse(_pages.get_template("missing.html").render(now=now, app=app, title="Not found"), 404)
+    if not found or not caller.sees(app):
+        missing = _pages.get_template("missing.html").render(caller=caller, now=now, app=app, title="Not found")
+        return HTMLResponse(missing, 404)
     page = _pages.get_template("app.html").render(
+        caller=caller,
         now=now,
         app=found[0],
         chart=_charts(session, now, LARGE, app=app).get(app),
@@ -117,13 +121,18 @@ def gone(*, behind: bool = False) -> Response:
     return HTMLResponse(_pages.get_template("gone.html").render(now=None, title="No answer", behind=behind), 503)
 
 
-@router.get("/style.css")
+def refused(status: int, title: str, headers: Mapping[str, str]) -> Response:
+    """What a browser shows when somebody may not, or not now."""
+    return HTMLResponse(page("refused.html", said=title), status, headers=dict(headers))
+
+
+@router.get("/style.css", dependencies=[OPEN])
 def style() -> Response:
     """The pages' style sheet."""
     return _file("style.css", "text/css")
 
 
-@router.get("/icon.svg")
+@router.get("/icon.svg", dependencies=[OPEN])
 def icon() -> Response:
     """The pages' picture in a browser's tab."""
     return _file("icon.svg", "image/svg+xml")

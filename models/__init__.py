@@ -1,5 +1,6 @@
 """What we remember: tables, writes with their guarantees, queries, migrations."""
 
+from models.account import Account, AuditEntry, Role, Scope, SignIn, Ticket, Token
 from models.alert import Alert, AlertStep, NoticeGroup, Told
 from models.app import App, AppVersion, ScopeSet, Source, Verdict
 from models.base import Base, Session, db_now
@@ -14,12 +15,14 @@ from models.tenant import Contact, Tenant
 from models.walked import WalkedPage
 
 __all__ = [
+    "Account",
     "Adoption",
     "Alert",
     "AlertStep",
     "App",
     "AppVersion",
     "Attempt",
+    "AuditEntry",
     "Base",
     "Connection",
     "Contact",
@@ -32,14 +35,19 @@ __all__ = [
     "PacedReceiver",
     "Poll",
     "Reminder",
+    "Role",
+    "Scope",
     "ScopeSet",
     "Session",
+    "SignIn",
     "Silence",
     "Source",
     "StoppedReceiver",
     "Tally",
     "Tenant",
     "Tenure",
+    "Ticket",
+    "Token",
     "Told",
     "Verdict",
     "WalkPart",

@@ -1,4 +1,4 @@
-"""Take a picture of a page: `python -m scripts.screenshot URL FILE [--width 1280] [--dark] [--whole]`."""
+"""Take a picture of a page: `python -m scripts.screenshot URL FILE [--link LINK] [--width 1280] [--dark] [--whole]`."""
 
 import argparse
 
@@ -12,6 +12,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("url")
     parser.add_argument("file")
+    parser.add_argument("--link", help="of `uptake user link`: signs in first")
     parser.add_argument("--width", type=int, default=1280)
     parser.add_argument("--height", type=int, default=900)
     parser.add_argument("--dark", action="store_true")
@@ -23,6 +24,8 @@ def main() -> None:
             viewport={"width": told.width, "height": told.height},
             color_scheme="dark" if told.dark else "light",
         )
+        if told.link:
+            page.goto(told.link)
         page.goto(told.url)
         page.screenshot(path=told.file, full_page=told.whole)
         browser.close()

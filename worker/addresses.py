@@ -25,3 +25,11 @@ def broker_url() -> str:
     if servers is None or servers.broker_url is None:
         raise SettingsError("No broker: start one with `uptake up`, or set REDIS_URL to a Redis or Valkey address.")
     return servers.broker_url
+
+
+def dashboard_url() -> str:
+    """Where a browser on this machine finds the dashboard."""
+    chosen = settings()
+    # Listening everywhere is no address to open.
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(chosen.dashboard_host, chosen.dashboard_host)  # noqa: S104 - compared
+    return f"http://{host}:{chosen.dashboard_port}"

@@ -13,6 +13,7 @@ from config.settings import SettingsError, settings
 from models import db_now
 from models.base import engine_for
 from models.migrations import pending
+from models.queries.accounts import audit_chain
 from models.queries.notices import refused
 from models.queries.overdue import overdue
 from models.queries.recount import counters_apart, tallies_apart
@@ -154,6 +155,17 @@ def _adoption() -> str:
     return "the counters are what a recount of the tenures gives"
 
 
+def _audit() -> str:
+    with _reading() as session:
+        entries, broken = audit_chain(session)
+    if broken is not None:
+        raise UnwellError(
+            f"The audit trail was changed in the database: entry {broken} is not what was written down, or follows one"
+            " that is not. A backup of the database has what was there."
+        )
+    return f"{entries} entries, each as it was written down"
+
+
 CHECKS: dict[str, Callable[[], str]] = {
     "settings": _settings,
     "rules": _rules,
@@ -166,6 +178,7 @@ CHECKS: dict[str, Callable[[], str]] = {
     "receivers": _receivers,
     "work": _work,
     "adoption": _adoption,
+    "audit": _audit,
 }
 
 

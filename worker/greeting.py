@@ -7,17 +7,19 @@ from pathlib import Path
 
 from config.settings import Settings
 from tasks.rules import rules
+from worker.addresses import dashboard_url
 from worker.demo import Demo
 
 
-def greeting(chosen: Settings, demo: Demo | None) -> Iterator[str]:
-    """Line by line; commands are spelled so that whoever started this one can copy them."""
+def greeting(chosen: Settings, demo: Demo | None, link: str | None = None) -> Iterator[str]:
+    """Line by line; commands are spelled so that whoever started this one can copy them. *link* signs them in, once."""
     uptake = _spelled(Path(sys.argv[0]))
-    dashboard = f"http://{chosen.dashboard_host}:{chosen.dashboard_port}"
+    dashboard = dashboard_url()
     yield "Uptake runs. Ctrl-C stops all of it."
     yield ""
     yield f"  dashboard  {dashboard}"
-    yield f"  API        {dashboard}/api/v1/apps"
+    yield from _way_in(link, uptake)
+    yield f"  API        {dashboard}/api/v1/apps, with a token: {uptake} token make NAME --scope read"
     if demo:
         yield f"  portal     http://{chosen.portal_host}:{chosen.portal_port} (the demo's; sign in as one of these)"
         for username, password in demo.people:
@@ -30,9 +32,17 @@ def greeting(chosen: Settings, demo: Demo | None) -> Iterator[str]:
     yield from _next_steps(chosen, demo, uptake)
 
 
+def _way_in(link: str | None, uptake: str) -> Iterator[str]:
+    if link:
+        yield f"  sign in    {link}"
+        yield f"             (once, within a quarter of an hour; another one: {uptake} user link admin)"
+    else:
+        yield f"  sign in    who has an account: {uptake} user list; a new one: {uptake} user add NAME --role admin"
+
+
 def _next_steps(chosen: Settings, demo: Demo | None, uptake: str) -> Iterator[str]:
     if demo:
-        yield "Open the dashboard, or try in another terminal:"
+        yield "Open the link above to see the dashboard, or try in another terminal:"
         yield ""
         yield f"  {uptake} status"
         yield f"  {uptake} laggards {demo.app}"

@@ -9,6 +9,7 @@ from models.migrations import upgrade
 from tasks.rules import rules
 from worker.demo import Demo, prepare
 from worker.embedded import Directory, Servers, SetupError, running
+from worker.first_link import first_link
 from worker.greeting import greeting
 from worker.ports import require_port
 from worker.signs import Page, Pulse
@@ -86,8 +87,11 @@ class _Everything:
             ]
         return children
 
-    def _greet(self, _servers: Servers) -> None:
-        _say("\n".join(("", *greeting(self.chosen, self.demo), "")))
+    def _greet(self, servers: Servers) -> None:
+        # A database that somebody has named is not ours to let anybody into.
+        is_ours = self.wants_demo or self.chosen.database_url is None
+        link = first_link(_database(servers)) if is_ours else None
+        _say("\n".join(("", *greeting(self.chosen, self.demo, link), "")))
 
 
 def _say(sentence: str) -> None:

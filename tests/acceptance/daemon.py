@@ -59,11 +59,12 @@ class Daemon:
         for name in list(self.processes):
             self.stop(name, signal.SIGKILL)
 
-    def cli(self, *arguments: str) -> Any:
-        """What `uptake ARGUMENTS --json` answers."""
+    def cli(self, *arguments: str, told: str = "") -> Any:
+        """What `uptake ARGUMENTS --json` answers, with *told* on its standard input."""
         done = subprocess.run(
             [sys.executable, "-m", "worker.cli", *arguments, "--json"],
             env=self.environment,
+            input=told,
             capture_output=True,
             text=True,
             check=True,

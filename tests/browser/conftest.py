@@ -5,10 +5,11 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, sync_playwright
 from sqlalchemy import create_engine
 
 from models.migrations import upgrade
@@ -37,9 +38,19 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
+PASSWORD = "correct horse battery"
+
+
+class Dashboard(NamedTuple):
+    """Where it answers, and who types commands beside it."""
+
+    url: str
+    daemon: Daemon
+
+
 @pytest.fixture(scope="session")
-def address(servers: Servers, worker_id: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Where the dashboard answers; it knows one app, of whose ten tenants six lag behind."""
+def dashboard(servers: Servers, worker_id: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
+    """One that knows one app, of whose ten tenants six lag behind, Ada, who has no password, and Bob."""
     directory, port = tmp_path_factory.mktemp("browser"), str(free_port())
     names = [f"{servers.prefix}_browser_{worker_id}", f"{servers.prefix}_browser_portal_{worker_id}"]
     ours, theirs = create(servers.admin, names[0], servers.template), create(servers.admin, names[1])
@@ -52,17 +63,38 @@ def address(servers: Servers, worker_id: str, tmp_path_factory: pytest.TempPathF
         "UPTAKE_DASHBOARD_PORT": port,
         "PYTHONPATH": str(ROOT),
     }
-    Daemon(directory, environment).cli("poll")
+    daemon = Daemon(directory, environment)
+    daemon.cli("poll")
+    daemon.cli("user", "add", "ada", "--role", "admin", "--no-password")
+    daemon.cli("user", "add", "bob", "--role", "viewer", "--password-stdin", told=PASSWORD)
     with (directory / "dashboard.log").open("wb") as log:
         process = subprocess.Popen([sys.executable, "-m", "dashboard"], env=environment, stdout=log, stderr=log)
     url = f"http://127.0.0.1:{port}"
     eventually(lambda: _answers(url), "the dashboard does not start")
-    yield url
+    yield Dashboard(url, daemon)
     process.send_signal(signal.SIGTERM)
     process.wait(20)
     portal.stop()
     for name in names:
         drop(servers.admin, name)
+
+
+@pytest.fixture(scope="session")
+def address(dashboard: Dashboard) -> str:
+    """Where the dashboard answers."""
+    return dashboard.url
+
+
+@pytest.fixture(scope="module")
+def visitor(browser: Browser, dashboard: Dashboard) -> Iterator[BrowserContext]:
+    """A browser in which Ada has opened the link that signs her in."""
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(dashboard.daemon.cli("user", "link", "ada")["url"])
+    assert page.url == f"{dashboard.url}/"
+    page.close()
+    yield context
+    context.close()
 
 
 @pytest.fixture(scope="session")

@@ -1,31 +1,28 @@
 """The dashboard: its answers agree with the questions, and nothing a tenant wrote is taken for markup."""
 
-import asyncio
 from datetime import timedelta
 from pathlib import Path
+from secrets import token_hex
 
 import httpx
 import pytest
 from sqlalchemy import text
 
 from config.mutes import DAYS
-from dashboard.app import application
 from models import Session, db_now
 from models.base import engine_for
+from models.keys import Prefix, new_key
 from tasks.rules import rules
+from tests.integration.access.callers import asked, bearer
 from tests.integration.models.world import A, B, World
 from tests.integration.tasks.conftest import chosen as chosen  # noqa: PLC0414 - a fixture of that folder, for this too
 
 
 def ask(path: str, database_url: str) -> httpx.Response:
-    """One request; the application's own start is left out, for the test's session is bound already."""
-
-    async def asked() -> httpx.Response:
-        transport = httpx.ASGITransport(application(database_url))
-        async with httpx.AsyncClient(transport=transport, base_url="http://dashboard") as client:
-            return await client.get(path)
-
-    return asyncio.run(asked())
+    """One request of a program that may see everything."""
+    with Session() as session:
+        headers = bearer(session, name=f"test {token_hex(4)}")
+    return asked(database_url, "GET", path, headers=headers)
 
 
 def test_apps(world: World, database_url: str) -> None:
@@ -110,7 +107,8 @@ def test_database_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
     """A browser gets a page that tries again, a program a problem."""
     engine = engine_for("postgresql+psycopg://somebody:hush@127.0.0.1:9/uptake")
     monkeypatch.setitem(Session.kw, "bind", engine)
-    page, answer = ask("/", "unused"), ask("/api/v1/apps", "unused")
+    headers = {"Authorization": f"Bearer {new_key(Prefix.TOKEN)}"}
+    page, answer = (asked("unused", "GET", path, headers=headers) for path in ("/", "/api/v1/apps"))
     assert (page.status_code, answer.status_code) == (503, 503)
     assert "does not answer" in page.text
     assert 'http-equiv="refresh"' in page.text

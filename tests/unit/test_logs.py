@@ -9,6 +9,7 @@ import pytest
 import structlog
 
 from config.logs import configure_logging
+from models.keys import Prefix, new_key
 
 
 @pytest.fixture(autouse=True)
@@ -50,8 +51,9 @@ CANARY = "c4n4ry"
         {"note": f"token eyJ{CANARY}.eyJ{CANARY}.{CANARY} refused"},
         {"url": f"smtp://user:{CANARY}@mail.example:25"},
         {"note": [f"Bearer {CANARY}"]},
+        {"note": f"GET /sign-in/oidc/back?code={CANARY}&state={CANARY} HTTP/1.1"},
     ],
-    ids=["key", "nested", "webhook-secret", "portal-key", "portal-token", "userinfo", "list"],
+    ids=["key", "nested", "webhook-secret", "portal-key", "portal-token", "userinfo", "list", "way-back"],
 )
 @pytest.mark.parametrize("style", ["json", "console"])
 def test_secrets_are_hidden(capsys: pytest.CaptureFixture[str], style: str, data: dict[str, Any]) -> None:
@@ -61,6 +63,18 @@ def test_secrets_are_hidden(capsys: pytest.CaptureFixture[str], style: str, data
     said = capsys.readouterr().err
     assert "edge.failed" in said
     assert CANARY not in said
+
+
+@pytest.mark.parametrize("prefix", Prefix)
+def test_our_own_keys_are_hidden(capsys: pytest.CaptureFixture[str], prefix: Prefix) -> None:
+    """Tokens, sessions and links show nowhere, also in the address of a request that is logged."""
+    key = new_key(prefix)
+    configure_logging("debug", "console")
+    logging.getLogger("uvicorn.access").info('%s - "%s %s"', "127.0.0.1", "GET", f"/sign-in/once/{key}")
+    structlog.get_logger().warning("edge.failed", note=f"{key} is refused")
+    said = capsys.readouterr().err
+    assert said.count("***") == 2
+    assert key[8:] not in said
 
 
 def test_tracebacks_show_no_locals(capsys: pytest.CaptureFixture[str]) -> None:

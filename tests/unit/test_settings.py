@@ -74,7 +74,7 @@ def test_level_in_any_case(monkeypatch: pytest.MonkeyPatch) -> None:
     ("name", "said"),
     [
         ("UPTAKE_DASBOARD_PORT", 'did you mean "UPTAKE_DASHBOARD_PORT"?'),
-        ("UPTAKE_ZZZ", "known are: UPTAKE_CONFIG"),
+        ("UPTAKE_ZZZ", "known are: UPTAKE_API_RATE"),
         ("UPTAKE_DATABASE_URL", "UPTAKE_DATABASE_URL is not a known setting"),
     ],
 )
@@ -224,3 +224,22 @@ def test_programs_of_the_embedded_servers(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("UPTAKE_PG_BIN", "/opt/pg/bin")
     monkeypatch.setenv("UPTAKE_REDIS_BIN", "/opt/redis-server")
     assert (load_settings().pg_bin, load_settings().redis_bin) == (Path("/opt/pg/bin"), Path("/opt/redis-server"))
+
+
+@pytest.mark.parametrize(
+    ("set_to", "said"),
+    [
+        ({"UPTAKE_OIDC_ISSUER": "https://id.acme.example"}, "UPTAKE_OIDC_ISSUER signs nobody in alone"),
+        ({"UPTAKE_OIDC_CLIENT_ID": "uptake"}, "UPTAKE_OIDC_ISSUER signs nobody in alone"),
+        ({"UPTAKE_OIDC_ISSUER": "http://id.acme.example", "UPTAKE_OIDC_CLIENT_ID": "u"}, "is not an issuer"),
+        ({"UPTAKE_OIDC_ISSUER": "https://u:p@id.acme.example", "UPTAKE_OIDC_CLIENT_ID": "u"}, "is not an issuer"),
+        ({"UPTAKE_OIDC_ROLES": "admins"}, "UPTAKE_OIDC_ROLES names no roles"),
+        ({"UPTAKE_API_RATE": "-1"}, "UPTAKE_API_RATE"),
+    ],
+)
+def test_half_a_provider(monkeypatch: pytest.MonkeyPatch, set_to: dict[str, str], said: str) -> None:
+    """What would sign nobody in, or by a channel that others read, stops the start."""
+    for name, value in set_to.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError, match=said):
+        load_settings()

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from config.settings import settings
+from worker.cli.accounts import audit, user
 from worker.cli.answers import alerts, explain, laggards, status, timeline
 from worker.cli.backtest import backtest
 from worker.cli.contacts import contacts
@@ -18,6 +19,7 @@ from worker.cli.preview import preview
 from worker.cli.processes import beat, dashboard, portal, up, worker
 from worker.cli.quiet import acknowledge_, silence_cli, snooze_
 from worker.cli.ready import ready
+from worker.cli.tokens import token
 from worker.cli.upkeep import check, doctor, migrate, poll
 from worker.embedded import running
 from worker.obstacles import obstacle, refuse
@@ -59,6 +61,9 @@ cli.command("snooze", rich_help_panel="Alerts")(snooze_)
 cli.add_typer(silence_cli, name="silence", rich_help_panel="Alerts")
 cli.command("replay", rich_help_panel="Upkeep")(replay_)
 cli.add_typer(contacts, name="contacts", rich_help_panel="Upkeep")
+cli.add_typer(user, name="user", rich_help_panel="Access")
+cli.add_typer(token, name="token", rich_help_panel="Access")
+cli.command("audit", rich_help_panel="Access")(audit)
 for _panel, _commands in _PANELS.items():
     for _command in _commands:
         cli.command(rich_help_panel=_panel)(_command)

@@ -10,9 +10,11 @@ from sqlalchemy.orm import Session as OrmSession
 
 from config.contact_book import Entry, read_book
 from config.settings import SettingsError
-from models import Session
+from models import Session, db_now
+from models.audit import Actor, audited
 from models.contacts import Kept, Person, keep_contacts
 from worker.cli.output import Json, as_json, console
+from worker.cli.quiet import By
 from worker.lifecycle import adopt_sources, open_database
 
 contacts = typer.Typer(no_args_is_help=True, help="Whom to remind at each tenant; portals do not tell.")
@@ -33,6 +35,7 @@ def import_(
         bool, typer.Option("--replace", help="Forget contacts of the file's tenants who are not in it any more.")
     ] = False,
     is_trial: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")] = False,
+    by: By,
     json: Json = False,
 ) -> None:
     """Import a contact book: all of it, or nothing and every mistake; exit code 1 when tenants in it are unknown.
@@ -46,6 +49,8 @@ def import_(
     with Session() as session:
         kept = keep_contacts(session, _people(session, entries, source), is_whole=is_whole)
         if not is_trial:
+            now, told = db_now(session), {"entries": len(entries), "is_whole": is_whole}
+            audited(session, Actor(by, "cli"), "contacts.imported", file.name, now=now, **told)
             session.commit()
     if json:
         as_json(kept)

@@ -7,10 +7,12 @@ from sqlalchemy.orm import Session as OrmSession
 
 from config.settings import SettingsError
 from models import Session, db_now
+from models.audit import Actor, audited
 from models.queries.notices import Told, told
 from models.replay import against, replay
 from worker.cli.answers import OneApp, require_app
 from worker.cli.output import Json, as_json, console, table
+from worker.cli.quiet import By
 from worker.lifecycle import open_database
 
 
@@ -61,13 +63,17 @@ def replay_(
     anyway: Annotated[
         bool, typer.Option("--anyway", help="Also a reminder in which there is nothing more to ask.")
     ] = False,
+    by: By,
     json: Json = False,
 ) -> None:
     """Send a message once more, as it was; a reminder only while its tenants lag, and in their working hours."""
     open_database()
     with Session.begin() as session:
         _refuse(session, notice_id, anyway=anyway)
-        made = replay(session, notice_id, now=db_now(session), anyway=anyway)
+        now = db_now(session)
+        made = replay(session, notice_id, now=now, anyway=anyway)
+        if made is not None:
+            audited(session, Actor(by, "cli"), "notice.replayed", f"message {notice_id}", now=now, as_message=made)
     if made is None:
         raise SettingsError(f"Message {notice_id} waits to be sent since a moment ago: it goes out by itself.")
     if json:

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
@@ -44,6 +45,11 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], 
         _records(title, columns, cells)
     else:
         console.print(drawn)
+
+
+def at(when: datetime | None) -> str:
+    """An instant in UTC, to the minute; nothing for none."""
+    return f"{when.astimezone(UTC):%Y-%m-%d %H:%M}" if when else ""
 
 
 def _records(title: str, columns: Sequence[str], cells: Sequence[Sequence[str]]) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session as OrmSession
 from config.file_values import parse_duration
 from config.settings import SettingsError
 from models import Session, db_now
+from models.audit import Actor, audited
 from models.groups import arouse_all
 from models.queries.alerts import SilenceRow, silences
 from models.quiet import Matchers, acknowledge, end_silence, silence, snooze, unhold
@@ -50,7 +51,7 @@ def acknowledge_(
         until = now + span if span else None
         return acknowledge(session, alerts, author=by, comment=comment, until=until, now=now)
 
-    _hold(alerts, held, "Taken back" if undo else "Acknowledged", json=json)
+    _hold(alerts, held, "Taken back" if undo else "Acknowledged", by, json=json)
 
 
 def snooze_(alerts: Alerts, *, by: By, span: Span, comment: Comment = "", json: Json = False) -> None:
@@ -59,15 +60,17 @@ def snooze_(alerts: Alerts, *, by: By, span: Span, comment: Comment = "", json: 
     def held(session: OrmSession, now: datetime) -> Sequence[int]:
         return snooze(session, alerts, author=by, comment=comment, until=now + span, now=now)
 
-    _hold(alerts, held, "Snoozed", json=json)
+    _hold(alerts, held, "Snoozed", by, json=json)
 
 
-def _hold(alerts: Sequence[int], held: _Held, done: str, *, json: bool) -> None:
+def _hold(alerts: Sequence[int], held: _Held, done: str, by: str, *, json: bool) -> None:
     open_database()
     with Session.begin() as session:
         now = db_now(session)
         found = held(session, now)
         _tell_again(session, now=now)
+        for alert in sorted(found):
+            audited(session, Actor(by, "cli"), f"alert.{done.lower().replace(' ', '_')}", f"alert {alert}", now=now)
     if json:
         as_json(sorted(found))
     elif found:
@@ -113,6 +116,8 @@ def add(  # noqa: PLR0913 - each is an option
             raise SettingsError("That silence would be over already: choose a later --from or a longer --for.")
         made = silence(session, matchers, author=by, comment=comment, starts_at=begins, ends_at=begins + span, now=now)
         (row,) = silences(session, since=now, silence_id=made)
+        until = row.ends_at.isoformat()
+        audited(session, Actor(by, "cli"), "silence.added", f"silence {made}", now=now, of=_matched(row), until=until)
     if json:
         as_json(row)
     else:
@@ -133,7 +138,7 @@ def list_(*, json: Json = False) -> None:
 
 
 @silence_cli.command("end")
-def end(silence_id: Annotated[int, typer.Argument(metavar="ID")]) -> None:
+def end(silence_id: Annotated[int, typer.Argument(metavar="ID")], *, by: By) -> None:
     """End a silence now; what still fires is told."""
     open_database()
     with Session.begin() as session:
@@ -143,6 +148,7 @@ def end(silence_id: Annotated[int, typer.Argument(metavar="ID")]) -> None:
                 f"There is no silence {silence_id} that has not ended: `uptake silence list` shows them."
             )
         _tell_again(session, now=now)
+        audited(session, Actor(by, "cli"), "silence.ended", f"silence {silence_id}", now=now)
     console.print(f"Silence {silence_id} is over.", highlight=False)
 
 

@@ -1,6 +1,7 @@
 """`uptake acknowledge`, `snooze` and `silence`, as somebody types them."""
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from werkzeug import Request, Response
@@ -81,6 +82,30 @@ def test_what_was_sent_and_once_more(ours: Ours, alert: str) -> None:
     assert early.returncode == 2
     assert f"Message {notice} has not gone out yet, and does so by itself" in early.stderr
     assert deliver_now(now=ours.now + timedelta(hours=8)) == 1
-    done = ours.said("replay", str(notice))
+    done = ours.said("replay", str(notice), "--by", "ann")
     assert (done.returncode, f"is message {notice} once more" in done.stdout) == (0, True), done
+    assert ours.rows("SELECT who, what, about FROM audit") == [("ann", "notice.replayed", f"message {notice}")]
     assert "There is no message 4711" in ours.said("replay", "4711").stderr
+
+
+def test_who_said_so_is_written_down(ours: Ours, alert: str, tmp_path: Path) -> None:
+    """Each of these commands, and a contact book, stands in the audit trail, with who and about what."""
+    ours.said("acknowledge", alert, "--by", "ann")
+    ours.said("acknowledge", alert, "--by", "bob", "--undo")
+    ours.said("snooze", alert, "--for", "3d", "--by", "ann")
+    ours.said("silence", "add", "--source", "ac*", "--for", "2d", "--by", "ann", "--comment", "they move")
+    ((made,),) = ours.rows("SELECT id FROM silence")
+    ours.said("silence", "end", str(made), "--by", "bob")
+    book = tmp_path / "book.csv"
+    book.write_text("tenant,email\n1,ada@bright.example\n")
+    assert ours.said("contacts", "import", str(book), "--dry-run").returncode == 0
+    assert ours.said("contacts", "import", str(book), "--by", "ann").returncode == 0
+    found = ours.rows("SELECT who, what, about FROM audit ORDER BY id")
+    assert found == [
+        ("ann", "alert.acknowledged", f"alert {alert}"),
+        ("bob", "alert.taken_back", f"alert {alert}"),
+        ("ann", "alert.snoozed", f"alert {alert}"),
+        ("ann", "silence.added", f"silence {made}"),
+        ("bob", "silence.ended", f"silence {made}"),
+        ("ann", "contacts.imported", "book.csv"),
+    ]
