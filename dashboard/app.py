@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import Response
 from sqlalchemy.exc import ProgrammingError, SQLAlchemyError
 
 from dashboard.access import OPEN, Viewer, require_policies
+from dashboard.api import router as api
+from dashboard.api.problems import problem, tell_problems
 from dashboard.guard import guard
 from dashboard.opt_out import router as opt_out
-from dashboard.pages import Reading, gone, muting
+from dashboard.pages import gone, muting
 from dashboard.pages import router as pages
 from dashboard.sign_in import router as sign_in
 from dashboard.sign_in_oidc import provider
@@ -20,19 +22,10 @@ from dashboard.sign_in_oidc import router as sign_in_oidc
 from models import Session
 from models.base import engine_for
 from models.migrations import pending
-from models.queries.apps import AppOverview, overview
 from models.queries.sources import TICK_IS_LATE, tick_age
 
 # A form or a document, never a file.
 LARGEST_BODY = 64 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Apps:
-    """One page of apps; *next* is the cursor of the next one."""
-
-    data: list[AppOverview]
-    next: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +55,8 @@ def application(database_url: str) -> FastAPI:
     )
     guard(app)
     app.add_exception_handler(SQLAlchemyError, _database_is_gone)
-    app.get("/api/v1/apps")(apps)
+    tell_problems(app)
+    app.include_router(api)
     app.include_router(pages)
     app.include_router(opt_out)
     app.include_router(sign_in)
@@ -74,11 +68,6 @@ def application(database_url: str) -> FastAPI:
     app.get("/readyz", dependencies=[OPEN])(readyz)
     require_policies(app)
     return app
-
-
-def apps(caller: Viewer, session: Reading, environment: str = "production") -> Apps:
-    """Every app with its counts, adoption and last poll."""
-    return Apps([app for app in overview(session, environment=environment) if caller.sees(app.app)])
 
 
 def openapi(_: Viewer, request: Request) -> dict[str, Any]:
@@ -118,5 +107,4 @@ async def _database_is_gone(request: Request, raised: Exception) -> Response:
     if not request.url.path.startswith("/api/"):
         return gone(behind=behind)
     title = "The schema is behind this code: run `uptake migrate`." if behind else "The database does not answer."
-    problem = {"type": "about:blank", "title": title, "status": 503}
-    return JSONResponse(problem, status_code=503, media_type="application/problem+json")
+    return problem(503, title)

@@ -1,6 +1,6 @@
 """Which apps there are, how far each rollout is, and who holds it up."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -70,7 +70,10 @@ LEFT JOIN LATERAL (
 ) p ON true
 WHERE (a.deleted_at IS NULL OR :deleted)
   AND (cast(:app AS text) IS NULL OR s.name || ':' || a.external_id = :app)
-ORDER BY s.name, a.name, a.id
+  AND (cast(:sources AS text[]) IS NULL OR s.name = ANY(cast(:sources AS text[])))
+  AND (cast(:after_source AS text) IS NULL OR (s.name, a.name, a.external_id)
+      > (cast(:after_source AS text), cast(:after_name AS text), cast(:after_id AS text)))
+ORDER BY s.name, a.name, a.external_id LIMIT :most
 """)
 
 
@@ -87,10 +90,28 @@ def is_app(session: Session, app: str) -> bool:
 
 
 def overview(
-    session: Session, *, environment: str = "production", app: str | None = None, deleted: bool = False
+    session: Session,
+    *,
+    environment: str = "production",
+    app: str | None = None,
+    deleted: bool = False,
+    sources: Collection[str] | None = None,
+    after: tuple[str, str, str] | None = None,
+    most: int | None = None,
 ) -> list[AppOverview]:
-    """Every app (or the one called *app*) with its counts and its last poll, by source and name."""
-    rows = session.execute(_OVERVIEW, {"environment": environment, "app": app, "deleted": deleted})
+    """Every app (or the one called *app*, or those of *sources*) with its counts and its last poll.
+
+    By source and name: the next *most* of them, *after* the source, name and id of the last one.
+    """
+    bound = {
+        "environment": environment,
+        "app": app,
+        "deleted": deleted,
+        "sources": None if sources is None else sorted(sources),
+        "most": most,
+    }
+    places = dict(zip(("after_source", "after_name", "after_id"), after or (None, None, None), strict=True))
+    rows = session.execute(_OVERVIEW, bound | places)
     return [
         AppOverview(
             app=row.app,

@@ -17,17 +17,21 @@ class Version:
     number: int
     released_at: datetime
     released_by: str | None
+    scopes: Sequence[str]
     added: Sequence[str]
     removed: Sequence[str]
+    tenants: int  # connected, that run it now
 
 
 _VERSIONS = text("""
 WITH known AS (
-    SELECT v.app_id, v.number, v.released_at, v.released_by, g.grants,
+    SELECT v.app_id, v.number, v.released_at, v.released_by, g.grants AS grants,
         lag(g.grants, 1, '{}') OVER (PARTITION BY v.app_id ORDER BY v.number) AS before
     FROM app_version v JOIN scope_set g ON g.id = v.scope_set_id
 )
-SELECT s.name || ':' || a.external_id AS app, k.number, k.released_at, k.released_by,
+SELECT s.name || ':' || a.external_id AS app, k.number, k.released_at, k.released_by, k.grants AS scopes,
+    coalesce((SELECT sum(t.tenants) FROM tally t WHERE t.app_id = k.app_id AND t.environment = :environment
+        AND t.status = 'connected' AND t.version = k.number), 0) AS tenants,
     ARRAY(SELECT unnest(k.grants) EXCEPT SELECT unnest(k.before) ORDER BY 1) AS added,
     ARRAY(SELECT unnest(k.before) EXCEPT SELECT unnest(k.grants) ORDER BY 1) AS removed
 FROM known k JOIN app a ON a.id = k.app_id JOIN source s ON s.id = a.source_id
@@ -36,9 +40,10 @@ ORDER BY s.name, a.name, a.id, k.number DESC
 """)
 
 
-def versions(session: Session, *, app: str | None = None) -> list[Version]:
+def versions(session: Session, *, app: str | None = None, environment: str = "production") -> list[Version]:
     """Every version of every app (or of the one called *app*), the newest of each first."""
-    return [Version(**row) for row in session.execute(_VERSIONS, {"app": app}).mappings()]
+    bound = {"app": app, "environment": environment}
+    return [Version(**row) for row in session.execute(_VERSIONS, bound).mappings()]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ FIRST = date(2026, 3, 30)
 
 def version(number: int, day: int) -> Version:
     """A version released on a day of April."""
-    return Version("acme:1", number, datetime(2026, 4, day, tzinfo=UTC), None, (), ())
+    return Version("acme:1", number, datetime(2026, 4, day, tzinfo=UTC), None, (), (), (), 0)
 
 
 def test_stacked_from_the_latest_up() -> None:

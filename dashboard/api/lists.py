@@ -1,0 +1,156 @@
+"""How every list is answered: page by page as JSON, or all of it as CSV, from one function that fetches rows."""
+
+import base64
+import csv
+import io
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+from hashlib import blake2b
+from typing import Annotated, Any, Generic, TypeVar
+
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import Response, StreamingResponse
+from pydantic import BaseModel, ConfigDict, TypeAdapter
+from sqlalchemy.orm import Session as OrmSession
+
+from dashboard.access import RefusedError, Viewer
+from dashboard.pages import Reading
+from models import Session
+
+Place = tuple[str | int, ...]
+Row = TypeVar("Row")
+AT_ONCE = 1000  # rows of a CSV that are held at a time
+_LARGEST = 2**63 - 1
+
+
+class Page(BaseModel, Generic[Row]):
+    """Some rows of a list; *next* is the cursor of the page that follows, null on the last one."""
+
+    model_config = ConfigDict(frozen=True)
+
+    data: list[Row]
+    next: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Listing(Generic[Row]):
+    """The rows that a caller asked for, in an order in which each has a place; None is before the first."""
+
+    name: str  # of the file
+    # The next so many after a place, each with its own.
+    fetch: Callable[[OrmSession, Any, int], Sequence[tuple[Place, Row]]]
+    kinds: tuple[type, ...]  # what a place is made of
+
+
+def add_list(router: APIRouter, path: str, listed: Callable[..., Listing[Row]], *, row: type[Row]) -> None:
+    """Answer *path* page by page and *path*.csv as a whole with what *listed*, a dependency, says is meant."""
+    pages: TypeAdapter[Page[Row]] = TypeAdapter(Page[row])  # type: ignore[valid-type]  # known when it runs
+    wanted = Depends(listed)
+
+    def page(
+        _: Viewer,
+        request: Request,
+        session: Reading,
+        listing: Any = wanted,
+        cursor: Annotated[str | None, Query(max_length=1000, description="`next` of the page before.")] = None,
+        limit: Annotated[int, Query(ge=1, le=1000, description="So many rows at most.")] = 100,
+    ) -> Response:
+        after = _place(cursor, listing.kinds) if cursor else None
+        found = listing.fetch(session, after, limit + 1)
+        following = _cursor(found[limit - 1][0]) if len(found) > limit else None
+        return validated(request, pages.dump_json(Page(data=[one for _, one in found[:limit]], next=following)))
+
+    def as_csv(_: Viewer, listing: Any = wanted) -> Response:
+        headers = {"Content-Disposition": f'attachment; filename="{listing.name}.csv"'}
+        return StreamingResponse(_lines(listing, row), media_type="text/csv; charset=utf-8", headers=headers)
+
+    page.__doc__ = as_csv.__doc__ = listed.__doc__
+    name = listed.__name__
+    router.add_api_route(path, page, response_model=Page[row], operation_id=name, summary=_title(name))  # type: ignore[valid-type]  # as above
+    router.add_api_route(
+        f"{path}.csv",
+        as_csv,
+        response_class=Response,
+        responses={200: {"content": {"text/csv": {}}, "description": "All rows, with a line of column names."}},
+        operation_id=f"{name}_csv",
+        summary=f"{_title(name)}, as CSV",
+    )
+
+
+def validated(request: Request, body: bytes) -> Response:
+    """*body* with a mark of its content, or 304 where the caller has it already."""
+    mark = f'W/"{blake2b(body, digest_size=12).hexdigest()}"'
+    headers = {"ETag": mark, "Cache-Control": "private, no-cache", "Vary": "Authorization, Cookie"}
+    known = {one.strip() for one in request.headers.get("if-none-match", "").split(",")}
+    if known & {mark, "*"}:
+        return Response(status_code=304, headers=headers)
+    return Response(body, media_type="application/json", headers=headers)
+
+
+def _title(name: str) -> str:
+    return name.replace("_", " ").capitalize()
+
+
+def _cursor(place: Place) -> str:
+    return base64.urlsafe_b64encode(json.dumps(place, separators=(",", ":")).encode()).decode().rstrip("=")
+
+
+def _place(cursor: str, kinds: tuple[type, ...]) -> Place:
+    """What `_cursor` wrote; raises RefusedError for what it did not."""
+    try:
+        found = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+    except ValueError:
+        found = None
+    if not (isinstance(found, list) and tuple(map(type, found)) == kinds and all(map(_is_kept, found))):
+        raise RefusedError(400, "That cursor is none of this list's: take `next` of the page before.")
+    return tuple(found)
+
+
+def _is_kept(value: str | int) -> bool:
+    """Whether PostgreSQL can hold it."""
+    if isinstance(value, int):
+        return abs(value) <= _LARGEST
+    # Half a pair of UTF-16 is no character.
+    return "\0" not in value and not any("\ud800" <= one <= "\udfff" for one in value)
+
+
+def _lines(listing: Listing[Row], row: type[Row]) -> Iterator[str]:
+    """The CSV (RFC 4180) a piece at a time; it holds so many rows as are fetched at once."""
+    names = [one.name for one in fields(row)]  # type: ignore[arg-type]  # rows are dataclasses
+    yield _written([names])
+    after: Place | None = None
+    while True:
+        # Not the request's session: that one may be gone while the last lines are on their way.
+        with Session() as session:
+            found = listing.fetch(session, after, AT_ONCE)
+        if not found:
+            return
+        yield _written([[_cell(getattr(one, name)) for name in names] for _, one in found])
+        after = found[-1][0]
+
+
+def _written(rows: Sequence[Sequence[str]]) -> str:
+    out = io.StringIO()
+    csv.writer(out).writerows(rows)
+    return out.getvalue()
+
+
+def _cell(value: object) -> str:
+    """One cell; what a spreadsheet would take for a formula is text with a quote before it."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, (list, tuple)):
+        return _cell(" ".join(map(str, value)))
+    if isinstance(value, str):
+        return f"'{value}" if value.lstrip("\ufeff ").startswith(_FORMULAS) else value
+    return str(value)
+
+
+# Full-width signs begin a formula, too, for who types in East Asia.
+_FORMULAS = (*"=+-@\t\r\n\0", *"\uff1d\uff0b\uff0d\uff20")
