@@ -141,7 +141,7 @@ class Flight:
         self._flying: dict[Future[Settlement], ClaimedNotice] = {}
         self._now = now
         # One sender is for the others, whatever a slow receiver does.
-        self._each = SENDERS if alone else SENDERS - 1
+        self._each = SENDERS if alone else max(SENDERS - 1, 1)
 
     def has_room(self, receiver: str) -> bool:
         """Whether one more to that receiver may begin."""
