@@ -116,7 +116,7 @@ def test_one_message_whatever_is_looked_at_first(lagging: World, monkeypatch: py
     monkeypatch.setattr(remind, "THREADS", 1)
     contact(lagging, "3", "ada@b.example", rank=0)
     assert reminded(lagging) == 1
-    assert [one["tenant"] for one in asks(lagging)] == ["1", "2", "3"]
+    assert sorted(one["tenant"] for one in asks(lagging)) == ["1", "2", "3"]
 
 
 def test_one_message_over_apps(lagging: World) -> None:
@@ -405,7 +405,7 @@ def test_nobody_else_and_a_month_later(lagging: World) -> None:
     reminded(lagging)
     assert lagging.rows(THREADS)[2] == ("3", 0, "no_contact")
     reminded(lagging, 31 * DAY)
-    assert lagging.rows(NOTICES)[1] == ("bob@b.example", "due", None)
+    assert ("bob@b.example", "due", None) in lagging.rows(NOTICES)
     assert lagging.rows(THREADS)[2] == ("3", 1, None)
 
 
@@ -419,7 +419,7 @@ def test_refused_message_has_its_turn_a_day_later(lagging: World) -> None:
     assert reminded(lagging) == 0
     assert lagging.rows(THREADS)[2] == ("3", 0, "refused")
     assert reminded(lagging, DAY) == 1
-    assert lagging.rows(NOTICES)[1] == ("bob@b.example", "due", None)
+    assert ("bob@b.example", "due", None) in lagging.rows(NOTICES)
     assert lagging.rows(THREADS)[2] == ("3", 1, None)
 
 
