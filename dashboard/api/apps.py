@@ -71,7 +71,7 @@ class Tenant:
     environment: str
     status: str
     version: int | None
-    latest: int | None
+    latest_version: int | None
     lag: str | None  # the class of a connected tenant; null: not judged, or not connected
     missing: Sequence[str]
     superfluous: Sequence[str]

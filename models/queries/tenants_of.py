@@ -36,7 +36,8 @@ WITH held AS (
           cast(:after_id AS int8)))
     ORDER BY {order} COLLATE "C", s.id LIMIT :most
 )
-SELECT p.id AS connection_id, p.place, p.tenant, p.tenant_name, p.environment, p.status, p.version, p.latest, p.lag,
+SELECT p.id AS connection_id, p.place, p.tenant, p.tenant_name, p.environment, p.status, p.version,
+    p.latest AS latest_version, p.lag,
     coalesce(p.missing, '{{}}') AS missing, coalesce(p.superfluous, '{{}}') AS superfluous, p.since,
     al.id AS alert_id, al.state AS alert, al.severity, coalesce(r.sent, 0) AS reminders_sent,
     r.last_sent_at AS last_reminder_at, r.due_at AS next_reminder_at, r.held_reason
@@ -60,7 +61,7 @@ class TenantOf:
     environment: str
     status: str
     version: int | None
-    latest: int | None
+    latest_version: int | None
     lag: str | None  # the class of a connected tenant; None: not judged, or not connected
     missing: Sequence[str]
     superfluous: Sequence[str]
