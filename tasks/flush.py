@@ -36,6 +36,7 @@ from tasks.rules import Rules, rules
 from uptake.alert_words import about, capped
 from uptake.cadence import NoticeReason, is_looked_after, is_sent, notice_reason
 from uptake.letter import Parts
+from uptake.policy import Policy
 from uptake.wording import Digest, Member, digest
 
 log = structlog.get_logger()
@@ -91,23 +92,7 @@ def tell(session: OrmSession, group: DueGroup, chosen: Rules, *, now: datetime) 
     count = found.counts
     receiver = chosen.receivers.get(group.receiver)
     wants_resolved = receiver is None or receiver.send_resolved
-    reason = notice_reason(
-        firing=count.firing,
-        new_firing=count.new_firing,
-        escalated=count.escalated,
-        unmuted=count.unmuted,
-        new_resolved=count.new_resolved,
-        told_before=group.last_told_at is not None,
-        told_firing=count.told_firing,
-        last_at=group.last_told_at,
-        now=now,
-        group_wait=policy.group_wait,
-        group_interval=policy.group_interval,
-        repeat_interval=policy.repeat_interval,
-        opened_at=group.opened_at if count.new_firing else None,
-        send_resolved=wants_resolved,
-        quiet=count.quiet,
-    )
+    reason = _reason(group, count, policy, wants_resolved=wants_resolved, now=now)
     queued = 0
     if reason is not None and is_sent(reason, send_resolved=wants_resolved):
         if (until := _has_enough(session, group.receiver, receiver, now=now)) is not None:
@@ -131,6 +116,29 @@ def tell(session: OrmSession, group: DueGroup, chosen: Rules, *, now: datetime) 
     rest(session, group, flush_at=next_at, told_at=now if reason is not None else None)
     news = count.new_firing or count.escalated or count.unmuted or (wants_resolved and count.new_resolved)
     return Told(reason, count, queued, next_at, waits=reason is None and bool(news))
+
+
+def _reason(
+    group: DueGroup, count: GroupCounts, policy: Policy, *, wants_resolved: bool, now: datetime
+) -> NoticeReason | None:
+    """Why the group's receiver is to be told something now; None: it is not."""
+    return notice_reason(
+        firing=count.firing,
+        new_firing=count.new_firing,
+        escalated=count.escalated,
+        unmuted=count.unmuted,
+        new_resolved=count.new_resolved,
+        told_before=group.last_told_at is not None,
+        told_firing=count.told_firing,
+        last_at=group.last_told_at,
+        now=now,
+        group_wait=policy.group_wait,
+        group_interval=policy.group_interval,
+        repeat_interval=policy.repeat_interval,
+        opened_at=group.opened_at if count.new_firing else None,
+        send_resolved=wants_resolved,
+        quiet=count.quiet,
+    )
 
 
 def _has_enough(session: OrmSession, name: str, receiver: Receiver | None, *, now: datetime) -> datetime | None:

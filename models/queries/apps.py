@@ -3,8 +3,9 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
 
@@ -112,29 +113,30 @@ def overview(
     }
     places = dict(zip(("after_source", "after_name", "after_id"), after or (None, None, None), strict=True))
     rows = session.execute(_OVERVIEW, bound | places)
-    return [
-        AppOverview(
-            app=row.app,
-            name=row.name,
-            source=row.source,
-            environment=environment,
-            latest_version=row.latest_version,
-            connected=row.connected,
-            current=row.current,
-            blocking=row.blocking,
-            trimming=row.trimming,
-            equivalent=row.equivalent,
-            unknown=row.unknown,
-            disabled=row.disabled,
-            not_connected=row.not_connected,
-            adoption=row.current / row.connected if row.connected else None,
-            open_alerts=row.open_alerts,
-            last_complete_poll_at=row.exact_at,
-            last_poll=LastPoll(row.started_at, row.outcome, row.reason, row.rows) if row.started_at else None,
-            deleted_at=row.deleted_at,
-        )
-        for row in rows
-    ]
+    return [_app(row, environment) for row in rows]
+
+
+def _app(row: Row[Any], environment: str) -> AppOverview:
+    return AppOverview(
+        app=row.app,
+        name=row.name,
+        source=row.source,
+        environment=environment,
+        latest_version=row.latest_version,
+        connected=row.connected,
+        current=row.current,
+        blocking=row.blocking,
+        trimming=row.trimming,
+        equivalent=row.equivalent,
+        unknown=row.unknown,
+        disabled=row.disabled,
+        not_connected=row.not_connected,
+        adoption=row.current / row.connected if row.connected else None,
+        open_alerts=row.open_alerts,
+        last_complete_poll_at=row.exact_at,
+        last_poll=LastPoll(row.started_at, row.outcome, row.reason, row.rows) if row.started_at else None,
+        deleted_at=row.deleted_at,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,6 +65,11 @@ def check(
         return
     if wrong := [line for broken in found.templates.broken for line in broken.lines]:
         raise SettingsError("\n".join(wrong))
+    _in_order(found, file, json=json)
+
+
+def _in_order(found: Rules, file: Path, *, json: bool) -> None:
+    """Say what the file holds, and what of it may not be meant; exit code 1 when there is none."""
     warnings = doubts(file, found.file)
     if json:
         as_json(
