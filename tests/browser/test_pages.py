@@ -1,7 +1,7 @@
 """The pages as people see them: complete, quiet in the console, readable on any screen, usable with the keyboard."""
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext
+from playwright.sync_api import Browser, BrowserContext, expect
 
 from tests.browser.conftest import PASSWORD, Dashboard
 from tests.browser.seeing import Scheme, faint, fits, opened, small, unreadable
@@ -88,6 +88,8 @@ def test_signing_in_and_out(browser: Browser, dashboard: Dashboard) -> None:
     with opened(browser) as page:
         page.goto(f"{dashboard.url}/?x=1")
         assert page.url == f"{dashboard.url}/sign-in?next=/%3Fx%3D1"
+        # The field takes the focus a moment after the page is there, later on a busy machine.
+        expect(page.get_by_label("Name")).to_be_focused()
         page.keyboard.type("bob")
         page.keyboard.press("Tab")
         page.keyboard.type(PASSWORD)
