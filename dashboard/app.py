@@ -14,11 +14,12 @@ from dashboard.api import router as api
 from dashboard.api.problems import problem, tell_problems
 from dashboard.guard import guard
 from dashboard.opt_out import router as opt_out
-from dashboard.pages import gone, muting
+from dashboard.pages import muting
 from dashboard.pages import router as pages
 from dashboard.sign_in import router as sign_in
 from dashboard.sign_in_oidc import provider
 from dashboard.sign_in_oidc import router as sign_in_oidc
+from dashboard.templating import gone
 from models import Session
 from models.base import engine_for
 from models.migrations import pending

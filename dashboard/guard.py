@@ -9,8 +9,8 @@ from starlette.middleware.base import RequestResponseEndpoint
 from config.settings import settings
 from dashboard.access import RefusedError, is_api
 from dashboard.origins import is_foreign, is_https
-from dashboard.pages import refused
 from dashboard.rates import Rate, TooOftenError
+from dashboard.templating import refused
 
 _HEADERS = {
     "Content-Security-Policy": (

@@ -13,7 +13,8 @@ from sqlalchemy.orm import Session
 
 from config.links import contact_of
 from dashboard.access import OPEN
-from dashboard.pages import Reading, page
+from dashboard.reading import Reading
+from dashboard.templating import page
 from models import db_now
 from models.opt_out import opt_in, opt_out, reader, tenants_of
 

@@ -12,8 +12,9 @@ from sqlalchemy.orm import Session as OrmSession
 from config.settings import settings
 from dashboard.access import OPEN
 from dashboard.origins import COOKIE, cookie_name, leave, local, neighbourhood, peer, take_away
-from dashboard.pages import Reading, page
 from dashboard.rates import TooOftenError
+from dashboard.reading import Reading
+from dashboard.templating import page
 from models import Account, Session, db_now
 from models.accounts import spelled
 from models.audit import Actor, audited

@@ -13,7 +13,7 @@ from config.settings import settings
 from dashboard.access import OPEN, RefusedError
 from dashboard.oidc import Provider, ProviderError
 from dashboard.origins import cookie_name, leave, local, neighbourhood, origin, take_away
-from dashboard.pages import Reading
+from dashboard.reading import Reading
 from dashboard.sign_in import begun, form
 from models import Role, Session, db_now
 from models.accounts import LONGEST_NAME, Provided, Unprovided, provide, spelled

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from dashboard.access import Caller, RefusedError, Viewer
 from dashboard.api.lists import Listing, Place, add_list, validated
-from dashboard.pages import Reading
+from dashboard.reading import Reading
 from models.queries.apps import AppOverview, is_app, overview
 from models.queries.readiness import readiness
 from models.queries.rollouts import Version, versions

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter
 from sqlalchemy.orm import Session as OrmSession
 
 from dashboard.access import RefusedError, Viewer
-from dashboard.pages import Reading
+from dashboard.reading import Reading
 from models import Session
 
 Place = tuple[str | int, ...]

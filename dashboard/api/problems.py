@@ -6,7 +6,7 @@ from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 from dashboard.access import is_api
-from dashboard.pages import refused
+from dashboard.templating import refused
 
 _TITLES = {404: "There is no such thing here.", 405: "That cannot be done with this."}
 

@@ -1,0 +1,62 @@
+"""How every page is made from its template, and the few pages that say why there is no other."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from fastapi.responses import HTMLResponse, Response
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+from uptake.letter import clean
+
+
+def _shown(value: object) -> object:
+    """Text as a page may show it: a name brings no character that cannot be seen."""
+    return value if type(value) is not str or value.isprintable() else clean(value, len(value))
+
+
+_pages = Environment(
+    loader=PackageLoader("dashboard"),
+    autoescape=select_autoescape(default=True),
+    undefined=StrictUndefined,
+    finalize=_shown,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+def page(template: str, **shown: object) -> str:
+    """The *template* with what it shows."""
+    return _pages.get_template(template).render(**shown)
+
+
+def gone(*, behind: bool = False) -> Response:
+    """What a browser shows while the database does not answer, or is *behind*; it tries again by itself."""
+    return HTMLResponse(page("gone.html", now=None, title="No answer", behind=behind), 503)
+
+
+def refused(status: int, title: str, headers: Mapping[str, str]) -> Response:
+    """What a browser shows when somebody may not, or not now."""
+    return HTMLResponse(page("refused.html", said=title), status, headers=dict(headers))
+
+
+def _when(at: datetime | None) -> str:
+    return f"{at:%Y-%m-%d %H:%M}" if at else "never"
+
+
+def _ago(at: datetime | None, now: datetime) -> str:
+    """How long ago, in its largest unit."""
+    if at is None:
+        return "never"
+    seconds = max(int((now - at).total_seconds()), 0)
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds // size} {unit} ago"
+    return f"{seconds} s ago"
+
+
+def _percent(share: float | None) -> str:
+    """Rounded down: 100 % means everybody."""
+    return "-" if share is None else f"{int(share * 100)} %"
+
+
+_pages.filters.update(when=_when, ago=_ago, percent=_percent)
