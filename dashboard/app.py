@@ -13,12 +13,13 @@ from dashboard.access import OPEN, Viewer, require_policies
 from dashboard.api import router as api
 from dashboard.api.problems import problem, tell_problems
 from dashboard.guard import guard
+from dashboard.muting import muting
 from dashboard.opt_out import router as opt_out
-from dashboard.pages import muting
 from dashboard.pages import router as pages
 from dashboard.sign_in import router as sign_in
 from dashboard.sign_in_oidc import provider
 from dashboard.sign_in_oidc import router as sign_in_oidc
+from dashboard.static import router as static
 from dashboard.templating import gone
 from models import Session
 from models.base import engine_for
@@ -59,6 +60,7 @@ def application(database_url: str) -> FastAPI:
     tell_problems(app)
     app.include_router(api)
     app.include_router(pages)
+    app.include_router(static)
     app.include_router(opt_out)
     app.include_router(sign_in)
     app.include_router(sign_in_oidc)

@@ -6,6 +6,7 @@ from datetime import datetime
 from fastapi.responses import HTMLResponse, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
+from dashboard.static import address
 from uptake.letter import clean
 
 
@@ -59,4 +60,14 @@ def _percent(share: float | None) -> str:
     return "-" if share is None else f"{int(share * 100)} %"
 
 
-_pages.filters.update(when=_when, ago=_ago, percent=_percent)
+def _points(share: float | None) -> str:
+    """A difference of shares, in points of a hundred."""
+    return "" if share is None else f"{round(share * 100):+d}".replace("-", "\N{MINUS SIGN}")
+
+
+def _number(value: float) -> str:
+    return f"{value:,}"
+
+
+_pages.filters.update(when=_when, ago=_ago, percent=_percent, points=_points, number=_number)
+_pages.globals.update(static=address)

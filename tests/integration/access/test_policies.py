@@ -20,8 +20,7 @@ from tests.integration.models.world import World
 EVERYBODYS = {
     "/healthz",
     "/readyz",
-    "/style.css",
-    "/icon.svg",
+    "/static/{mark}/{name:path}",
     "/opt-out/style.css",
     "/opt-out/{token}",
     "/opt-out/{token}/undo",

@@ -1,0 +1,85 @@
+"""Figures as static/charts.js draws them, each with the words and the table that say the same. Pure."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+
+from models.queries.rollouts import Uptake, Version
+
+# The latest version, the four before it, and from then on no difference is seen.
+SHADES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One picture: *spec* for the script, *summary* and the table for who sees no picture."""
+
+    name: str
+    summary: str
+    spec: dict[str, Any]
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+    @property
+    def figures(self) -> str:
+        """What the script reads; no text of it ends the element it stands in."""
+        return json.dumps(self.spec, separators=(",", ":")).replace("<", "\\u003c")
+
+
+def adoption_figure(curves: Sequence[Uptake], versions: Sequence[Version], *, as_share: bool) -> Figure | None:
+    """Who ran which version day by day, stacked with the latest at the bottom; None when nobody ran any."""
+    if not curves:
+        return None
+    days, first = len(curves[0].tenants), curves[0].first
+    totals = [sum(day) for day in zip(*(curve.tenants for curve in curves), strict=True)]
+    newest_first = sorted(curves, key=lambda curve: -curve.version)
+    latest = max((version.number for version in versions), default=newest_first[0].version)
+    shift = newest_first[0].version != latest  # a latest version that nobody runs leaves its colour to nobody else
+    series = [
+        {
+            "label": called(curve.version),
+            "colour": f"v{min(rank + shift, SHADES - 1)}",
+            "values": _shares(curve.tenants, totals) if as_share else list(curve.tenants),
+        }
+        for rank, curve in enumerate(newest_first)
+    ]
+    x = [_seconds(first + timedelta(days=day)) for day in range(days)]
+    marks = [
+        {"x": version.released_at.timestamp(), "label": f"v{version.number}"}
+        for version in sorted(versions, key=lambda version: version.number)
+        if x[0] < version.released_at.timestamp() <= x[-1]
+    ]
+    now = next((curve.tenants[-1] for curve in newest_first if curve.version == latest), 0)
+    summary = f"{now} of {totals[-1]} connected tenants run version {latest} at the end of these {days} days"
+    spec = {"x": x, "time": True, "stack": True, "series": series, "marks": marks, "unit": "%" if as_share else ""}
+    return Figure(
+        "adoption",
+        summary,
+        spec | ({"top": 1} if as_share else {}),
+        ["Day", *(called(curve.version) for curve in newest_first)],
+        [
+            [f"{first + timedelta(days=day)}", *(str(curve.tenants[day]) for curve in newest_first)]
+            for day in _spread(days)
+        ],
+    )
+
+
+def called(version: int) -> str:
+    """A version as people say it; 0: the portal did not tell."""
+    return f"v{version}" if version else "not told"
+
+
+def _shares(tenants: Sequence[int], totals: Sequence[int]) -> list[float]:
+    return [round(some / total, 4) if total else 0 for some, total in zip(tenants, totals, strict=True)]
+
+
+def _spread(days: int, most: int = 14) -> list[int]:
+    """Some of the days, the last among them, as far apart as each other."""
+    step = max(1, -(-days // most))
+    return list(range((days - 1) % step, days, step))
+
+
+def _seconds(day: date) -> int:
+    return int(datetime.combine(day, time(), UTC).timestamp())

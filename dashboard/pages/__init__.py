@@ -1,0 +1,10 @@
+"""The pages: server-rendered, complete without a script, and looked at again by themselves with one."""
+
+from fastapi import APIRouter
+from fastapi.responses import HTMLResponse
+
+from dashboard.pages import app, overview
+
+router = APIRouter(default_response_class=HTMLResponse, include_in_schema=False)
+for _part in (overview, app):
+    router.include_router(_part.router)
