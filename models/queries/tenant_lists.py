@@ -1,34 +1,49 @@
 """Which tenants there are, over all sources, and which is meant by a name."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 from sqlalchemy.orm import Session
 
 # From so many letters on, they are looked for anywhere: fewer are in nearly every name, and in no index.
 ANYWHERE = 3
 
+# So many tenants are looked at in their order, before others are looked for in no order: whatever many match is near.
+REACH = 4000
+
 _NAME = 'coalesce(t.name, t.external_id) COLLATE "C"'
-# Source by source, each in the order of its index; what is not on the page is not counted.
-_TENANTS = text(f"""
+_LETTERS = "(t.name ILIKE ANY(cast(:patterns AS text[])) OR t.external_id ILIKE ANY(cast(:patterns AS text[])))"
+_AFTER = f"""(cast(:after AS text) IS NULL
+    OR ({_NAME}, t.id) > (cast(:after AS text) COLLATE "C", cast(:after_id AS int8)))"""
+_SEEN = "(cast(:sources AS text[]) IS NULL OR s.name = ANY(cast(:sources AS text[])))"
+_BLOCKED = """SELECT {columns} FROM standing b JOIN app ON app.id = b.app_id AND app.deleted_at IS NULL
+    WHERE b.environment = :environment AND b.status = 'connected' AND b.lag = 'blocking'"""
+_BLOCKED_OR_NOT = f"""(cast(:blocking AS boolean) IS NULL
+    OR :blocking = EXISTS ({_BLOCKED.format(columns="")} AND b.tenant_id = t.id))"""
+# Source by source in the order of its index; what is not on the page is not counted.
+_NEAR = f"""
+SELECT t.*, s.name AS source FROM source s CROSS JOIN LATERAL (
+    SELECT t.* FROM (
+        SELECT t.id, t.external_id, t.name, t.first_seen_at FROM tenant t WHERE t.source_id = s.id AND {_AFTER}
+        ORDER BY {_NAME}, t.id LIMIT :reach
+    ) t WHERE (cast(:patterns AS text[]) IS NULL OR {_LETTERS}) AND {_BLOCKED_OR_NOT}
+    ORDER BY {_NAME}, t.id LIMIT :most
+) t WHERE {_SEEN}
+"""  # noqa: S608 - constants only
+_FOUND = f"""
+SELECT t.id, t.external_id, t.name, t.first_seen_at, s.name AS source
+FROM (SELECT * FROM tenant t WHERE {_LETTERS} OFFSET 0) t JOIN source s ON s.id = t.source_id
+WHERE {_SEEN} AND {_AFTER} AND {_BLOCKED_OR_NOT}
+"""  # noqa: S608 - constants only
+_TOGETHER = f"""
+SELECT t.id, t.external_id, t.name, t.first_seen_at, s.name AS source FROM tenant t JOIN source s ON s.id = t.source_id
+WHERE {_SEEN} AND {_AFTER} AND :blocking = (t.id IN ({_BLOCKED.format(columns="b.tenant_id")}))
+"""  # noqa: S608 - constants only
+_PAGE = f"""
 WITH page AS (
-    SELECT t.*, s.name AS source FROM source s CROSS JOIN LATERAL (
-        SELECT t.id, t.external_id, t.name, t.first_seen_at, {_NAME} AS place FROM tenant t
-        WHERE t.source_id = s.id
-          AND (cast(:patterns AS text[]) IS NULL OR t.name ILIKE ANY(cast(:patterns AS text[]))
-              OR t.external_id ILIKE ANY(cast(:patterns AS text[])))
-          AND (cast(:after AS text) IS NULL
-              OR ({_NAME}, t.id) > (cast(:after AS text) COLLATE "C", cast(:after_id AS int8)))
-          AND (cast(:blocking AS boolean) IS NULL OR :blocking = EXISTS (
-              SELECT FROM standing b JOIN app ON app.id = b.app_id AND app.deleted_at IS NULL
-              WHERE b.tenant_id = t.id AND b.environment = :environment AND b.status = 'connected'
-                AND b.lag = 'blocking'))
-        ORDER BY {_NAME}, t.id LIMIT :most
-    ) t
-    WHERE cast(:sources AS text[]) IS NULL OR s.name = ANY(cast(:sources AS text[]))
-    ORDER BY t.place COLLATE "C", t.id LIMIT :most
+    SELECT t.*, {_NAME} AS place FROM ({{candidates}}) t ORDER BY {_NAME}, t.id LIMIT :most
 ), fresh AS MATERIALIZED (
     SELECT a.id, f.exact_at FROM app a JOIN freshness f ON f.app_id = a.id WHERE a.deleted_at IS NULL
 )
@@ -47,7 +62,8 @@ FROM page p CROSS JOIN LATERAL (
     WHERE c.tenant_id = p.id AND c.environment = :environment
 ) n
 ORDER BY p.place COLLATE "C", p.id
-""")  # noqa: S608 - constants only
+"""  # noqa: S608 - constants only
+_IN_ORDER, _BY_LETTERS, _BY_LAG = (text(_PAGE.format(candidates=each)) for each in (_NEAR, _FOUND, _TOGETHER))
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +108,15 @@ def tenants(
         "after_id": last,
         "most": most,
     }
-    return [TenantRow(**row) for row in session.execute(_TENANTS, bound).mappings()]
+    is_any = letters is None and blocking is None
+    found = _rows(session, _IN_ORDER, bound | {"reach": most if is_any else max(REACH, most)})
+    if is_any or len(found) == most:
+        return found
+    return _rows(session, _BY_LAG if letters is None else _BY_LETTERS, bound)
+
+
+def _rows(session: Session, statement: TextClause, bound: Mapping[str, object]) -> list[TenantRow]:
+    return [TenantRow(**row) for row in session.execute(statement, bound).mappings()]
 
 
 def _patterns(letters: str) -> list[str]:

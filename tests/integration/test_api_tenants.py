@@ -93,15 +93,22 @@ def test_only_the_blocked(app: FastAPI, mine: dict[str, str]) -> None:
     assert len(keys(app, mine, "?blocking=false")) == 5
 
 
-def test_pages_and_csv(app: FastAPI, mine: dict[str, str]) -> None:
-    """Each is on one page, in the order of the whole; the CSV is all of it."""
+@pytest.mark.parametrize("query", ["", "q=hvac&", "q=ö&", "blocking=true&", "blocking=false&q=hvac&"])
+@pytest.mark.parametrize("reach", [1, 4000])
+def test_pages(app: FastAPI, mine: dict[str, str], monkeypatch: pytest.MonkeyPatch, query: str, reach: int) -> None:
+    """Each is on one page, in the order of the whole, be it near in it or found by an index."""
+    monkeypatch.setattr("models.queries.tenant_lists.REACH", reach)
     found: list[str] = []
     cursor: str | None = ""
     while cursor is not None:
-        page = got(app, f"tenants?limit=2{cursor and '&cursor='}{cursor}", mine)
+        page = got(app, f"tenants?{query}limit=1{cursor and '&cursor='}{cursor}", mine)
         found += [one["key"] for one in page["data"]]
         cursor = page["next"]
-    assert found == keys(app, mine)
+    assert found == keys(app, mine, f"?{query}")
+
+
+def test_csv(app: FastAPI, mine: dict[str, str]) -> None:
+    """The whole list, by the same filters."""
     lines = asked(app, "GET", "/api/v1/tenants.csv?q=hvac", headers=mine).text.splitlines()
     assert [line.split(",")[0] for line in lines] == ["key", "acme:3", "acme:1"]
 
