@@ -3,6 +3,8 @@
 from fastapi import APIRouter
 
 from dashboard.api.apps import router as apps
+from dashboard.api.rollouts import router as rollouts
 
 router = APIRouter(prefix="/api/v1")
 router.include_router(apps)
+router.include_router(rollouts)
