@@ -42,6 +42,13 @@ class Reminder(Base):
             postgresql_where=text("stopped_at IS NULL"),
             why="The open threads of a tenant, to be told in one message.",
         ),
+        index(
+            "ix_reminder_sent",
+            "app_id",
+            "last_sent_at",
+            postgresql_where=text("last_sent_at IS NOT NULL"),
+            why="What came of the reminders of an app.",
+        ),
     )
 
     id: Mapped[pk]
