@@ -12,8 +12,8 @@ from sqlalchemy.exc import ProgrammingError, SQLAlchemyError
 from dashboard.access import OPEN, Viewer, require_policies
 from dashboard.api import router as api
 from dashboard.api.problems import problem, tell_problems
+from dashboard.chosen import muting
 from dashboard.guard import guard
-from dashboard.muting import muting
 from dashboard.opt_out import router as opt_out
 from dashboard.pages import router as pages
 from dashboard.sign_in import router as sign_in

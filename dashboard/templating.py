@@ -6,6 +6,7 @@ from datetime import datetime
 from fastapi.responses import HTMLResponse, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
+from dashboard.figures import lasting
 from dashboard.static import address
 from uptake.letter import clean
 
@@ -69,5 +70,9 @@ def _number(value: float) -> str:
     return f"{value:,}"
 
 
-_pages.filters.update(when=_when, ago=_ago, percent=_percent, points=_points, number=_number)
+def _day(at: datetime) -> str:
+    return f"{at.day} {at:%b %Y}"
+
+
+_pages.filters.update(day=_day, lasting=lasting, when=_when, ago=_ago, percent=_percent, points=_points, number=_number)
 _pages.globals.update(static=address)
