@@ -13,6 +13,8 @@ from dashboard.access import OPEN, Viewer, require_policies
 from dashboard.api import router as api
 from dashboard.api.problems import problem, tell_problems
 from dashboard.guard import guard
+from dashboard.metrics.answer import Figures
+from dashboard.metrics.route import router as metrics
 from dashboard.opt_out import router as opt_out
 from dashboard.pages import muting
 from dashboard.pages import router as pages
@@ -62,6 +64,8 @@ def application(database_url: str) -> FastAPI:
     app.include_router(opt_out)
     app.include_router(sign_in)
     app.include_router(sign_in_oidc)
+    app.include_router(metrics)
+    app.state.figures = Figures()
     app.state.provider = provider()
     app.get("/api/v1/openapi.json", include_in_schema=False)(openapi)
     app.get("/healthz", dependencies=[OPEN])(healthz)
