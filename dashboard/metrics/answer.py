@@ -11,10 +11,11 @@ from sqlalchemy.orm import Session as OrmSession
 
 from config.settings import SettingsError
 from dashboard.metrics.counted import Counts
+from dashboard.metrics.dear import Dear
 from dashboard.metrics.declared import Families
-from dashboard.metrics.now import apps_of, put_apps, put_sources, put_told, put_work
+from dashboard.metrics.now import put_apps, put_messages, put_open, put_sources, put_work
 from models import Session, db_now
-from models.queries.figures import be_brief
+from models.queries.figures import be_brief, open_alerts, open_threads, readings, stands
 from tasks.rules import rules
 
 log = structlog.get_logger()
@@ -29,6 +30,10 @@ class Figures:
         self._lock = threading.Lock()
         self._counts: Counts | None = None
         self._kept: dict[int, tuple[float, bytes]] = {}
+        self._stands = Dear(lambda session, now: stands(session, now=now))
+        self._readings = Dear(lambda session, _: readings(session))
+        self._alerts = Dear(lambda session, now: open_alerts(session, now=now))
+        self._threads = Dear(lambda session, _: open_threads(session))
         # Its own, for what other libraries leave in the common one is nobody's business.
         self._process = CollectorRegistry()
         ProcessCollector(registry=self._process)
@@ -64,10 +69,12 @@ class Figures:
 
     def _put(self, families: Families, session: OrmSession, apps: int) -> None:
         now = db_now(session)
-        put_apps(families, *apps_of(session, now=now), most=apps)
+        found, read = self._stands.answer(session, now=now), self._readings.answer(session, now=now)
+        put_apps(families, found, read, most=apps)
+        put_open(families, self._alerts.answer(session, now=now), self._threads.answer(session, now=now))
         sources = put_sources(families, session, now=now)
         put_work(families, session, now=now)
-        receivers = put_told(families, session, _receivers(), now=now)
+        receivers = put_messages(families, session, _receivers(), now=now)
         if self._counts is None:
             self._counts = Counts(session)
         else:

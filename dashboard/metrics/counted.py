@@ -32,7 +32,7 @@ class Ids:
 
     def is_new(self, row: int) -> bool:
         """Whether the row was not counted yet; it is now."""
-        if row <= self._begin or row in self._counted:
+        if row in self._counted:
             return False
         self._counted.add(row)
         self._last = max(self._last, row)

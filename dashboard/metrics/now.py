@@ -1,7 +1,7 @@
 """Gauges: how everything stands now."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from itertools import pairwise
 
@@ -10,14 +10,11 @@ from sqlalchemy.orm import Session
 from dashboard.metrics.declared import Families
 from models.queries.figures import (
     AGES,
+    OpenAlerts,
     Reading,
     Stand,
     broken_evaluations,
-    open_alerts,
-    open_threads,
     queues,
-    readings,
-    stands,
     stopped_receivers,
     ticked_at,
     work,
@@ -31,11 +28,10 @@ DAYS = (*(f"{since}-{until}" for since, until in pairwise((0, *AGES))), f"{AGES[
 THREADS = ("waiting", "held", "ended")
 
 
-def put_apps(families: Families, found: Iterable[Stand], read: list[Reading], *, most: int) -> None:
+def put_apps(families: Families, found: list[Stand], read: list[Reading], *, most: int) -> None:
     """The rollouts: *most* apps by themselves, those with the most connections; all others together."""
     counts: defaultdict[tuple[str, str], dict[str, int]] = defaultdict(lambda: dict.fromkeys(CLASSES, 0))
     ages: defaultdict[tuple[str, str], list[int]] = defaultdict(lambda: [0] * len(DAYS))
-    found = list(found)
     named = _largest(found, read, most)
     for one in found:
         place = (one.app if one.app in named else OTHERS, one.environment)
@@ -71,11 +67,6 @@ def _put_readings(families: Families, read: list[Reading], named: set[str]) -> N
         families.put(name, min(others).timestamp(), OTHERS)
 
 
-def apps_of(session: Session, *, now: datetime) -> tuple[list[Stand], list[Reading]]:
-    """What `put_apps` takes."""
-    return stands(session, now=now), readings(session)
-
-
 def put_sources(families: Families, session: Session, *, now: datetime) -> set[str]:
     """How each source answers; their names."""
     found = sources(session)
@@ -100,13 +91,16 @@ def put_work(families: Families, session: Session, *, now: datetime) -> None:
         families.put("uptake_last_tick_timestamp_seconds", at.timestamp())
 
 
-def put_told(families: Families, session: Session, known: Iterable[str], *, now: datetime) -> set[str]:
-    """What is to be told: alerts, threads and messages; the receivers, *known* ones and those for whom one waits."""
-    for alert in open_alerts(session, now=now):
+def put_open(families: Families, alerts: Iterable[OpenAlerts], threads: Mapping[str, int]) -> None:
+    """What is open: alerts, and threads of reminders."""
+    for alert in alerts:
         families.put("uptake_alerts", alert.alerts, alert.kind, alert.severity or "none", alert.state)
-    threads = open_threads(session)
     for state in THREADS:
         families.put("uptake_reminders", threads.get(state, 0), state)
+
+
+def put_messages(families: Families, session: Session, known: Iterable[str], *, now: datetime) -> set[str]:
+    """What waits for whom; the receivers: *known* ones, and those for whom something waits or who are shut."""
     waiting, stopped = {queue.receiver: queue for queue in queues(session, now=now)}, set(stopped_receivers(session))
     receivers = {*known, *waiting, *stopped}
     for name in sorted(receivers):
