@@ -146,7 +146,12 @@ def test_only_so_many_apps(
         text("""WITH another AS (
                 INSERT INTO app (source_id, external_id, name, first_seen_at, next_poll_at, latest_version, walked_at)
                 VALUES (:source, '1', 'Small', now(), now(), 7, '2020-01-01Z') RETURNING id
-            ) INSERT INTO tally SELECT id, 'production', 'connected', 7, 0, 3 FROM another"""),
+            ), judged AS (
+                INSERT INTO verdict (app_id, version, scope_set_id, latest, lag, missing, superfluous, versions_behind,
+                    since, mismatch)
+                SELECT a.id, 7, min(s.id), 7, 'trimming', '{}', '{}', 0, '2020-01-01Z', false
+                FROM another a, scope_set s GROUP BY a.id RETURNING app_id, scope_set_id
+            ) INSERT INTO tally SELECT app_id, 'production', 'connected', 7, scope_set_id, 3 FROM judged"""),
         {"source": lived.source_id},
     )
     monkeypatch.setenv("UPTAKE_METRICS_APPS", str(most))
@@ -155,6 +160,8 @@ def test_only_so_many_apps(
     connections = values(found, "uptake_app_connections")
     assert {key[0] for key in connections} == named
     assert sum(connections.values()) == 8
+    # Whoever grants too much is not blocked.
+    assert sum(values(found, "uptake_app_blocked_connections").values()) == 2
     polled = values(found, "uptake_app_last_complete_poll_timestamp_seconds")
     assert min(polled.values()) == 1577836800
     assert {key[0] for key in values(found, "uptake_app_latest_version")} == named - {"others"}
