@@ -4,6 +4,7 @@ import sys
 
 import uvicorn
 
+from config import traces
 from config.logs import configure_logging
 from config.settings import Settings, SettingsError, settings
 from dashboard.app import application
@@ -14,6 +15,7 @@ def main() -> None:
     try:
         chosen = settings()
         database_url = _address(chosen)
+        traces.check()
     except SettingsError as error:
         sys.stderr.write(f"uptake: {error}\n")
         sys.exit(2)

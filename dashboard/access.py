@@ -65,14 +65,18 @@ class Policy:
 
 
 class Scrape:
-    """Lets everybody read figures about Uptake itself, or only callers with a token where a setting says so."""
+    """Lets everybody read figures about Uptake itself, or only callers who see all sources where a setting says so."""
 
     def __call__(
         self, request: Request, bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
-    ) -> None:
-        """Nothing; raises RefusedError."""
-        if settings().metrics_need_token:
-            _admitted(request, bearer)
+    ) -> Caller | None:
+        """The caller; None: they did not say who they are. Raises RefusedError."""
+        if not settings().metrics_need_token:
+            return _admitted(request, bearer) if "authorization" in request.headers else _caller(request, bearer)
+        caller = _admitted(request, bearer)
+        if caller.sources is not None:
+            raise RefusedError(403, f"Figures are of all sources; {caller.name} may see some of them.")
+        return caller
 
 
 def everybody() -> None:
