@@ -3,8 +3,8 @@
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 
-from dashboard.pages import app, overview
+from dashboard.pages import app, overview, tenant, tenants
 
 router = APIRouter(default_response_class=HTMLResponse, include_in_schema=False)
-for _part in (overview, app):
+for _part in (overview, app, tenants, tenant):
     router.include_router(_part.router)
