@@ -140,6 +140,13 @@ def the_tenant(caller: Caller, session: Session, name: str) -> Named:
     return found[0]
 
 
+def tenants_meant(caller: Caller, session: Session, name: str | None) -> list[int] | None:
+    """The ids of all that a filter's *name* may mean, of those that the caller sees; None: no filter."""
+    if name is None:
+        return None
+    return [one.tenant_id for one in tenants_named(session, name, sources=caller.sources)]
+
+
 add_list(router, "/tenants", tenants, row=Listed)
 # Before the tenant itself, whose id may have slashes in it.
 add_list(router, "/tenants/{tenant:path}/timeline", tenant_timeline, row=TimelineRow)

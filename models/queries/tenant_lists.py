@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session
 # From so many letters on, they are looked for anywhere: fewer are in nearly every name, and in no index.
 ANYWHERE = 3
 
-# So many tenants are looked at in their order, before others are looked for in no order: whatever many match is near.
-REACH = 4000
+# So many are put in order at once. Of more, those that come next are near in the order, and so many are looked at.
+FEW = 2000
 
 _NAME = 'coalesce(t.name, t.external_id) COLLATE "C"'
 _LETTERS = "(t.name ILIKE ANY(cast(:patterns AS text[])) OR t.external_id ILIKE ANY(cast(:patterns AS text[])))"
@@ -38,6 +38,9 @@ SELECT t.id, t.external_id, t.name, t.first_seen_at, s.name AS source
 FROM (SELECT * FROM tenant t WHERE {_LETTERS} OFFSET 0) t JOIN source s ON s.id = t.source_id
 WHERE {_SEEN} AND {_AFTER} AND {_STANDS_SO}
 """  # noqa: S608 - constants only
+_MATCHES = text(f"""
+SELECT count(*) FROM (SELECT FROM tenant t WHERE {_LETTERS} AND {_AFTER} LIMIT :reach + 1) x
+""")  # noqa: S608 - constants only
 _TOGETHER = f"""
 SELECT t.id, t.external_id, t.name, t.first_seen_at, s.name AS source FROM tenant t JOIN source s ON s.id = t.source_id
 WHERE {_SEEN} AND {_AFTER} AND :stands = (t.id IN ({_STANDS.format(columns="b.tenant_id")}))
@@ -111,7 +114,7 @@ def tenants(  # noqa: PLR0913 - each says which tenants are meant
     app_id = None if app is None else session.scalar(_APP, {"app": app})
     if app is not None and app_id is None:
         return []
-    bound = {
+    bound: dict[str, object] = {
         "patterns": None if letters is None else _patterns(letters),
         "stands": blocking if blocking is not None else True if lag or app else None,
         "lag": "blocking" if blocking is not None else lag,
@@ -122,11 +125,13 @@ def tenants(  # noqa: PLR0913 - each says which tenants are meant
         "after_id": last,
         "most": most,
     }
-    is_any = letters is None and bound["stands"] is None
-    found = _rows(session, _IN_ORDER, bound | {"reach": most if is_any else max(REACH, most)})
-    if is_any or len(found) == most:
-        return found
-    return _rows(session, _BY_LAG if letters is None else _BY_LETTERS, bound)
+    if letters is None and bound["stands"] is None:
+        return _rows(session, _IN_ORDER, bound | {"reach": most})
+    reach = {"reach": max(FEW, most)}
+    if letters is not None and session.scalars(_MATCHES, bound | reach).one() <= reach["reach"]:
+        return _rows(session, _BY_LETTERS, bound)
+    near = _rows(session, _IN_ORDER, bound | reach)
+    return near if len(near) == most else _rows(session, _BY_LAG if letters is None else _BY_LETTERS, bound)
 
 
 def _rows(session: Session, statement: TextClause, bound: Mapping[str, object]) -> list[TenantRow]:
