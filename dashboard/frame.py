@@ -95,4 +95,11 @@ def done(what: str, to: str) -> Response:
 # Nobody can have a page say anything else by a link.
 _DONE = {
     "poll": "The app is polled as soon as a worker is free.",
+    "acknowledged": "Acknowledged: it is told of again when it gets more severe, and when it is over.",
+    "snoozed": "Snoozed: nobody is told of it until then.",
+    "taken_back": "Taken back: it is told of again.",
+    "nothing_ticked": "Nothing was done: tick some alerts first, or choose all of the group.",
+    "silenced": "Silenced: nobody is told of what matches while the silence holds.",
+    "silence_ended": "The silence is over; what still fires is told.",
+    "silence_changed": "The silence ends at that time now.",
 }

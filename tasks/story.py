@@ -13,7 +13,7 @@ from uptake.features import Blocked, Feature, blocked
 from uptake.lag import LagClass, bounded, judge
 from uptake.letter import clean
 from uptake.policies import Exemption, Policies
-from uptake.policy import KIND_OF, Explanation, Policy, Reason, explain
+from uptake.policy import KIND_OF, AlertKind, Explanation, Policy, Reason, explain
 from uptake.reminding import addressee
 from uptake.versions import History
 from uptake.wording import Standing, explanation, moment
@@ -135,6 +135,16 @@ def _rule(policy: Policy, decided: Explanation) -> Iterator[str]:
     rungs = policy.severity[:1] if lag is LagClass.TRIMMING else policy.severity
     ladder = ", ".join(f"{name} after {_days(grace + past)}" for name, past in rungs)
     yield f"The rule: {policy.place} grace.{lag} = {_days(grace)}, so {ladder} of lag; settle = {_days(policy.settle)}."
+
+
+def rule_of(kind: AlertKind, policy: Policy) -> str | None:
+    """By which rule an app has alerts of a *kind* that is about no tenant, in the words of uptake.toml; None: none."""
+    if kind is AlertKind.ROLLOUT_BEHIND_TARGET:
+        aims = ", ".join(f"{100 * one.share:g} % within {_days(one.by)}" for one in policy.targets)
+        return f"The rule: {policy.place} targets = {aims} of a release; min_audience = {policy.min_audience}."
+    if kind is AlertKind.ROLLOUT_STALLED:
+        return f"The rule: {policy.place} stalled_after = {_days(policy.stalled_after)} without anybody accepting."
+    return None
 
 
 def _days(span: timedelta) -> str:

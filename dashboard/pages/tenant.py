@@ -12,14 +12,10 @@ from dashboard.api.tenants import About, tenant_timeline
 from dashboard.chosen import features
 from dashboard.frame import Frame, Looking
 from dashboard.happenings import days
+from dashboard.stories import told_of
 from models.queries.tenant_apps import AppOf, TenantProfile, apps_of, contacts, profile
 from models.queries.tenant_lists import tenants_named
-from models.queries.tenants import story
-from models.stopped import stopped
-from models.verdicts import history_of
-from tasks.hearing import hearing
 from tasks.rules import rules
-from tasks.story import told
 from uptake.policies import Who
 
 router = APIRouter()
@@ -75,10 +71,11 @@ def one_tenant(
         who=who,
         standings=[Standing(one, _accept_url(who, one)) for one in apps],
         as_of=min((one.as_of for one in apps if one.as_of and one.app_deleted_at is None), default=None),
+        firing=sum(alert.state == "firing" for one in apps for alert in one.alerts),
         contacts=contacts(session, who.tenant_id) if frame.may_act else None,
         names=dict.fromkeys((one.app, one.app_name) for one in apps),
         of_app=of_app,
-        story=_story(frame, of_app.app, who) if of_app else None,
+        story=told_of(frame, of_app.app, who.tenant) if of_app else None,
         about=kind,
         kinds=KINDS,
         words=CLASS_WORDS,
@@ -106,28 +103,3 @@ def _accept_url(who: TenantProfile, app: AppOf) -> str | None:
         )
     except SettingsError:
         return None
-
-
-def _story(frame: Frame, app: str, who: TenantProfile) -> Sequence[str] | None:
-    """What `uptake explain` says of the tenant and the app; None: uptake.toml cannot be used here."""
-    try:
-        chosen = rules()
-    except SettingsError:
-        return None
-    session, now = frame.session, frame.now
-    stories = story(session, app, who.tenant, now=now)
-    history, unusable = history_of(session, stories[0].app_id), stopped(session)
-    return [
-        line
-        for one in stories
-        for line in told(
-            one,
-            (),  # What was sent stands in the timeline.
-            history,
-            chosen.policies,
-            chosen.features,
-            hearing(one, chosen.policies, unusable, now=now),
-            now=now,
-            names_people=frame.may_act,
-        )
-    ]

@@ -168,3 +168,16 @@ def tenants_named(
     bound = {"name": name, "sources": None if sources is None else sorted(sources), "most": most}
     found = [Named(**row) for row in session.execute(_NAMED, bound).mappings()]
     return found[:1] if found and found[0].key == name else found
+
+
+_LIKE = text(f"""
+SELECT t.id FROM tenant t JOIN source s ON s.id = t.source_id WHERE {_LETTERS} AND {_SEEN} LIMIT :most
+""")  # noqa: S608 - constants only
+
+
+def tenants_like(
+    session: Session, letters: str, *, sources: Collection[str] | None = None, most: int = FEW
+) -> Sequence[int]:
+    """The ids of tenants (of *sources*) with these *letters* in their name or id, as `tenants` has it; *most* of them."""
+    bound = {"patterns": _patterns(letters), "sources": None if sources is None else sorted(sources), "most": most}
+    return session.scalars(_LIKE, bound).all()
