@@ -4,9 +4,10 @@ from fastapi import APIRouter
 
 from dashboard.api.alerts import router as alerts
 from dashboard.api.apps import router as apps
+from dashboard.api.events import router as events
 from dashboard.api.silences import router as silences
 from dashboard.api.tenants import router as tenants
 
 router = APIRouter(prefix="/api/v1")
-for part in (apps, tenants, alerts, silences):
+for part in (apps, tenants, alerts, silences, events):
     router.include_router(part)

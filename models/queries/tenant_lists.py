@@ -178,6 +178,6 @@ SELECT t.id FROM tenant t JOIN source s ON s.id = t.source_id WHERE {_LETTERS} A
 def tenants_like(
     session: Session, letters: str, *, sources: Collection[str] | None = None, most: int = FEW
 ) -> Sequence[int]:
-    """The ids of tenants (of *sources*) with these *letters* in their name or id, as `tenants` has it; *most* of them."""
+    """The ids of tenants (of *sources*) with these *letters* in their name or id, as for `tenants`; *most* of them."""
     bound = {"patterns": _patterns(letters), "sources": None if sources is None else sorted(sources), "most": most}
     return session.scalars(_LIKE, bound).all()
