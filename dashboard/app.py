@@ -15,6 +15,7 @@ from dashboard.api import router as api
 from dashboard.api.problems import problem, tell_problems
 from dashboard.chosen import muting
 from dashboard.guard import guard
+from dashboard.listeners import Listeners
 from dashboard.metrics.answer import Figures
 from dashboard.metrics.route import router as metrics
 from dashboard.opt_out import router as opt_out
@@ -82,6 +83,7 @@ def application(database_url: str) -> FastAPI:
     app.include_router(metrics)
     app.state.figures = Figures()
     app.state.provider = provider()
+    app.state.listeners = Listeners()
     app.get("/api/v1/openapi.json", include_in_schema=False)(openapi)
     app.get("/healthz", dependencies=[OPEN])(healthz)
     app.state.database_url = database_url

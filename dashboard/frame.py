@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, TypeVar
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from fastapi import Depends, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
@@ -48,10 +48,14 @@ class Frame:
 
     def address(self, **chosen: object) -> str:
         """This page with some of its parameters *chosen* otherwise; None: without them."""
+        return self.elsewhere(quote(self.request.scope["path"]), **chosen)
+
+    def elsewhere(self, path: str, **chosen: object) -> str:
+        """Another *path*, asked for what this page was asked for."""
         kept = [(name, value) for name, value in self.request.query_params.multi_items() if name not in chosen]
         more = [(name, str(value)) for name, value in chosen.items() if value is not None]
         found = [(name, value) for name, value in kept + more if value and name != _SAID]
-        return f"{self.request.url.path}?{urlencode(found)}" if found else self.request.url.path
+        return f"{path}?{urlencode(found)}" if found else path
 
     @property
     def is_later(self) -> bool:
@@ -112,4 +116,11 @@ def done(what: str, to: str) -> Response:
 # Nobody can have a page say anything else by a link.
 _DONE = {
     "poll": "The app is polled as soon as a worker is free.",
+    "acknowledged": "Acknowledged: it is told of again when it gets more severe, and when it is over.",
+    "snoozed": "Snoozed: nobody is told of it until then.",
+    "taken_back": "Taken back: it is told of again.",
+    "nothing_ticked": "Nothing was done: tick some alerts first, or choose all of the group.",
+    "silenced": "Silenced: nobody is told of what matches while the silence holds.",
+    "silence_ended": "The silence is over; what still fires is told.",
+    "silence_changed": "The silence ends at that time now.",
 }

@@ -4,10 +4,11 @@ from fastapi import APIRouter
 
 from dashboard.api.alerts import router as alerts
 from dashboard.api.apps import router as apps
+from dashboard.api.events import router as events
 from dashboard.api.rollouts import router as rollouts
 from dashboard.api.silences import router as silences
 from dashboard.api.tenants import router as tenants
 
 router = APIRouter(prefix="/api/v1")
-for part in (apps, rollouts, tenants, alerts, silences):
+for part in (apps, rollouts, tenants, alerts, silences, events):
     router.include_router(part)

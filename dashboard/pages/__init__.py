@@ -3,8 +3,8 @@
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 
-from dashboard.pages import app, overview, rollout
+from dashboard.pages import alert, alerts, app, holding, overview, rollout, silences, tenant, tenants
 
 router = APIRouter(default_response_class=HTMLResponse, include_in_schema=False)
-for _part in (overview, app, rollout):
+for _part in (overview, app, rollout, tenants, tenant, alerts, holding, silences, alert):
     router.include_router(_part.router)

@@ -9,7 +9,6 @@ from pydantic import BaseModel
 from sqlalchemy.orm import Session as OrmSession
 
 from dashboard.api.apps import Meant, app_tenants
-from dashboard.api.lists import turned
 from dashboard.chosen import features, muting
 from dashboard.figures import Figure, adoption_figure, forecast_figure, upgrade_figure
 from dashboard.frame import Frame, Looking
@@ -80,7 +79,7 @@ def one_app(frame: Looking, app: str) -> Response:
         blocked=blocked_counts(session, at, app, features(), environment=environment),
         effect=reminder_effect_of(session, at, environment=environment),
         meant=meant,
-        tenants=turned(session, app_tenants(frame.caller, session, app, meant), view.after, LISTED),
+        tenants=app_tenants(frame.caller, session, app, meant).page(session, view.after, LISTED),
         alerts=alerts(session, app=app, now=frame.now, mutes=mutes or (), most=SHOWN + 1),
         mutes=mutes,
         reminders=told(session, app=app, reminders=True, most=SHOWN),

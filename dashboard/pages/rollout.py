@@ -4,7 +4,6 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 
 from dashboard.api.apps import Meant, app_tenants
-from dashboard.api.lists import turned
 from dashboard.figures import upgrade_figure
 from dashboard.frame import Looking
 from dashboard.pages.app import LISTED, View, known
@@ -40,7 +39,7 @@ def one_version(frame: Looking, app: str, number: int) -> Response:
         figure=upgrade_figure(taken) if taken else None,
         before=cohorts_of(session, at, number, environment=meant.environment, by="before"),
         first=cohorts_of(session, at, number, environment=meant.environment, by="first"),
-        tenants=turned(session, app_tenants(frame.caller, session, app, listed), view.after, LISTED),
+        tenants=app_tenants(frame.caller, session, app, listed).page(session, view.after, LISTED),
         is_latest=is_latest,
         newer=[one for one in released if one.number > number],
         older=[one for one in released if one.number < number],

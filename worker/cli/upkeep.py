@@ -19,12 +19,12 @@ from models.stopped import resume, stopped
 from tasks import evaluate
 from tasks import poll as polling
 from tasks.edges import addresses_of, channel
+from tasks.hearing import hearing, said
 from tasks.rules import Rules, rules, written
 from uptake.channels import probe
 from uptake.errors import EdgeError
 from worker.addresses import database_url
 from worker.cli.answers import OneApp, require_app, story_of
-from worker.cli.hearing import hearing, said
 from worker.cli.output import Json, as_json, console, table
 from worker.doctor import CHECKS, examined
 from worker.lifecycle import adopt_sources, configure_logs, open_database
