@@ -32,6 +32,25 @@ class Alert(Base):
             "connection_id",
             why="All alerts of an app, for what has to be told, and of a connection, for explain.",
         ),
+        index(
+            "ix_alert_open_kind",
+            "source_id",
+            "kind",
+            text("coalesce(array_position('{critical,warning,info}', severity), 4)"),
+            "since",
+            "id",
+            postgresql_where=text("resolved_at IS NULL"),
+            why="Open alerts of a kind, the most severe and oldest first.",
+        ),
+        index(
+            "ix_alert_resolved_kind",
+            "source_id",
+            "kind",
+            "resolved_at",
+            "id",
+            postgresql_where=text("resolved_at IS NOT NULL"),
+            why="Resolved alerts of a kind, the last ones first.",
+        ),
     )
 
     id: Mapped[pk]

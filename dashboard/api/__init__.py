@@ -3,6 +3,8 @@
 from fastapi import APIRouter
 
 from dashboard.api.apps import router as apps
+from dashboard.api.tenants import router as tenants
 
 router = APIRouter(prefix="/api/v1")
-router.include_router(apps)
+for part in (apps, tenants):
+    router.include_router(part)

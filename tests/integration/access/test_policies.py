@@ -1,5 +1,6 @@
 """Every route names who may ask it, and nobody else gets an answer."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -35,7 +36,11 @@ SAFE = {"GET", "HEAD"}
 
 def filled(path: str) -> str:
     """The *path* of a route with something in its places."""
-    return path.replace("{token}", "x").replace("{key}", "x").replace("{app}", "acme:4711")
+    places = {"app": "acme:4711", "source": "acme"}
+    numbers = ("alert", "silence", "notice", "reminder")
+    return re.sub(
+        r"\{(\w+)(?::\w+)?\}", lambda one: places.get(one[1], "1" if one[1].startswith(numbers) else "x"), path
+    )
 
 
 def routes() -> list[tuple[str, str, str | None]]:
