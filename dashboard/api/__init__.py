@@ -2,9 +2,10 @@
 
 from fastapi import APIRouter
 
+from dashboard.api.accounts import router as accounts
 from dashboard.api.apps import router as apps
 from dashboard.api.tenants import router as tenants
 
 router = APIRouter(prefix="/api/v1")
-for part in (apps, tenants):
+for part in (apps, tenants, accounts):
     router.include_router(part)

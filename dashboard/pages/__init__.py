@@ -3,8 +3,8 @@
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 
-from dashboard.pages import app, overview
+from dashboard.pages import account, app, overview, people, receivers, settings, tokens, trail
 
 router = APIRouter(default_response_class=HTMLResponse, include_in_schema=False)
-for _part in (overview, app):
+for _part in (overview, app, settings, receivers, people, tokens, trail, account):
     router.include_router(_part.router)
