@@ -74,9 +74,18 @@ def _points(share: float | None) -> str:
     return "" if share is None else f"{round(share * 100):+d}".replace("-", "\N{MINUS SIGN}")
 
 
+def _size(octets: int) -> str:
+    """Bytes, in their largest unit."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if octets < 1000:
+            return f"{octets:,} {unit}"
+        octets = round(octets / 1000)
+    return f"{octets:,} TB"
+
+
 def _number(value: float) -> str:
     return f"{value:,}"
 
 
-_pages.filters.update(when=_when, ago=_ago, span=_span, percent=_percent, points=_points, number=_number)
+_pages.filters.update(when=_when, ago=_ago, span=_span, size=_size, percent=_percent, points=_points, number=_number)
 _pages.globals.update(static=address)

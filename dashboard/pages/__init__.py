@@ -3,8 +3,8 @@
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 
-from dashboard.pages import account, app, overview, people, receivers, settings, tokens, trail
+from dashboard.pages import account, app, health, overview, people, receivers, settings, tokens, trail
 
 router = APIRouter(default_response_class=HTMLResponse, include_in_schema=False)
-for _part in (overview, app, settings, receivers, people, tokens, trail, account):
+for _part in (overview, app, health, settings, receivers, people, tokens, trail, account):
     router.include_router(_part.router)

@@ -50,9 +50,7 @@ def rules_as_read(frame: Looking) -> Response:
         sections=sections(frame),
         file=now,
         path=settings().config,
-        policy=choices(found.file.policy, now.lines, ("policy",)),
-        polling=choices(found.file.polling, now.lines, ("polling",)),
-        retention=choices(found.file.retention, now.lines, ("retention",)),
+        groups=_groups(found, now),
         overrides=_overrides(frame.caller, found, now),
         routes=_parts(frame.caller, found.file.routes, now, "route"),
         exemptions=_parts(frame.caller, found.file.exemptions, now, "exemption"),
@@ -62,6 +60,20 @@ def rules_as_read(frame: Looking) -> Response:
         folder=found.file.templates.folder if found.file.templates else None,
         days=DAYS,
     )
+
+
+def _groups(found: Rules, now: FileNow) -> list[tuple[str, str, list[Choice]]]:
+    """The tables that are there once, with what belongs together beside each other."""
+    policy = choices(found.file.policy, now.lines, ("policy",))
+    reminding = [one for one in policy if one.key.startswith(("remind", "deadline", "working"))]
+    telling = [one for one in policy if one.key.startswith(("receivers", "fallback", "group", "repeat"))]
+    return [
+        ("lag", "When a lag is an alert", [one for one in policy if one not in reminding and one not in telling]),
+        ("reminding", "How tenants are reminded", reminding),
+        ("telling", "Who hears of alerts", telling),
+        ("polling", "How often portals are read", choices(found.file.polling, now.lines, ("polling",))),
+        ("retention", "How long it is kept", choices(found.file.retention, now.lines, ("retention",))),
+    ]
 
 
 def _overrides(caller: Caller, found: Rules, now: FileNow) -> list[Part]:
