@@ -12,6 +12,7 @@ from fastapi import Depends, FastAPI, Request
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import iter_route_contexts
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from sqlalchemy.orm import Session as OrmSession
 
 from config.settings import settings
 from dashboard.origins import COOKIE, cookie_name, neighbourhood
@@ -94,7 +95,8 @@ METRICS = Depends(Scrape())
 
 def _admitted(request: Request, bearer: HTTPAuthorizationCredentials | None) -> Caller:
     rate: Rate = request.app.state.calls
-    caller = _caller(request, bearer)
+    with Session.begin() as session:
+        caller = _caller(session, request, bearer.credentials if bearer else None)
     if caller is None:
         # Counted apart from who is known: behind a proxy both may have the same address.
         rate.admit(f"address {neighbourhood(request)}")
@@ -107,25 +109,33 @@ def _admitted(request: Request, bearer: HTTPAuthorizationCredentials | None) -> 
 _UNKNOWN = "Show a token that holds (Authorization: Bearer upt_...; `uptake token make` makes one), or sign in."
 
 
-def _caller(request: Request, bearer: HTTPAuthorizationCredentials | None) -> Caller | None:
+def is_still(request: Request, caller: Caller) -> bool:
+    """Whether who began this *request* is the same *caller* still, and may do as much.
+
+    Nothing is noted: a page that is open is no sign of somebody before it.
+    """
+    _, _, token = request.headers.get("authorization", "").partition(" ")
+    with Session() as session:
+        return _caller(session, request, token or None) == caller
+
+
+def _caller(session: OrmSession, request: Request, token: str | None) -> Caller | None:
     """By the token alone where one is shown: who sends a header knows what they do, a browser's cookie goes along."""
     if "authorization" in request.headers:
-        return _by_token(bearer.credentials) if bearer else None
+        return _by_token(session, token) if token else None
     cookie = request.cookies.get(cookie_name(request, COOKIE))
-    return _by_session(cookie) if cookie else None
+    return _by_session(session, cookie) if cookie else None
 
 
-def _by_token(key: str) -> Caller | None:
-    with Session.begin() as session:
-        found = holder_of(session, key, now=db_now(session))
+def _by_token(session: OrmSession, key: str) -> Caller | None:
+    found = holder_of(session, key, now=db_now(session))
     if found is None:
         return None
     return Caller(f"token {found.name}", found.scope.role, _only(found.sources), "api", f"token {found.id}")
 
 
-def _by_session(key: str) -> Caller | None:
-    with Session.begin() as session:
-        found = visitor_of(session, key, now=db_now(session))
+def _by_session(session: OrmSession, key: str) -> Caller | None:
+    found = visitor_of(session, key, now=db_now(session))
     if found is None:
         return None
     return Caller(found.name, found.role, _only(found.sources), "page", f"account {found.id}", found.id)

@@ -13,6 +13,7 @@ from dashboard.access import OPEN, Viewer, require_policies
 from dashboard.api import router as api
 from dashboard.api.problems import problem, tell_problems
 from dashboard.guard import guard
+from dashboard.listeners import Listeners
 from dashboard.muting import muting
 from dashboard.opt_out import router as opt_out
 from dashboard.pages import router as pages
@@ -65,6 +66,7 @@ def application(database_url: str) -> FastAPI:
     app.include_router(sign_in)
     app.include_router(sign_in_oidc)
     app.state.provider = provider()
+    app.state.listeners = Listeners()
     app.get("/api/v1/openapi.json", include_in_schema=False)(openapi)
     app.get("/healthz", dependencies=[OPEN])(healthz)
     app.state.database_url = database_url

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from fastapi import Depends, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
@@ -46,10 +46,14 @@ class Frame:
 
     def address(self, **chosen: object) -> str:
         """This page with some of its parameters *chosen* otherwise; None: without them."""
+        return self.elsewhere(quote(self.request.scope["path"]), **chosen)
+
+    def elsewhere(self, path: str, **chosen: object) -> str:
+        """Another *path*, asked for what this page was asked for."""
         kept = [(name, value) for name, value in self.request.query_params.multi_items() if name not in chosen]
         more = [(name, str(value)) for name, value in chosen.items() if value is not None]
         found = [(name, value) for name, value in kept + more if value and name != _SAID]
-        return f"{self.request.url.path}?{urlencode(found)}" if found else self.request.url.path
+        return f"{path}?{urlencode(found)}" if found else path
 
     def page(self, template: str, *, title: str, place: str = "/", status: int = 200, **shown: object) -> Response:
         """The *template* in this frame; *place* is the entry of the navigation that it belongs to."""
@@ -97,4 +101,11 @@ _DONE = {
     "sessions": "Everywhere else you are signed out.",
     "password": "The password is changed; everywhere else you are signed out.",
     "replayed": "This message is the other one once more, and goes out with the next tick.",
+    "acknowledged": "Acknowledged: it is told of again when it gets more severe, and when it is over.",
+    "snoozed": "Snoozed: nobody is told of it until then.",
+    "taken_back": "Taken back: it is told of again.",
+    "nothing_ticked": "Nothing was done: tick some alerts first, or choose all of the group.",
+    "silenced": "Silenced: nobody is told of what matches while the silence holds.",
+    "silence_ended": "The silence is over; what still fires is told.",
+    "silence_changed": "The silence ends at that time now.",
 }

@@ -3,9 +3,12 @@
 from fastapi import APIRouter
 
 from dashboard.api.accounts import router as accounts
+from dashboard.api.alerts import router as alerts
 from dashboard.api.apps import router as apps
+from dashboard.api.events import router as events
+from dashboard.api.silences import router as silences
 from dashboard.api.tenants import router as tenants
 
 router = APIRouter(prefix="/api/v1")
-for part in (apps, tenants, accounts):
+for part in (apps, tenants, alerts, silences, events, accounts):
     router.include_router(part)

@@ -3,8 +3,40 @@
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 
-from dashboard.pages import account, app, health, overview, people, receivers, settings, tokens, trail
+from dashboard.pages import (
+    account,
+    alert,
+    alerts,
+    app,
+    health,
+    holding,
+    overview,
+    people,
+    receivers,
+    settings,
+    silences,
+    tenant,
+    tenants,
+    tokens,
+    trail,
+)
 
 router = APIRouter(default_response_class=HTMLResponse, include_in_schema=False)
-for _part in (overview, app, health, settings, receivers, people, tokens, trail, account):
+for _part in (
+    overview,
+    app,
+    tenants,
+    tenant,
+    alerts,
+    holding,
+    silences,
+    alert,
+    health,
+    settings,
+    receivers,
+    people,
+    tokens,
+    trail,
+    account,
+):
     router.include_router(_part.router)

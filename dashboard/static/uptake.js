@@ -4,8 +4,10 @@
 
 (() => {
   const PAUSE = 700; // ms: much of what happens happens together
+  const TYPING = 250; // ms: who types is not answered letter by letter
   const AGES = 30_000; // "5 min ago" goes on, too
   let due = null;
+  let typed = null;
 
   const isBusy = () => {
     const at = document.activeElement;
@@ -31,6 +33,20 @@
 
   document.addEventListener("visibilitychange", () => { if (document.visibilityState === "visible") later(0); });
   setInterval(() => later(0), AGES);
+
+  // What is typed in a live field of a form is looked for at once, and stands in the address.
+  document.addEventListener("input", (event) => {
+    if (!event.target.matches("form input[data-live]")) return;
+    clearTimeout(typed);
+    typed = setTimeout(() => {
+      const { form } = event.target;
+      const asked = [...new FormData(form)].filter(([, value]) => value !== "");
+      const query = new URLSearchParams(asked).toString();
+      history.replaceState(null, "", query === "" ? form.action : `${form.action}?${query}`);
+      document.querySelector("[hx-trigger^='uptake:changed']")?.setAttribute("hx-get", location.pathname + location.search);
+      htmx.trigger(document.body, "uptake:changed");
+    }, TYPING);
+  });
 
   // Where a form changes nothing but what is shown, choosing is enough.
   document.addEventListener("change", (event) => {

@@ -94,10 +94,10 @@ def test_only_the_blocked(app: FastAPI, mine: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize("query", ["", "q=hvac&", "q=ö&", "blocking=true&", "blocking=false&q=hvac&"])
-@pytest.mark.parametrize("reach", [1, 4000])
-def test_pages(app: FastAPI, mine: dict[str, str], monkeypatch: pytest.MonkeyPatch, query: str, reach: int) -> None:
+@pytest.mark.parametrize("few", [1, 4000])
+def test_pages(app: FastAPI, mine: dict[str, str], monkeypatch: pytest.MonkeyPatch, query: str, few: int) -> None:
     """Each is on one page, in the order of the whole, be it near in it or found by an index."""
-    monkeypatch.setattr("models.queries.tenant_lists.REACH", reach)
+    monkeypatch.setattr("models.queries.tenant_lists.FEW", few)
     found: list[str] = []
     cursor: str | None = ""
     while cursor is not None:

@@ -18,11 +18,11 @@ from models.queries.sources import sources
 from models.stopped import resume, stopped
 from tasks import evaluate
 from tasks import poll as polling
+from tasks.hearing import hearing, said
 from tasks.rules import Rules, rules, written
 from tasks.trying import try_out
 from worker.addresses import database_url
 from worker.cli.answers import OneApp, require_app, story_of
-from worker.cli.hearing import hearing, said
 from worker.cli.output import Json, as_json, console, table
 from worker.doctor import CHECKS, examined
 from worker.lifecycle import adopt_sources, configure_logs, open_database
