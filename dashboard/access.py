@@ -33,6 +33,12 @@ class Caller:
     sources: frozenset[str] | None = None  # None: all of them
     by_way_of: str = "page"  # page | api
     key: str = ""  # by which calls are counted
+    account_id: int | None = None  # None: a program
+
+    @property
+    def sees_all(self) -> bool:
+        """Whether nothing is kept from them."""
+        return self.sources is None
 
     def sees(self, app_or_source: str | None) -> bool:
         """Whether they may see what is about this: `acme:4711`, `acme`; None, about no source, is for who sees all."""
@@ -138,11 +144,22 @@ def _by_token(session: OrmSession, key: str) -> Caller | None:
 
 def _by_session(session: OrmSession, key: str) -> Caller | None:
     found = visitor_of(session, key, now=db_now(session))
-    return Caller(found.name, found.role, _only(found.sources), "page", f"account {found.id}") if found else None
+    if found is None:
+        return None
+    return Caller(found.name, found.role, _only(found.sources), "page", f"account {found.id}", found.id)
 
 
 def _only(sources: list[str] | None) -> frozenset[str] | None:
     return None if sources is None else frozenset(sources)
+
+
+def require_all(caller: Caller) -> None:
+    """Refuse whoever sees only some sources, for what is about all of them; raises RefusedError.
+
+    They might else give somebody more than they have.
+    """
+    if not caller.sees_all:
+        raise RefusedError(403, f"This is about all sources; {caller.name} sees some of them.")
 
 
 def is_api(request: Request) -> bool:

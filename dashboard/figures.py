@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
+from models.queries.readings import Hour
 from models.queries.rollouts import Uptake, Version
 from models.queries.upgrades import Expected, TimeToUpgrade
 from uptake.forecast import Outcome
@@ -14,6 +15,7 @@ from uptake.forecast import Outcome
 SHADES = 5
 _DAY = 86_400
 _FAR = timedelta(days=60)  # drawn of a span without an end
+FEWEST = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,36 @@ def adoption_figure(curves: Sequence[Uptake], versions: Sequence[Version], *, as
             for day in _spread(days)
         ],
     )
+
+
+def durations_figure(hours: Sequence[Hour], *, now: datetime) -> Figure | None:
+    """How long polls took within the last day, hour by hour; None when too few hours had any to make a line."""
+    if len(hours) < FEWEST:
+        return None
+    known = {hour.begins: hour for hour in hours}
+    last = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+    begins = [last - timedelta(hours=before) for before in range(24, -1, -1)]
+    begins = [at for at in begins if at >= hours[0].begins]
+    lines = (("Median, in seconds", "median_seconds", "v0"), ("One of twenty takes longer", "slow_seconds", "bad"))
+    series = [
+        {
+            "label": label,
+            "colour": colour,
+            "values": [round(getattr(known[at], name), 3) if at in known else None for at in begins],
+        }
+        for label, name, colour in lines
+    ]
+    slowest = max(hours, key=lambda hour: hour.slow_seconds)
+    summary = (
+        f"Half of the polls of the last hour took {hours[-1].median_seconds:.2g} s or less; the slowest hour began at"
+        f" {slowest.begins:%H:%M} UTC, in which one of twenty took {slowest.slow_seconds:.2g} s or more"
+    )
+    rows = [
+        [f"{hour.begins:%m-%d %H:%M}", str(hour.polls), f"{hour.median_seconds:.3f}", f"{hour.slow_seconds:.3f}"]
+        for hour in hours
+    ]
+    spec = {"x": [int(at.timestamp()) for at in begins], "time": True, "series": series, "unit": ""}
+    return Figure("durations", summary, spec, ["Hour (UTC)", "Polls", "Median (s)", "Of twenty the slowest (s)"], rows)
 
 
 def called(version: int) -> str:

@@ -116,6 +116,12 @@ def done(what: str, to: str) -> Response:
 # Nobody can have a page say anything else by a link.
 _DONE = {
     "poll": "The app is polled as soon as a worker is free.",
+    "polls": "The source is asked for its apps as soon as a worker is free, and each of them is polled.",
+    "account": "The account is changed.",
+    "token": "The token opens nothing any more.",
+    "sessions": "Everywhere else you are signed out.",
+    "password": "The password is changed; everywhere else you are signed out.",
+    "replayed": "This message is the other one once more, and goes out with the next tick.",
     "acknowledged": "Acknowledged: it is told of again when it gets more severe, and when it is over.",
     "snoozed": "Snoozed: nobody is told of it until then.",
     "taken_back": "Taken back: it is told of again.",

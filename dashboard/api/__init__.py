@@ -2,6 +2,7 @@
 
 from fastapi import APIRouter
 
+from dashboard.api.accounts import router as accounts
 from dashboard.api.alerts import router as alerts
 from dashboard.api.apps import router as apps
 from dashboard.api.events import router as events
@@ -10,5 +11,5 @@ from dashboard.api.silences import router as silences
 from dashboard.api.tenants import router as tenants
 
 router = APIRouter(prefix="/api/v1")
-for part in (apps, rollouts, tenants, alerts, silences, events):
+for part in (apps, rollouts, tenants, alerts, silences, events, accounts):
     router.include_router(part)

@@ -3,8 +3,42 @@
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 
-from dashboard.pages import alert, alerts, app, holding, overview, rollout, silences, tenant, tenants
+from dashboard.pages import (
+    account,
+    alert,
+    alerts,
+    app,
+    health,
+    holding,
+    overview,
+    people,
+    receivers,
+    rollout,
+    settings,
+    silences,
+    tenant,
+    tenants,
+    tokens,
+    trail,
+)
 
 router = APIRouter(default_response_class=HTMLResponse, include_in_schema=False)
-for _part in (overview, app, rollout, tenants, tenant, alerts, holding, silences, alert):
+for _part in (
+    overview,
+    app,
+    rollout,
+    tenants,
+    tenant,
+    alerts,
+    holding,
+    silences,
+    alert,
+    health,
+    settings,
+    receivers,
+    people,
+    tokens,
+    trail,
+    account,
+):
     router.include_router(_part.router)
