@@ -36,10 +36,12 @@ html_theme_options = {
     "head_font_family": "system-ui, sans-serif",
 }
 html_show_sphinx = html_show_copyright = html_copy_source = False
+# Summaries of what a search finds are fetched, which no browser does from a file.
+html_show_search_summary = False
 
 # The order of the navigation; pages that nobody put here come last, by name.
 PARTS = {
-    "To begin with": ["../README", "glossary"],
+    "To begin with": ["README <../README>", "glossary"],
     "To run it": ["operating", "deploy", "security", "scaling"],
     "To choose": ["policy", "alerts", "reminders", "messages", "backtest"],
     "To ask": ["api", "forecast"],
