@@ -13,7 +13,8 @@ from dashboard.chosen import features, muting
 from dashboard.figures import Figure, adoption_figure, forecast_figure, upgrade_figure
 from dashboard.frame import Frame, Looking
 from models.queries.adoption import version_stages
-from models.queries.alerts import alerts
+from models.queries.alert_lists import WantedAlerts
+from models.queries.alerts_alike import alerts_alike
 from models.queries.apps import AppOverview, overview
 from models.queries.blocked import blocked_counts
 from models.queries.notices import told
@@ -80,11 +81,10 @@ def one_app(frame: Looking, app: str) -> Response:
         effect=reminder_effect_of(session, at, environment=environment),
         meant=meant,
         tenants=app_tenants(frame.caller, session, app, meant).page(session, view.after, LISTED),
-        alerts=alerts(session, app=app, now=frame.now, mutes=mutes or (), most=SHOWN + 1),
+        groups=alerts_alike(session, WantedAlerts(app=app), now=frame.now, mutes=mutes or ()),
         mutes=mutes,
         reminders=told(session, app=app, reminders=True, most=SHOWN),
         told=told(session, app=app, reminders=False, most=SHOWN),
-        shown=SHOWN,
     )
 
 
