@@ -13,6 +13,7 @@ from tasks.traced import Traced, begin
 from tests.integration.collector import Collector, collector
 from uptake.errors import EdgeError
 from uptake.http import Client
+from worker.doctor import examined
 
 
 @pytest.fixture
@@ -117,3 +118,14 @@ def test_turned_off(listening: Collector, monkeypatch: pytest.MonkeyPatch, chose
     for name, value in ({"OTEL_EXPORTER_OTLP_ENDPOINT": listening.url} | chosen).items():
         monkeypatch.setenv(name, value)
     assert begin("test") is None
+
+
+def test_what_cannot_be_had_is_told_early(listening: Collector, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Doctor says, and so does every command that starts a process, when traces are asked for in another way."""
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", listening.url)
+    (well,) = examined("settings")
+    assert well.ok
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")
+    (unwell,) = examined("settings")
+    assert not unwell.ok
+    assert "OTEL_EXPORTER_OTLP_PROTOCOL is grpc; only http/protobuf" in unwell.said
