@@ -22,6 +22,7 @@ class Seen:
     parent: str
     attributes: dict[str, Any]
     is_error: bool
+    words: list[str]  # that an error came with
 
 
 @dataclass
@@ -64,6 +65,7 @@ def _seen(service: str, span: Any) -> Seen:
         span.parent_span_id.hex(),
         attributes,
         span.status.code == 2,
+        [span.status.message] * bool(span.status.message) + [str(told) for told in span.events],
     )
 
 

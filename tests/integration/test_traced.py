@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 from celery import Celery, signals
+from opentelemetry import trace
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
@@ -11,8 +12,10 @@ from models.base import engine_for
 from tasks.doorbell import ring
 from tasks.traced import Traced, begin
 from tests.integration.collector import Collector, collector
+from uptake import http
 from uptake.errors import EdgeError
 from uptake.http import Client
+from worker.doctor import examined
 
 
 @pytest.fixture
@@ -58,7 +61,7 @@ def test_a_request_that_fails(traced: Traced, listening: Collector) -> None:
     traced.end()
     (asked,) = listening.named("POST")
     assert (asked.is_error, asked.attributes["server.address"]) == (True, "127.0.0.1:9")
-    assert asked.attributes["error.type"] == "ConnectError"
+    assert (asked.attributes["error.type"], asked.words) == ("ConnectError", [])
     assert b"s3cr3t" not in listening.raw
 
 
@@ -91,6 +94,7 @@ def test_a_task_that_fails(traced: Traced, listening: Collector) -> None:
     signals.task_failure.send(sender=broken, task_id="1", exception=ValueError("of s3cr3t"))
     signals.task_postrun.send(sender=broken, task_id="1", task=broken)
     assert traced._running == {}
+    assert not trace.get_current_span().get_span_context().is_valid
     traced.end()
     (run,) = listening.named("run uptake.test")
     assert (run.trace, run.parent) == ("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331")
@@ -101,6 +105,7 @@ def test_a_task_that_fails(traced: Traced, listening: Collector) -> None:
 def test_at_the_end_nobody_listens(traced: Traced, listening: Collector, database_url: str) -> None:
     """After the end, requests and bells are as they were without traces."""
     traced.end()
+    assert http._watcher is http._nobody
     client = Client()
     with pytest.raises(EdgeError):
         client.get("http://127.0.0.1:9/", headers={})
@@ -117,3 +122,14 @@ def test_turned_off(listening: Collector, monkeypatch: pytest.MonkeyPatch, chose
     for name, value in ({"OTEL_EXPORTER_OTLP_ENDPOINT": listening.url} | chosen).items():
         monkeypatch.setenv(name, value)
     assert begin("test") is None
+
+
+def test_what_cannot_be_had_is_told_early(listening: Collector, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Doctor says, and so does every command that starts a process, when traces are asked for in another way."""
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", listening.url)
+    (well,) = examined("settings")
+    assert well.ok
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")
+    (unwell,) = examined("settings")
+    assert not unwell.ok
+    assert "OTEL_EXPORTER_OTLP_PROTOCOL is grpc; only http/protobuf" in unwell.said
