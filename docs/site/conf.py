@@ -18,6 +18,8 @@ myst_heading_anchors = 4
 smartquotes = False
 # Example output and crontab-like text are no language.
 highlight_language = "text"
+# An answer that is shortened by "…" is JSON all the same.
+suppress_warnings = ["misc.highlighting_failure"]
 
 html_theme = "alabaster"
 html_title = "Uptake"
@@ -42,7 +44,7 @@ html_show_search_summary = False
 # The order of the navigation; pages that nobody put here come last, by name.
 PARTS = {
     "To begin with": ["README <../README>", "glossary"],
-    "To run it": ["operating", "deploy", "security", "scaling"],
+    "To run it": ["operating", "deploy", "metrics", "security", "scaling"],
     "To choose": ["policy", "alerts", "reminders", "messages", "backtest"],
     "To ask": ["api", "forecast"],
     "How it is made": ["architecture", "decisions/index", "../bench/RESULTS", "../portal/README"],
@@ -55,15 +57,19 @@ def _tree(pages: list[str], caption: str = "") -> str:
     return "\n".join(["", "```{toctree}", *head, "", *pages, "```", ""])
 
 
+def _pages() -> list[str]:
+    return sorted(path.relative_to(ROOT / "docs").with_suffix("").as_posix() for path in (ROOT / "docs").rglob("*.md"))
+
+
 def _navigation(_: Sphinx, page: str, text: list[str]) -> None:
     """Put the navigation under the pages that begin it: there, where it is no part of what GitHub shows."""
     if page == root_doc:
         known = {name for names in PARTS.values() for name in names}
-        others = sorted(path.stem for path in (ROOT / "docs").glob("*.md") if path.stem not in known | {"index"})
+        others = [name for name in _pages() if name not in known | {"index"} and not name.startswith("decisions/")]
         parts = PARTS | ({"More": others} if others else {})
         text[0] += "".join(_tree(pages, caption) for caption, pages in parts.items())
     if page == "docs/decisions/index":
-        text[0] += _tree(sorted(path.stem for path in (ROOT / "docs" / "decisions").glob("0*.md")))
+        text[0] += _tree([name.removeprefix("decisions/") for name in _pages() if name.startswith("decisions/0")])
 
 
 def setup(app: Sphinx) -> None:

@@ -19,10 +19,14 @@ from config.mutes import MuteTable
 from config.policy_file import HeartbeatTable, PollingTable, RetentionTable, SourceTable, UptakeFile, load_file
 from config.policy_tables import ExemptionTable, OverrideTable, PolicyTable, RouteTable
 from config.settings import Settings, _environment_names
+from models import Base
+from uptake.errors import Fault
+from worker.doctor import CHECKS
 
 ROOT = Path(__file__).parents[2]
 POLICY = (ROOT / "docs" / "policy.md").read_text()
 OPERATING = (ROOT / "docs" / "operating.md").read_text()
+ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text()
 ROW = re.compile(r"^\| (`[^|]*`) \| .* \| ([^|]*) \|$", re.MULTILINE)
 
 TABLES: dict[str, type[Table]] = {
@@ -163,3 +167,16 @@ def test_every_setting_is_documented() -> None:
         else:
             default = str(field.default).lower() if isinstance(field.default, bool) else str(field.default)
             assert found[name] == f"`{default}`", name
+
+
+def test_every_check_and_fault_is_documented() -> None:
+    """docs/operating.md says what each check of `uptake doctor` looks at, and what each fault of a portal means."""
+    assert set(CHECKS) <= set(re.findall(r"`(\w+)`", section(OPERATING, "What to watch")))
+    rows = re.findall(r"^\| (`.*?) \|", section(OPERATING, "When something is wrong"), re.MULTILINE)
+    told_of = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
+    assert {fault.value for fault in Fault} - {Fault.RECIPIENT, Fault.INTERNAL} <= told_of
+
+
+def test_every_table_is_documented() -> None:
+    """docs/architecture.md has a place for each table that we remember something in."""
+    assert Base.metadata.tables.keys() <= set(re.findall(r"`(\w+)`", section(ARCHITECTURE, "What is remembered")))
