@@ -14,6 +14,7 @@ from dashboard.access import Caller, Viewer
 from dashboard.reading import Reading
 from dashboard.templating import page
 from models import Role, db_now
+from models.views import views_of
 
 PLACES = (
     ("/", "Apps"),
@@ -86,6 +87,7 @@ class Frame:
             now=self.now,
             here=self.here,
             places=PLACES,
+            views=views_of(self.session, self.caller.account_id) if self.caller.account_id is not None else None,
             place=place,
             said=said,
             title=title,

@@ -20,6 +20,7 @@ from dashboard.pages import (
     tenants,
     tokens,
     trail,
+    views,
 )
 
 router = APIRouter(default_response_class=HTMLResponse, include_in_schema=False)
@@ -40,5 +41,6 @@ for _part in (
     tokens,
     trail,
     account,
+    views,
 ):
     router.include_router(_part.router)

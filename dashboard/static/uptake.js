@@ -11,7 +11,7 @@
 
   const isBusy = () => {
     const at = document.activeElement;
-    return document.querySelector("dialog[open], main details.menu[open]") !== null ||
+    return document.querySelector("dialog[open], details.menu[open]") !== null ||
       (at !== null && at.matches("main :is(input, textarea, select)") && at.dataset.live === undefined);
   };
 
