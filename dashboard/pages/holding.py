@@ -14,8 +14,7 @@ from dashboard.api.alerts import wanted_by
 from dashboard.frame import done
 from dashboard.holding import How, all_of, hold
 from dashboard.pages.alerts import Asked, of_group
-from dashboard.reading import Reading
-from models import db_now
+from models import Session, db_now
 
 router = APIRouter()
 HOME = "/alerts"
@@ -40,15 +39,18 @@ class Held(BaseModel):
 
 
 @router.post("/alerts/hold")
-def hold_alerts(caller: Operator, session: Reading, form: Annotated[Held, Form()]) -> Response:
+def hold_alerts(caller: Operator, form: Annotated[Held, Form()]) -> Response:
     """Do it to the ticked alerts, or to all of the group that the filters leave."""
-    now, back = db_now(session), local(form.back)
-    meant = _all(caller, session, form, now=now) if form.whom == "all" else form.alert
-    if not meant:
-        return done("nothing_ticked", back)
     how = _HOW.get(form.what.partition("_until")[0] if form.what not in SPANS else "snooze")
     if how is None:
         raise RefusedError(422, "Say what to do: acknowledge, snooze or take it back.")
+    # What is read is read to its end, before anything is written.
+    with Session() as session:
+        now = db_now(session)
+        meant = _all(caller, session, form, now=now) if form.whom == "all" else form.alert
+    back = local(form.back)
+    if not meant:
+        return done("nothing_ticked", back)
     until = now + SPANS[form.what] if form.what in SPANS else moment(form.until) if how != "taken_back" else None
     hold(caller, how, meant, until=until, comment=clear(form.comment))
     return done(how, back)
@@ -57,6 +59,8 @@ def hold_alerts(caller: Operator, session: Reading, form: Annotated[Held, Form()
 def _all(caller: Caller, session: OrmSession, form: Held, *, now: datetime) -> Sequence[int]:
     asked = Asked(severity=form.severity, q=form.q, quiet=form.quiet)
     wanted = of_group(wanted_by(caller, session, asked.meant), clear(form.group))
+    if wanted.app is not None and not caller.sees(wanted.app):
+        return ()
     return all_of(caller, session, wanted, now=now)
 
 
