@@ -79,7 +79,7 @@ def notices(caller: Viewer, session: Reading, meant: Annotated[MeantMessages, Qu
 
     def fetch(session: Session, after: Any, most: int) -> Sequence[tuple[Place, MessageLine]]:
         found = messages_before(session, wanted, sources=caller.sources, before=after and after[0], most=most)
-        return [((one.id,), one if _may_read(caller, one) else replace(one, to=None)) for one in found]
+        return [((one.id,), one if may_read(caller, one) else replace(one, to=None)) for one in found]
 
     return Listing("notices", fetch, (int,))
 
@@ -87,7 +87,7 @@ def notices(caller: Viewer, session: Reading, meant: Annotated[MeantMessages, Qu
 def one_notice(caller: Viewer, session: Reading, request: Request, notice_id: NoticeId) -> Response:
     """One message with every try to send it; operators are told what stands in a reminder."""
     found = seen_message(caller, session, notice_id)
-    if not _may_read(caller, found):
+    if not may_read(caller, found):
         found = replace(found, to=None, body=None, html=None, payload=None)
     return validated(request, _MESSAGE.dump_json(found))
 
@@ -113,7 +113,8 @@ def replay_notice(caller: Operator, notice_id: NoticeId, how: Once = Once()) -> 
     return Replayed(replay_message(caller, notice_id, anyway=how.anyway), notice_id)
 
 
-def _may_read(caller: Caller, message: MessageLine) -> bool:
+def may_read(caller: Caller, message: MessageLine) -> bool:
+    """Whether the caller is told whom it is to and what it says: a reminder holds what is a tenant's."""
     return message.kind != "reminder" or caller.role.includes(Role.OPERATOR)
 
 

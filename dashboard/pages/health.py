@@ -1,6 +1,7 @@
 """Whether everything works, and why not: who is alive, how portals answer, what waits, and polls at once."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated, Literal
 
@@ -14,6 +15,7 @@ from dashboard.askings import poll_app_now, poll_source_now
 from dashboard.figures import durations_figure
 from dashboard.frame import Frame, Looking, done
 from models.migrations import newest
+from models.queries.notices import refused
 from models.queries.overdue import Overdue, overdue
 from models.queries.readings import MOST, hours, readings, slowest
 from models.queries.sources import TICK_IS_LATE, sources, tick_age
@@ -40,6 +42,7 @@ def health(
 @router.post(HEALTH)
 def poll_now(caller: Operator, frame: Looking, app: Key = "", source: Key = "") -> Response:
     """Have an app, or a source with all of its apps, polled as soon as a worker is free."""
+    frame.let_go()
     try:
         if app:
             poll_app_now(caller, app)
@@ -82,6 +85,7 @@ def _shown(frame: Frame, *, apps: str, after: str | None, refusal: RefusedError 
         after=after,
         queues=queues(session, now=now, sources=caller.sources),
         stopped=stopped(session),
+        refused=refused(session, since=now - timedelta(days=1)) if caller.sees_all else (),
         overdue=_overdue(frame),
         database=database(session),
         schema=newest(),
