@@ -39,3 +39,11 @@ def features() -> Sequence[Feature]:
         return rules().features
     except SettingsError:
         return ()
+
+
+def receivers() -> Sequence[str]:
+    """The names of the receivers of uptake.toml; none where it cannot be used."""
+    try:
+        return sorted(rules().receivers)
+    except SettingsError:
+        return ()

@@ -47,6 +47,10 @@ class Frame:
         """Whether there are buttons."""
         return self.caller.role.includes(Role.OPERATOR)
 
+    def let_go(self) -> None:
+        """Hold no transaction while something is done that has one of its own, or takes its time."""
+        self.session.rollback()
+
     def address(self, **chosen: object) -> str:
         """This page with some of its parameters *chosen* otherwise; None: without them."""
         return self.elsewhere(quote(self.request.scope["path"]), **chosen)

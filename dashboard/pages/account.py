@@ -51,7 +51,7 @@ def another_password(caller: Viewer, frame: Looking, present: Password, new: Pas
     frame.request.app.state.sign_ins.admit(f"password of {caller.key}")
     kept = mine.password_hash
     # No transaction is open while this takes its time.
-    frame.session.rollback()
+    frame.let_go()
     try:
         if not fits(kept, present):
             return _shown(frame, wrong="The present password is another one.")

@@ -1,6 +1,7 @@
 """Whether everything works, and why not: who is alive, how portals answer, what waits, and polls at once."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated, Literal
 
@@ -9,11 +10,12 @@ from fastapi.responses import Response
 
 from config.settings import SettingsError
 from dashboard.access import Operator, RefusedError
+from dashboard.api.apps import TEXT
+from dashboard.askings import poll_app_now, poll_source_now
 from dashboard.figures import durations_figure
 from dashboard.frame import Frame, Looking, done
-from models.audit import Actor, audited
 from models.migrations import newest
-from models.poll_soon import Soon, poll_app_soon, poll_source_soon
+from models.queries.notices import refused
 from models.queries.overdue import Overdue, overdue
 from models.queries.readings import MOST, hours, readings, slowest
 from models.queries.sources import TICK_IS_LATE, sources, tick_age
@@ -24,7 +26,7 @@ from tasks.rules import rules
 router = APIRouter()
 HEALTH = "/health"
 SHOWN = 50
-Key = Annotated[str, Form(max_length=300)]
+Key = Annotated[str, Form(max_length=300, pattern=TEXT)]
 
 
 @router.get(HEALTH)
@@ -40,25 +42,18 @@ def health(
 @router.post(HEALTH)
 def poll_now(caller: Operator, frame: Looking, app: Key = "", source: Key = "") -> Response:
     """Have an app, or a source with all of its apps, polled as soon as a worker is free."""
-    asked = app or source
-    if not caller.sees(asked) or "\0" in asked:
-        raise _unknown(asked)
-    poll = poll_app_soon if app else poll_source_soon
-    soon = poll(frame.session, asked, now=frame.now)
-    if soon is None:
-        raise _unknown(asked)
-    audited(frame.session, Actor(caller.name, caller.by_way_of), "poll.wanted", asked, now=frame.now)
-    frame.session.commit()
-    if soon.rests_until is not None:
-        return _shown(frame, apps="failing", after=None, rests=soon)
+    frame.let_go()
+    try:
+        if app:
+            poll_app_now(caller, app)
+        else:
+            poll_source_now(caller, source)
+    except RefusedError as refusal:
+        return _shown(frame, apps="failing", after=None, refusal=refusal)
     return done("poll" if app else "polls", HEALTH)
 
 
-def _unknown(asked: str) -> RefusedError:
-    return RefusedError(404, f"{asked} is not polled: nothing is called so, or it is in uptake.toml no more.")
-
-
-def _shown(frame: Frame, *, apps: str, after: str | None, rests: Soon | None = None) -> Response:
+def _shown(frame: Frame, *, apps: str, after: str | None, refusal: RefusedError | None = None) -> Response:
     session, caller, now = frame.session, frame.caller, frame.now
     of_late = hours(session, now=now, sources=caller.sources)
     source, _, app = (after or "").replace("\0", "").partition(":")
@@ -90,11 +85,13 @@ def _shown(frame: Frame, *, apps: str, after: str | None, rests: Soon | None = N
         after=after,
         queues=queues(session, now=now, sources=caller.sources),
         stopped=stopped(session),
+        refused=refused(session, since=now - timedelta(days=1)) if caller.sees_all else (),
         overdue=_overdue(frame),
         database=database(session),
         schema=newest(),
         version=_version(),
-        rests=rests,
+        refusal=refusal,
+        status=refusal.status if refusal else 200,
     )
 
 

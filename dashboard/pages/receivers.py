@@ -52,7 +52,7 @@ def try_receiver(caller: Operator, frame: Looking, receiver: Annotated[str, Form
     if found is None:
         raise RefusedError(404, "There is no such receiver in uptake.toml.")
     # No transaction is open while the network waits.
-    frame.session.rollback()
+    frame.let_go()
     answers = try_out(found)
     if answers and all(one.sent for one in answers):
         resume(frame.session, receiver)

@@ -4,9 +4,7 @@ import re
 from datetime import timedelta
 from html import unescape
 from pathlib import Path
-from typing import Any
 
-import httpx
 import pytest
 from sqlalchemy import text
 from sqlalchemy.orm import Session as OrmSession
@@ -17,8 +15,9 @@ from models.sessions import begin, visitor_of
 from models.stopped import stop, stopped
 from models.tokens import holder_of
 from tasks.rules import rules
-from tests.integration.access.callers import PASSWORD, SAME_SITE, asked, bearer, cookie, person, token
+from tests.integration.access.callers import PASSWORD, asked, bearer, person, token
 from tests.integration.models.world import World
+from tests.integration.pages.browser import Browser, words
 from tests.integration.tasks.conftest import chosen as chosen  # noqa: PLC0414 - a fixture of that folder, for this too
 
 FILE = """
@@ -69,29 +68,6 @@ def file(chosen: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     chosen.write_text(FILE)
     rules.cache_clear()
     return chosen
-
-
-class Browser:
-    """Somebody signed in, who opens pages and sends forms."""
-
-    def __init__(self, session: OrmSession, database_url: str, role: Role = Role.ADMIN, **more: Any) -> None:
-        self.headers = cookie(session, role, **more) | SAME_SITE
-        self.url = database_url
-
-    def opens(self, path: str, status: int = 200) -> str:
-        """What the page says, without markup of ours."""
-        answer = asked(self.url, "GET", path, headers=self.headers)
-        assert answer.status_code == status, answer.text
-        return answer.text
-
-    def sends(self, path: str, **form: Any) -> httpx.Response:
-        """The answer to a form."""
-        return asked(self.url, "POST", path, headers=self.headers, data=form)
-
-
-def words(page: str) -> str:
-    """The text of a page, each run of space as one."""
-    return " ".join(unescape(re.sub("<[^>]*>", " ", page)).split())
 
 
 def trail(session: OrmSession) -> list[tuple[str, str, str]]:
