@@ -243,11 +243,15 @@ def test_silences(app: FastAPI, ops: dict[str, str], world: World) -> None:
         ({"ends_at": AHEAD, "starts_at": AHEAD, "comment": "x"}, "over before it begins"),
         ({"ends_at": AHEAD, "comment": "x", "author": "ada"}, "author"),
         ({"ends_at": AHEAD, "comment": "x", "tenant": ""}, "tenant"),
+        ({"ends_at": "9999-12-31T23:59:59-12:00", "comment": "x"}, "ends_at"),
+        ({"ends_at": "2100-01-01T00:00:00", "comment": "x"}, "ends_at"),
+        ({"ends_at": AHEAD, "comment": "x", "app": "\ud800"}, "app"),
     ],
 )  # fmt: skip
 def test_silences_that_are_none(app: FastAPI, ops: dict[str, str], body: dict[str, str], said: str) -> None:
     """What is wrong with one is told, and it is not made."""
-    assert said in refused(asked(app, "POST", "/api/v1/silences", headers=ops, json=body), 422)
+    headers = ops | {"Content-Type": "application/json"}
+    assert said in refused(asked(app, "POST", "/api/v1/silences", headers=headers, content=json.dumps(body)), 422)
     assert got(app, "silences", ops)["data"] == []
 
 
