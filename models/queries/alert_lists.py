@@ -58,12 +58,14 @@ AND (cast(:app_key AS text) IS NULL OR a.app_id = (
     SELECT app.id FROM app JOIN source src ON src.id = app.source_id
     WHERE src.name || ':' || app.external_id = :app_key))
 AND (cast(:since AS timestamptz) IS NULL OR a.opened_at >= :since)
-AND (cast(:acknowledged AS boolean) IS NULL OR :acknowledged = (
-    a.acknowledged_at IS NOT NULL AND coalesce(a.acknowledged_until > :now, true)))
+AND (cast(:acknowledged AS boolean) IS NOT TRUE
+    OR a.acknowledged_at IS NOT NULL AND coalesce(a.acknowledged_until > :now, true))
+AND (cast(:acknowledged AS boolean) IS NOT FALSE
+    OR a.acknowledged_at IS NULL OR NOT coalesce(a.acknowledged_until > :now, true))
 """
 _OPEN = f"""a.resolved_at IS NULL AND {_RANK} BETWEEN :most_severe AND :least_severe
 AND (cast(:rank AS int4) IS NULL OR ({_RANK}, a.since, a.id) > (:rank, cast(:after AS timestamptz), :last))"""
-_RESOLVED = """a.resolved_at IS NOT NULL
+_RESOLVED = """a.resolved_at IS NOT NULL AND (cast(:since AS timestamptz) IS NULL OR a.resolved_at >= :since)
 AND (cast(:after AS timestamptz) IS NULL OR (a.resolved_at, a.id) < (:after, :last))"""
 _ORDERS = {_OPEN: f"{_RANK}, a.since, a.id", _RESOLVED: "a.resolved_at DESC, a.id DESC"}
 # Each kind of each source in the order of its index, or all of one app, or of a tenant's connections.
@@ -102,6 +104,7 @@ _PAGES = {
     for which in (_OPEN, _RESOLVED)
 }
 _RANKS: dict[State, tuple[int, int]] = {"firing": (1, 3), "pending": (4, 4), "open": (1, 4), "resolved": (1, 4)}
+_SEVERE = {"critical": 1, "warning": 2, "info": 3}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -136,6 +139,7 @@ def alerts_after(
     whence = _OF_TENANTS if wanted.tenants is not None else _OF_APP if wanted.app is not None else _EVERYWHERE
     rank, at, last = (None, *(after or (None, None))) if which is _RESOLVED else (after or (None, None, None))
     most_severe, least_severe = _RANKS[wanted.state]
+    severe = _SEVERE[wanted.severity] if wanted.severity else None
     bound = {
         "kinds": [wanted.kind] if wanted.kind else [kind.value for kind in AlertKind],
         "severity": wanted.severity,
@@ -146,8 +150,8 @@ def alerts_after(
         "acknowledged": wanted.acknowledged,
         "sources": None if sources is None else sorted(sources),
         "now": now,
-        "most_severe": most_severe,
-        "least_severe": least_severe,
+        "most_severe": max(most_severe, severe or most_severe),
+        "least_severe": min(least_severe, severe or least_severe),
         "rank": rank,
         "after": at,
         "last": last,

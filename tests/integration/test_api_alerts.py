@@ -82,11 +82,13 @@ def test_filters(app: FastAPI, mine: dict[str, str]) -> None:
     assert len(listed(app, mine, "?kind=tenant_lagging&app=acme:4711&environment=production")) == 3
     assert listed(app, mine, "?kind=poll_failing") == listed(app, mine, "?environment=dev") == []
     assert [one["severity"] for one in listed(app, mine, "?severity=critical")] == ["critical"]
+    assert listed(app, mine, "?state=pending&severity=critical") == []
     assert [one["tenant"] for one in listed(app, mine, "?tenant=acme:2")] == ["2"]
     assert [one["tenant"] for one in listed(app, mine, "?tenant=2&app=acme:4711")] == ["2"]
     assert [one["tenant"] for one in listed(app, mine, "?tenant=4&state=resolved")] == ["4"]
     assert listed(app, mine, "?tenant=nobody") == []
-    assert listed(app, mine, f"?since={AHEAD}") == []
+    assert listed(app, mine, f"?since={AHEAD}") == listed(app, mine, f"?state=resolved&since={AHEAD}") == []
+    assert len(listed(app, mine, "?state=resolved&since=2000-01-01T00:00:00Z")) == 1
     assert len(listed(app, mine, "?since=2000-01-01T00:00:00Z&acknowledged=false")) == 3
     assert listed(app, mine, "?acknowledged=true") == []
     assert "no such app" in refused(asked(app, "GET", "/api/v1/alerts?app=acme:1", headers=mine), 404)
