@@ -29,6 +29,13 @@ INDEXES: tuple[tuple[str, str, list[str | sa.TextClause], str | None, str], ...]
         "Resolved alerts of a kind, the last ones first.",
     ),
     (
+        "ix_alert_acknowledged",
+        "alert",
+        ["source_id", "kind"],
+        "acknowledged_at IS NOT NULL AND resolved_at IS NULL",
+        "The open alerts that somebody looks after.",
+    ),
+    (
         "ix_reminder_next",
         "reminder",
         [sa.text("coalesce(due_at, '9999-01-01 00:00:00+00')"), "id"],
