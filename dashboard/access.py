@@ -180,7 +180,7 @@ def policies(app: FastAPI) -> Iterator[Named]:
     """Every route of *app*, whatever router it came by, with the policy it names."""
     for route in iter_route_contexts(app.routes):
         dependant: Dependant | None = getattr(route, "dependant", None)
-        named = next(filter(None, map(_policy, _calls(dependant))), None) if dependant else None
+        named = _strictest(list(filter(None, map(_policy, _calls(dependant))))) if dependant else None
         for method in sorted(getattr(route, "methods", None) or {"*"}):
             yield Named(str(route.path), method, named)
 
@@ -195,6 +195,12 @@ def _calls(dependant: Dependant) -> Iterator[Any]:
     for inner in dependant.dependencies:
         yield inner.call
         yield from _calls(inner)
+
+
+def _strictest(named: list[str]) -> str | None:
+    """Of several roles that a route asks for the highest: all of them have to let a caller pass."""
+    roles = [one for one in Role if one in named]
+    return max(roles, key=lambda role: sum(role.includes(other) for other in Role), default=next(iter(named), None))
 
 
 def _policy(call: Any) -> str | None:

@@ -73,7 +73,7 @@ def one_tenant(
         as_of=min((one.as_of for one in apps if one.as_of and one.app_deleted_at is None), default=None),
         firing=sum(alert.state == "firing" for one in apps for alert in one.alerts),
         contacts=contacts(session, who.tenant_id) if frame.may_act else None,
-        names=dict.fromkeys((one.app, one.app_name) for one in apps),
+        names={one.app: one.app_name for one in apps},
         of_app=of_app,
         story=told_of(frame, of_app.app, who.tenant) if of_app else None,
         about=kind,

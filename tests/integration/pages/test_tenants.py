@@ -204,7 +204,9 @@ def test_timeline(app: FastAPI, viewer: dict[str, str], monkeypatch: pytest.Monk
     """By app and by what it is about, the newest first, page by page."""
     whole = page(app, viewer, "/tenants/acme:1")
     assert whole.index("Reminder sent") < whole.index("<strong>Alert</strong>") < whole.index("Connected")
-    alerts = page(app, viewer, "/tenants/acme:1?about=alerts")
+    alerts = page(app, viewer, "/tenants/acme:1?about=alerts&app=acme:4711")
+    assert '<option value="acme:4711" selected>Dispatch Helper</option>' in alerts
+    assert '<option value="alerts" selected>' in alerts
     assert "<strong>Alert</strong>" in alerts
     assert "Connected</strong>" not in alerts
     assert "Connected</strong>" in page(app, viewer, "/tenants/acme:1?about=versions&app=acme:4711")
