@@ -33,6 +33,12 @@ class Caller:
     sources: frozenset[str] | None = None  # None: all of them
     by_way_of: str = "page"  # page | api
     key: str = ""  # by which calls are counted
+    account_id: int | None = None  # None: a program
+
+    @property
+    def sees_all(self) -> bool:
+        """Whether nothing is kept from them."""
+        return self.sources is None
 
     def sees(self, app_or_source: str | None) -> bool:
         """Whether they may see what is about this: `acme:4711`, `acme`; None, about no source, is for who sees all."""
@@ -66,14 +72,18 @@ class Policy:
 
 
 class Scrape:
-    """Lets everybody read figures about Uptake itself, or only callers with a token where a setting says so."""
+    """Lets everybody read figures about Uptake itself, or only callers who see all sources where a setting says so."""
 
     def __call__(
         self, request: Request, bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
-    ) -> None:
-        """Nothing; raises RefusedError."""
-        if settings().metrics_need_token:
-            _admitted(request, bearer)
+    ) -> Caller | None:
+        """The caller; None: they did not say who they are. Raises RefusedError."""
+        if not settings().metrics_need_token:
+            return _admitted(request, bearer) if "authorization" in request.headers else _known(request, bearer)
+        caller = _admitted(request, bearer)
+        if caller.sources is not None:
+            raise RefusedError(403, f"Figures are of all sources; {caller.name} may see some of them.")
+        return caller
 
 
 def everybody() -> None:
@@ -89,8 +99,7 @@ METRICS = Depends(Scrape())
 
 def _admitted(request: Request, bearer: HTTPAuthorizationCredentials | None) -> Caller:
     rate: Rate = request.app.state.calls
-    with Session.begin() as session:
-        caller = _caller(session, request, bearer.credentials if bearer else None)
+    caller = _known(request, bearer)
     if caller is None:
         # Counted apart from who is known: behind a proxy both may have the same address.
         rate.admit(f"address {neighbourhood(request)}")
@@ -98,6 +107,11 @@ def _admitted(request: Request, bearer: HTTPAuthorizationCredentials | None) -> 
     if is_api(request):
         rate.admit(caller.key)
     return caller
+
+
+def _known(request: Request, bearer: HTTPAuthorizationCredentials | None) -> Caller | None:
+    with Session.begin() as session:
+        return _caller(session, request, bearer.credentials if bearer else None)
 
 
 _UNKNOWN = "Show a token that holds (Authorization: Bearer upt_...; `uptake token make` makes one), or sign in."
@@ -130,11 +144,22 @@ def _by_token(session: OrmSession, key: str) -> Caller | None:
 
 def _by_session(session: OrmSession, key: str) -> Caller | None:
     found = visitor_of(session, key, now=db_now(session))
-    return Caller(found.name, found.role, _only(found.sources), "page", f"account {found.id}") if found else None
+    if found is None:
+        return None
+    return Caller(found.name, found.role, _only(found.sources), "page", f"account {found.id}", found.id)
 
 
 def _only(sources: list[str] | None) -> frozenset[str] | None:
     return None if sources is None else frozenset(sources)
+
+
+def require_all(caller: Caller) -> None:
+    """Refuse whoever sees only some sources, for what is about all of them; raises RefusedError.
+
+    They might else give somebody more than they have.
+    """
+    if not caller.sees_all:
+        raise RefusedError(403, f"This is about all sources; {caller.name} sees some of them.")
 
 
 def is_api(request: Request) -> bool:

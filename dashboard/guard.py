@@ -53,6 +53,9 @@ async def _guarded(request: Request, call_next: RequestResponseEndpoint) -> Resp
 async def _refused(request: Request, raised: Exception) -> Response:
     assert isinstance(raised, RefusedError)  # noqa: S101 - what this is registered for
     if raised.status == 401 and not is_api(request):
+        # A page that looks again by itself would show the sign-in page within itself.
+        if "hx-request" in request.headers:
+            return Response(status_code=401, headers={"HX-Refresh": "true"})
         return RedirectResponse(f"/sign-in?next={_here(request)}", 303)
     return _told(request, raised.status, str(raised), **raised.headers)
 

@@ -43,6 +43,12 @@ class Listing(Generic[Row]):
     fetch: Callable[[OrmSession, Any, int], Sequence[tuple[Place, Row]]]
     kinds: tuple[type, ...]  # what a place is made of
 
+    def page(self, session: OrmSession, cursor: str | None, most: int) -> Page[Row]:
+        """So many rows at most, from the start or from *cursor* on; raises RefusedError for one of another list."""
+        found = self.fetch(session, _place(cursor, self.kinds), most + 1)
+        following = _cursor(found[most - 1][0]) if len(found) > most else None
+        return Page(data=[one for _, one in found[:most]], next=following)
+
 
 def add_list(router: APIRouter, path: str, listed: Callable[..., Listing[Row]], *, row: type[Row]) -> None:
     """Answer *path* page by page and *path*.csv as a whole with what *listed*, a dependency, says is meant."""
@@ -57,9 +63,7 @@ def add_list(router: APIRouter, path: str, listed: Callable[..., Listing[Row]], 
         cursor: Annotated[str | None, Query(max_length=1000, description="`next` of the page before.")] = None,
         limit: Annotated[int, Query(ge=1, le=1000, description="So many rows at most.")] = 100,
     ) -> Response:
-        found = listing.fetch(session, _place(cursor, listing.kinds), limit + 1)
-        following = _cursor(found[limit - 1][0]) if len(found) > limit else None
-        return validated(request, pages.dump_json(Page(data=[one for _, one in found[:limit]], next=following)))
+        return validated(request, pages.dump_json(listing.page(session, cursor, limit)))
 
     page.__doc__ = listed.__doc__
     name = listed.__name__

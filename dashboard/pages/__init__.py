@@ -1,0 +1,44 @@
+"""The pages: server-rendered, complete without a script, and looked at again by themselves with one."""
+
+from fastapi import APIRouter
+from fastapi.responses import HTMLResponse
+
+from dashboard.pages import (
+    account,
+    alert,
+    alerts,
+    app,
+    health,
+    holding,
+    overview,
+    people,
+    receivers,
+    rollout,
+    settings,
+    silences,
+    tenant,
+    tenants,
+    tokens,
+    trail,
+)
+
+router = APIRouter(default_response_class=HTMLResponse, include_in_schema=False)
+for _part in (
+    overview,
+    app,
+    rollout,
+    tenants,
+    tenant,
+    alerts,
+    holding,
+    silences,
+    alert,
+    health,
+    settings,
+    receivers,
+    people,
+    tokens,
+    trail,
+    account,
+):
+    router.include_router(_part.router)
