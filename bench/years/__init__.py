@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from bench.years import bulk, founding, living, telling
 from bench.years.sizes import Years
 from models import db_now
-from models.partitions import make_partitions
+from models.partitions import drop_partitions, make_partitions
 
 
 def live(engine: Engine, years: Years, *, say: Callable[[str], object] = print) -> None:
@@ -17,6 +17,7 @@ def live(engine: Engine, years: Years, *, say: Callable[[str], object] = print) 
     with Session(engine) as session, session.begin():
         now = db_now(session)
         make_partitions(session, now=now, since=now - timedelta(days=years.days + 40))
+        drop_partitions(session, {"poll": timedelta(days=years.polls_days)}, now=now)
         for setting in ("synchronous_commit = off", "work_mem = '256MB'", "maintenance_work_mem = '512MB'"):
             session.execute(text(f"SET LOCAL {setting}"))
         with bulk.bare(session):
