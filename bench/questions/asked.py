@@ -36,7 +36,7 @@ def _tenants(name: str, *, sort: Sort = "since", deep: bool = False, **wanted: C
         app = known.app()
         meant = Wanted(**{field: draw(known) for field, draw in wanted.items()})  # type: ignore[arg-type]  # as named
         after = app.deep[sort] if deep else None
-        return tenants_of(session, app.key, meant, sort=sort, after=after, most=_PAGE)  # type: ignore[arg-type]  # of it
+        return tenants_of(session, app.key, meant, sort=sort, after=after, most=_PAGE)
 
     return Question(f"tenants of an app: {name}", ask)
 

@@ -1,7 +1,7 @@
 """What may be asked about: apps of all sizes, tenants, scopes and places in lists, drawn anew for each question."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -9,7 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from models import db_now
-from models.queries.tenants_of import Sort, Wanted, tenants_of
+from models.queries.tenants_of import PLACES, Place, Sort, Wanted, tenants_of
 
 _APPS = """
 SELECT s.name || ':' || a.external_id FROM app a JOIN source s ON s.id = a.source_id
@@ -35,7 +35,7 @@ class App:
     key: str
     tenants: Sequence[str]
     scopes: Sequence[str]
-    deep: dict[str, tuple[str | int, ...]]  # by how the list of tenants is sorted: a place far into it
+    deep: Mapping[Sort, Place]  # by how the list of tenants is sorted: a place far into it
 
 
 @dataclass(slots=True)
@@ -70,10 +70,9 @@ class Known:
 
 def _app(session: Session, key: str) -> App:
     bound = {"app": key}
-    deep = {sort: _deep(session, key, sort) for sort in ("name", "since")}
+    deep = {sort: _deep(session, key, sort) for sort in PLACES}
     return App(key, session.scalars(text(_TENANTS), bound).all(), session.scalars(text(_SCOPES), bound).all(), deep)
 
 
-def _deep(session: Session, key: str, sort: Sort) -> tuple[str | int, ...]:
-    last = tenants_of(session, key, Wanted(), sort=sort, most=_DEEP)[-1]
-    return last.place, last.connection_id
+def _deep(session: Session, key: str, sort: Sort) -> Place:
+    return tenants_of(session, key, Wanted(), sort=sort, most=_DEEP)[-1].place

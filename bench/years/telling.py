@@ -66,8 +66,12 @@ FROM standing s CROSS JOIN LATERAL (
     SELECT least(4, extract(day FROM cast(:now AS timestamptz) - s.since)::int / 4) AS sent) n
 WHERE s.connection_id = r.connection_id AND r.stopped_at IS NULL
 """
+# All that was told, in the order in which it was.
+_SAID = """
+CREATE TEMP TABLE said (LIKE notice INCLUDING DEFAULTS) ON COMMIT DROP; ALTER TABLE said DROP COLUMN id
+"""
 _NOTICES = """
-INSERT INTO notice (key, receiver, "to", reason, source_id, app_id, tenant_id, reminder_id, subject, body, state,
+INSERT INTO said (key, receiver, "to", reason, source_id, app_id, tenant_id, reminder_id, subject, body, state,
     created_at, due_at, attempts, settled_at, settle_reason)
 SELECT 'reminder-' || r.id || '-' || k, 'mail', 'p1@t' || r.tenant_id || '.example', 'due', a.source_id, r.app_id,
     r.tenant_id, r.id, a.name || ' needs your approval', repeat('Please accept the new version. ', 12),
@@ -75,7 +79,6 @@ SELECT 'reminder-' || r.id || '-' || k, 'mail', 'p1@t' || r.tenant_id || '.examp
     CASE WHEN s.is_failed THEN '550 no such user' END
 FROM reminder r JOIN app a ON a.id = r.app_id CROSS JOIN LATERAL generate_series(1, r.sent) k
 CROSS JOIN LATERAL (SELECT (r.id + k) % 97 = 0 AS is_failed, r.opened_at + (4 * k - 4) * interval '1 day' AS at) s
-ORDER BY s.at
 """
 _GROUPS = """
 INSERT INTO notice_group (receiver, source_id, app_id, kind, opened_at, last_told_at, notices)
@@ -83,13 +86,19 @@ SELECT :receiver, a.source_id, a.id, k.kind, a.first_seen_at, :now, 20
 FROM app a CROSS JOIN (VALUES ('tenant_lagging'), ('tenant_overgranted')) k (kind)
 """
 _TOLD_OF = """
-INSERT INTO notice (key, receiver, "to", reason, source_id, app_id, group_id, subject, body, payload, state, created_at,
+INSERT INTO said (key, receiver, "to", reason, source_id, app_id, group_id, subject, body, payload, state, created_at,
     due_at, attempts, settled_at)
 SELECT 'group-' || g.id || '-' || extract(epoch FROM at), g.receiver, '', 'new', g.source_id, g.app_id, g.id,
     '[FIRING] tenants lag', repeat('A tenant lags. ', 20), jsonb_build_object('kind', g.kind, 'firing', 12), 'sent',
     at, at, 1, at + interval '1 second'
 FROM notice_group g
-CROSS JOIN generate_series(g.opened_at, cast(:now AS timestamptz), interval '5 days') at ORDER BY at
+CROSS JOIN generate_series(g.opened_at, cast(:now AS timestamptz), interval '5 days') at
+"""
+_IN_ORDER = """
+INSERT INTO notice (key, receiver, "to", reason, source_id, app_id, tenant_id, group_id, reminder_id, subject, body,
+    payload, state, created_at, due_at, attempts, settled_at, settle_reason)
+SELECT key, receiver, "to", reason, source_id, app_id, tenant_id, group_id, reminder_id, subject, body,
+    payload, state, created_at, due_at, attempts, settled_at, settle_reason FROM said ORDER BY created_at, key
 """
 _TURNS = """
 INSERT INTO notice_reminder (notice_id, reminder_id, number, target_version)
@@ -125,5 +134,6 @@ def judge(session: Session, *, now: datetime) -> None:
 def tell(session: Session, *, now: datetime) -> None:
     """Write the alerts that are over, all reminders and messages, and what came of each."""
     bound = {"now": now, "receiver": RECEIVER}
-    for statement in (_RESOLVED, _STEPS, _REMINDED, _THREADS, _NOTICES, _GROUPS, _TOLD_OF, _TURNS, _ATTEMPTS, _HEARD):
+    before = (_RESOLVED, _STEPS, _REMINDED, _THREADS, *_SAID.split(";"), _NOTICES, _GROUPS, _TOLD_OF, _IN_ORDER)
+    for statement in (*before, _TURNS, _ATTEMPTS, _HEARD):
         session.execute(text(statement), bound)

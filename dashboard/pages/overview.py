@@ -47,7 +47,7 @@ def front(frame: Looking, q: Annotated[str, Query(max_length=200)] = "") -> Resp
         q=q,
         sources=[source for source in sources(session) if caller.sees(source.source)],
         groups=alert_groups(session, now=frame.now, sources=caller.sources),
-        laggards=[one for one in laggards(session, lags=("blocking",), most=MOST) if caller.sees(one.app)],
+        laggards=laggards(session, lags=("blocking",), sources=caller.sources, most=MOST),
         shown=SHOWN,
         most=MOST,
         days=DAYS,
