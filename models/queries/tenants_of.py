@@ -85,7 +85,8 @@ SELECT {_FOUND} FROM (
 ) t CROSS JOIN LATERAL (
     SELECT c.*, {BEGAN} AS began FROM connection c
     WHERE c.tenant_id = t.id AND c.app_id = (SELECT min(app_id) FROM kinds)
-) c CROSS JOIN LATERAL (SELECT * FROM kinds k WHERE {IS_OF_KIND} LIMIT 1) k WHERE (c.began, c.id) > (k.from_began, k.from_id)
+) c CROSS JOIN LATERAL (SELECT * FROM kinds k WHERE {IS_OF_KIND} LIMIT 1) k
+WHERE (c.began, c.id) > (k.from_began, k.from_id)
 """  # noqa: S608 - constants only
 _PAGE = f"""
 WITH {_KINDS}, page AS (
