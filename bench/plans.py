@@ -12,6 +12,7 @@ LARGE = (
     "connection", "tenure", "event", "alert", "alert_step", "reminder", "notice", "notice_reminder", "attempt",
     "tenant", "contact", "poll", "adoption", "told", "walked_page",
 )  # fmt: skip
+_LOOKS_THROUGH = ("seqscan", "hashjoin", "mergejoin")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +25,10 @@ class Scan:
 
 
 def whole(session: Session, ask: Callable[[Session], object], *, forced: bool = False) -> list[Scan]:
-    """The large tables that *ask* has read whole; *forced*: only those that cannot be spared by any index.
+    """The large tables that *ask* reads whole; *forced*: only those in which no index finds what is wanted.
 
-    Forced, it says the same of a small table as of a large one. That the planner takes the index is another matter.
+    Forced, it says the same of small tables as of large ones: nothing is joined by looking through all of it, either.
+    That the planner takes the index at full size is another matter, which the measurements tell.
     """
     return [
         Scan(table, node.get("Index Name"), statement)
@@ -52,11 +54,13 @@ def plans(session: Session, ask: Callable[[Session], object], *, forced: bool = 
     driver = session.connection().connection.driver_connection
     found = []
     with driver.cursor() as cursor:  # type: ignore[union-attr]  # psycopg's, as models.base binds no other
-        cursor.execute(f"SET enable_seqscan = {'off' if forced else 'on'}")
+        for way in _LOOKS_THROUGH if forced else ():
+            cursor.execute(f"SET enable_{way} = off")
         for statement, parameters in sent:
             cursor.execute(f"EXPLAIN (FORMAT JSON) {statement}", parameters)
             found.append((statement, cursor.fetchone()[0][0]["Plan"]))
-        cursor.execute("SET enable_seqscan = on")
+        for way in _LOOKS_THROUGH:
+            cursor.execute(f"RESET enable_{way}")
     return found
 
 
