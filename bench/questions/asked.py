@@ -1,12 +1,13 @@
 """The questions themselves, each with arguments as a page or a caller of the API would choose them."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import timedelta
 
 from sqlalchemy.orm import Session
 
 from bench.questions.known import Known
+from bench.questions.lists import LISTS
+from bench.questions.question import Question
 from models.queries.accounts import accounts, audit, tokens
 from models.queries.alerts import alerts, silences
 from models.queries.apps import has_apps, is_app, laggards, overview
@@ -21,14 +22,6 @@ from models.queries.tenants_of import Sort, Wanted, tenants_of
 
 _CURVE, _SHOWN, _PAGE = 90, 12, 101  # days; rows; rows of a page and one more
 _ON_A_PAGE = 500
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """One question; *ask* draws its arguments anew each time."""
-
-    name: str
-    ask: Callable[[Session, Known], object]
 
 
 def _tenants(name: str, *, sort: Sort = "since", deep: bool = False, **wanted: Callable[[Known], object]) -> Question:
@@ -122,4 +115,5 @@ QUESTIONS = (
     Question("what is overdue", lambda session, known: overdue(session, ["hook"], now=known.now)),
     Question("accounts and tokens", lambda session, _: (accounts(session), tokens(session))),
     Question("what was done by hand", lambda session, _: audit(session, most=50)),
+    *LISTS,
 )
