@@ -27,6 +27,12 @@ class Alert(Base):
             why="At most one open alert per (app, tenant, environment, kind), of which a connection is three.",
         ),
         index(
+            "ix_alert_firing",
+            "app_id",
+            postgresql_where=text("state = 'firing'"),
+            why="How many alerts of each app fire.",
+        ),
+        index(
             "ix_alert_app_id_connection_id",
             "app_id",
             "connection_id",

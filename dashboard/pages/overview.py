@@ -50,7 +50,7 @@ def front(frame: Looking, q: Annotated[str, Query(max_length=200)] = "") -> Resp
         sources=[source for source in sources(session) if caller.sees(source.source)],
         groups=alerts_alike(session, WantedAlerts(), now=frame.now, mutes=mutes or (), sources=caller.sources),
         mutes=mutes,
-        laggards=[one for one in laggards(session, lags=("blocking",), most=MOST) if caller.sees(one.app)],
+        laggards=laggards(session, lags=("blocking",), sources=caller.sources, most=MOST),
         shown=SHOWN,
         most=MOST,
         days=DAYS,
