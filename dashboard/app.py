@@ -12,6 +12,7 @@ from sqlalchemy.exc import ProgrammingError, SQLAlchemyError
 
 from dashboard.access import OPEN, Viewer, require_policies
 from dashboard.api import router as api
+from dashboard.api.document import document
 from dashboard.api.problems import problem, tell_problems
 from dashboard.chosen import muting
 from dashboard.guard import guard
@@ -85,9 +86,9 @@ def application(database_url: str) -> FastAPI:
     app.state.provider = provider()
     app.state.listeners = Listeners()
     app.get("/api/v1/openapi.json", include_in_schema=False)(openapi)
-    app.get("/healthz", dependencies=[OPEN])(healthz)
+    app.get("/healthz", dependencies=[OPEN], include_in_schema=False)(healthz)
     app.state.database_url = database_url
-    app.get("/readyz", dependencies=[OPEN])(readyz)
+    app.get("/readyz", dependencies=[OPEN], include_in_schema=False)(readyz)
     require_policies(app)
     return app
 
@@ -102,8 +103,7 @@ def _telemetry(traced: Traced | None) -> TelemetryConfig:
 
 def openapi(_: Viewer, request: Request) -> dict[str, Any]:
     """What can be asked here, as OpenAPI."""
-    document: dict[str, Any] = request.app.openapi()
-    return document
+    return document(request.app)
 
 
 def healthz() -> dict[str, str]:

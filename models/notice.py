@@ -153,13 +153,6 @@ class Notice(Base):
             why="When somebody was written to last.",
         ),
         index("ix_notice_receiver_id", "receiver", "id", why="What a receiver was sent, the newest first."),
-        index(
-            "ix_notice_unsent",
-            "state",
-            "id",
-            postgresql_where=text("state IN ('failed', 'cancelled')"),
-            why="What came to nothing, the newest first.",
-        ),
     )
 
     id: Mapped[pk]

@@ -50,13 +50,6 @@ INDEXES: tuple[tuple[str, str, list[str | sa.TextClause], str | None, str], ...]
         "What a receiver was sent, the newest first.",
     ),
     (
-        "ix_notice_unsent",
-        "notice",
-        ["state", "id"],
-        "state IN ('failed', 'cancelled')",
-        "What came to nothing, the newest first.",
-    ),
-    (
         "ix_poll_unwell",
         "poll",
         ["source_id", "started_at"],
