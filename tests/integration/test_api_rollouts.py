@@ -167,6 +167,7 @@ def test_forecast(app: FastAPI, mine: dict[str, str], rolling: World) -> None:
     assert got(app, f"{APP}/forecast?target=0.3", mine)["outcome"] == "reached"
     study_next()
     assert got(app, f"{APP}/forecast", mine) == found
+    assert got(app, f"{APP}/forecast?target=0.3", mine)["target"] == 0.3
     for target in ("0", "1.01", "nan", "x"):
         refused(asked(app, "GET", f"/api/v1/{APP}/forecast?target={target}", headers=mine), 422)
 
