@@ -86,6 +86,7 @@ def test_adoption(app: FastAPI, mine: dict[str, str], rolling: World) -> None:
     assert [(one["version"], one["share"]) for one in that_day] == [(1, 29 / 30), (2, 1 / 30)]
     assert [one["tenants"] for one in read(app, f"{APP}/adoption.csv?from={first}&to={first}", mine)] == ["29", "1"]
     assert got(app, f"{APP}/adoption?from=9999-12-31", mine)["data"] == []
+    assert got(app, f"{APP}/adoption?from=9998-12-01&to=9999-01-01", mine)["data"] == []
     assert got(app, f"{APP}/adoption?to=0001-01-01", mine)["data"] == []
     assert got(app, f"{path}&environment=integration", mine)["data"] == []
     refused(asked(app, "GET", f"/api/v1/{APP}/adoption?from=1900-01-01", headers=mine), 400)
