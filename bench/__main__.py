@@ -38,6 +38,9 @@ def _asked() -> tuple[list[str], Scale]:
     parser.add_argument("--rounds", type=int, help="how often each subject is measured (5)")
     parser.add_argument("--quick", action="store_true", help="small sizes, only to see that it works; keeps nothing")
     parser.add_argument("--full", action="store_true", help="dlt on all connections, not on a tenth of them")
+    parser.add_argument(
+        "--keep", type=Path, metavar="DIRECTORY", help="make the two years of `questions` once, in here"
+    )
     asked = parser.parse_args()
     if unknown := [name for name in asked.names if name not in SECTIONS]:
         parser.error(f"there is no {unknown[0]}; known are: {', '.join(SECTIONS)}")
@@ -49,6 +52,7 @@ def _asked() -> tuple[list[str], Scale]:
         rounds=asked.rounds or usual.rounds,
         quick=asked.quick,
         full=asked.full,
+        kept=asked.keep,
     )
 
 

@@ -53,6 +53,18 @@ class Cluster:
         copying = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy")
         self._admin.execute(copying.format(sql.Identifier(database), sql.Identifier(template)))
 
+    def has(self, database: str) -> bool:
+        """Whether there is such a database, of an earlier run in the same directory."""
+        query = "SELECT FROM pg_database WHERE datname = %s"
+        return self._admin.execute(query, [database]).fetchone() is not None
+
+    def rename(self, database: str, name: str) -> None:
+        """Call the database otherwise, in place of any that is called so."""
+        self.drop(name)
+        self._await_no_session(database)
+        renaming = sql.SQL("ALTER DATABASE {} RENAME TO {}").format(sql.Identifier(database), sql.Identifier(name))
+        self._admin.execute(renaming)
+
     def drop(self, database: str) -> None:
         """Remove the database if there is one."""
         self._admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(database)))

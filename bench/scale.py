@@ -1,6 +1,7 @@
 """How large and how often: what the command line chooses for all sections."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,3 +14,4 @@ class Scale:
     rounds: int = 5
     quick: bool = False
     full: bool = False
+    kept: Path | None = None  # where the two years are kept between runs

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 
 from models.queries.rollouts import Uptake, Version
 
@@ -22,7 +22,7 @@ class Area:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A line at *at* with its words: across for an axis, down for a release or a month."""
+    """A line at *at* with its words."""
 
     at: float
     label: str
@@ -37,8 +37,6 @@ class Chart:
     days: int
     areas: Sequence[Area]
     releases: Sequence[Mark]
-    months: Sequence[Mark]
-    heights: Sequence[Mark]
     summary: str
 
 
@@ -58,8 +56,6 @@ def chart(curves: Sequence[Uptake], versions: Sequence[Version], *, width: int, 
         days,
         tuple(_areas(newest_first, latest, step, height, top)),
         tuple(_releases(versions, first, days, step)),
-        tuple(_months(first, days, step)),
-        tuple(Mark(height - height * part / 2, f"{top * part // 2}") for part in (1, 2)),
         _summary(newest_first, latest, totals[-1]),
     )
 
@@ -88,13 +84,6 @@ def _releases(versions: Sequence[Version], first: date, days: int, step: float) 
         day = (version.released_at.date() - first).days
         if 0 < day < days:
             yield Mark(day * step, f"v{version.number}")
-
-
-def _months(first: date, days: int, step: float) -> Iterator[Mark]:
-    for day in range(days):
-        at = first + timedelta(days=day)
-        if at.day == 1:
-            yield Mark(day * step, f"{at:%b}")
 
 
 def _round_up(most: int) -> int:

@@ -42,7 +42,9 @@ async def _guarded(request: Request, call_next: RequestResponseEndpoint) -> Resp
         response = _told(request, 403, "This came from another site, so nothing was done.")
     else:
         response = await call_next(request)
-    response.headers.update(_HEADERS)
+    for name, value in _HEADERS.items():
+        # A letter that is looked at is kept in by headers of its own.
+        response.headers.setdefault(name, value)
     # What one may see is not left behind for the next one at this browser.
     response.headers.setdefault("Cache-Control", "no-store")
     if is_https(request):
@@ -53,6 +55,9 @@ async def _guarded(request: Request, call_next: RequestResponseEndpoint) -> Resp
 async def _refused(request: Request, raised: Exception) -> Response:
     assert isinstance(raised, RefusedError)  # noqa: S101 - what this is registered for
     if raised.status == 401 and not is_api(request):
+        # A page that looks again by itself would show the sign-in page within itself.
+        if "hx-request" in request.headers:
+            return Response(status_code=401, headers={"HX-Refresh": "true"})
         return RedirectResponse(f"/sign-in?next={_here(request)}", 303)
     return _told(request, raised.status, str(raised), **raised.headers)
 

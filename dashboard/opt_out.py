@@ -4,7 +4,6 @@ Looking at it changes nothing, for mail programs look at links by themselves; it
 (RFC 8058), does.
 """
 
-import importlib.resources
 from collections.abc import Sequence
 
 from fastapi import APIRouter
@@ -14,6 +13,7 @@ from sqlalchemy.orm import Session
 from config.links import contact_of
 from dashboard.access import OPEN
 from dashboard.reading import Reading
+from dashboard.static import kept
 from dashboard.templating import page
 from models import db_now
 from models.opt_out import opt_in, opt_out, reader, tenants_of
@@ -24,8 +24,8 @@ router = APIRouter(prefix="/opt-out", dependencies=[OPEN], default_response_clas
 @router.get("/style.css")
 def style() -> Response:
     """The style sheet, beside the page: nothing else of the dashboard has to be reachable."""
-    content = importlib.resources.files("dashboard").joinpath("templates", "style.css").read_bytes()
-    return Response(content, media_type="text/css", headers={"Cache-Control": "max-age=300"})
+    found = kept("style.css")
+    return Response(found.body, media_type=found.media_type, headers={"Cache-Control": "max-age=300"})
 
 
 @router.get("/{token}")

@@ -1,6 +1,6 @@
 """What we remember: tables, writes with their guarantees, queries, migrations."""
 
-from models.account import Account, AuditEntry, Role, Scope, SignIn, Ticket, Token
+from models.account import Account, AuditEntry, Role, SavedView, Scope, SignIn, Ticket, Token
 from models.alert import Alert, AlertStep, NoticeGroup, Told
 from models.app import App, AppVersion, ScopeSet, Source, Verdict
 from models.base import Base, Session, db_now
@@ -37,6 +37,7 @@ __all__ = [
     "Poll",
     "Reminder",
     "Role",
+    "SavedView",
     "Scope",
     "ScopeSet",
     "Session",

@@ -27,10 +27,42 @@ class Alert(Base):
             why="At most one open alert per (app, tenant, environment, kind), of which a connection is three.",
         ),
         index(
+            "ix_alert_firing",
+            "app_id",
+            postgresql_where=text("state = 'firing'"),
+            why="How many alerts of each app fire.",
+        ),
+        index(
             "ix_alert_app_id_connection_id",
             "app_id",
             "connection_id",
             why="All alerts of an app, for what has to be told, and of a connection, for explain.",
+        ),
+        index(
+            "ix_alert_open_kind",
+            "source_id",
+            "kind",
+            text("coalesce(array_position('{critical,warning,info}', severity), 4)"),
+            "since",
+            "id",
+            postgresql_where=text("resolved_at IS NULL"),
+            why="Open alerts of a kind, the most severe and oldest first.",
+        ),
+        index(
+            "ix_alert_resolved_kind",
+            "source_id",
+            "kind",
+            "resolved_at",
+            "id",
+            postgresql_where=text("resolved_at IS NOT NULL"),
+            why="Resolved alerts of a kind, the last ones first.",
+        ),
+        index(
+            "ix_alert_acknowledged",
+            "source_id",
+            "kind",
+            postgresql_where=text("acknowledged_at IS NOT NULL AND resolved_at IS NULL"),
+            why="The open alerts that somebody looks after.",
         ),
     )
 

@@ -39,6 +39,18 @@ class Connection(Base):
             postgresql_where=text("regressed_from IS NOT NULL"),
             why="Tenants that went back to an older version.",
         ),
+        # As models.queries.kinds asks for them.
+        index(
+            "ix_connection_kind",
+            "app_id",
+            "environment",
+            "status",
+            text("coalesce(version, 0)"),
+            text("coalesce(scope_set_id, 0)"),
+            text("coalesce(epoch_started_at, 'infinity'::timestamptz)"),
+            "id",
+            why="Connections of a kind, of which all have the same verdict, those that began first before the others.",
+        ),
         # By both columns, or a planner that knows few apps looks through all of a tenant's to find the one.
         index("ix_connection_tenant_id_app_id", "tenant_id", "app_id", why="All apps of one tenant."),
         CheckConstraint("epoch >= 0", name="epoch", comment="0: never connected."),

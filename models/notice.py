@@ -49,6 +49,13 @@ class Reminder(Base):
             postgresql_where=text("last_sent_at IS NOT NULL"),
             why="What came of the reminders of an app.",
         ),
+        index(
+            "ix_reminder_next",
+            text("coalesce(due_at, '9999-01-01 00:00:00+00')"),
+            "id",
+            postgresql_where=text("stopped_at IS NULL"),
+            why="Open threads by when they are due, page by page.",
+        ),
     )
 
     id: Mapped[pk]
@@ -80,7 +87,32 @@ class Notice(Base):
             postgresql_where=text("state IN ('due', 'sending')"),
             why="Which receivers something waits for, and what; leases that ran out.",
         ),
-        index("ix_notice_app_id", "app_id", "created_at", why="What was sent about an app."),
+        index(
+            "ix_notice_app_id",
+            "app_id",
+            "id",
+            postgresql_where=text("reminder_id IS NULL"),
+            why="What operators were told last about an app.",
+        ),
+        index(
+            "ix_notice_operators",
+            "id",
+            postgresql_where=text("reminder_id IS NULL"),
+            why="What operators were told last, among very many reminders.",
+        ),
+        index(
+            "ix_notice_unsent",
+            "state",
+            "id",
+            postgresql_where=text("state <> 'sent'"),
+            why="Messages that wait, failed or were taken back, the last ones first.",
+        ),
+        index(
+            "ix_notice_refused",
+            "settled_at",
+            postgresql_where=text("state = 'failed' AND reminder_id IS NOT NULL"),
+            why="Reminders that came to nothing of late.",
+        ),
         index(
             "ix_notice_receiver",
             "receiver",
@@ -120,6 +152,14 @@ class Notice(Base):
             postgresql_where=text("reminder_id IS NOT NULL"),
             why="When somebody was written to last.",
         ),
+        index("ix_notice_receiver_id", "receiver", "id", why="What a receiver was sent, the newest first."),
+        index(
+            "ix_notice_unsent",
+            "state",
+            "id",
+            postgresql_where=text("state IN ('failed', 'cancelled')"),
+            why="What came to nothing, the newest first.",
+        ),
     )
 
     id: Mapped[pk]
@@ -158,12 +198,17 @@ class NoticeReminder(Base):
     __tablename__ = "notice_reminder"
     __table_args__ = (
         index("ix_notice_reminder_reminder_id", "reminder_id", why="The notices that speak for a thread."),
+        index("ix_notice_reminder_app_id", "app_id", "notice_id", why="The last reminders about an app."),
+        index("ix_notice_reminder_tenant_id", "tenant_id", "notice_id", why="The last reminders to a tenant."),
     )
 
     notice_id: Mapped[big] = mapped_column(ForeignKey("notice.id"), primary_key=True)
     reminder_id: Mapped[big] = mapped_column(primary_key=True)  # of a row that nobody deletes, and not checked again
     number: Mapped[int]
     target_version: Mapped[int | None]  # that it asks for; None: it was queued before that was kept
+    # Those of the thread, which the database sets itself: what is asked about an app or a tenant is found by them.
+    app_id: Mapped[big | None]
+    tenant_id: Mapped[big | None]
 
 
 class Attempt(Base):

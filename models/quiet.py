@@ -172,3 +172,14 @@ def end_silence(session: Session, silence_id: int, *, now: datetime) -> bool:
     ended = text("""UPDATE silence SET ends_at = greatest(:now, starts_at), starts_at = least(starts_at, :now)
                     WHERE id = :silence AND ends_at > :now RETURNING id""")
     return session.execute(ended, {"silence": silence_id, "now": now}).one_or_none() is not None
+
+
+def change_silence(
+    session: Session, silence_id: int, *, ends_at: datetime | None, comment: str | None, now: datetime
+) -> bool:
+    """Let it end then, or say otherwise why; False when it has ended. Tell of what is silent no more by `arouse`."""
+    changed = text("""UPDATE silence SET ends_at = coalesce(cast(:ends_at AS timestamptz), ends_at),
+                      comment = coalesce(cast(:comment AS text), comment)
+                      WHERE id = :silence AND ends_at > :now RETURNING id""")
+    bound = {"silence": silence_id, "ends_at": ends_at, "comment": comment, "now": now}
+    return session.execute(changed, bound).one_or_none() is not None

@@ -13,6 +13,7 @@ from bench.sections import (
     evaluation,
     large,
     load,
+    questions,
     reading,
     scaling,
     small,
@@ -34,4 +35,5 @@ SECTIONS: dict[str, Callable[[Scale], Section]] = {
     "claim": claim.run,
     "evaluation": evaluation.run,
     "telling": telling.run,
+    "questions": questions.run,
 }

@@ -16,7 +16,7 @@ from dashboard.reading import Reading
 from models.queries.apps import AppOverview, is_app, overview
 from models.queries.readiness import readiness
 from models.queries.rollouts import Version, versions
-from models.queries.tenants_of import Sort, Wanted, tenants_of
+from models.queries.tenants_of import PLACES, Sort, Wanted, tenants_of
 from uptake.facts import Status
 
 TEXT = r"^[^\x00]*$"  # PostgreSQL holds no NUL
@@ -114,11 +114,9 @@ def app_tenants(caller: Viewer, session: Reading, app: AppKey, meant: Annotated[
 
     def fetch(session: Session, after: Any, most: int) -> Sequence[tuple[Place, Tenant]]:
         found = tenants_of(session, app, wanted, sort=meant.sort, after=after, most=most)
-        return [
-            ((one.place, one.connection_id), Tenant(**{name: getattr(one, name) for name in _TENANT})) for one in found
-        ]
+        return [(one.place, Tenant(**{name: getattr(one, name) for name in _TENANT})) for one in found]
 
-    return Listing("tenants", fetch, (str, int))
+    return Listing("tenants", fetch, PLACES[meant.sort])
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from dashboard.access import RefusedError, Viewer
 from dashboard.reading import Reading
 from models import Session
 
-Place = tuple[str | int, ...]
+Place = tuple[str | int | datetime, ...]
 Row = TypeVar("Row")
 AT_ONCE = 1000  # rows of a CSV that are held at a time
 _LARGEST = 2**63 - 1
@@ -43,6 +43,12 @@ class Listing(Generic[Row]):
     fetch: Callable[[OrmSession, Any, int], Sequence[tuple[Place, Row]]]
     kinds: tuple[type, ...]  # what a place is made of
 
+    def page(self, session: OrmSession, cursor: str | None, most: int) -> Page[Row]:
+        """So many rows at most, from the start or from *cursor* on; raises RefusedError for one of another list."""
+        found = self.fetch(session, _place(cursor, self.kinds), most + 1)
+        following = _cursor(found[most - 1][0]) if len(found) > most else None
+        return Page(data=[one for _, one in found[:most]], next=following)
+
 
 def add_list(router: APIRouter, path: str, listed: Callable[..., Listing[Row]], *, row: type[Row]) -> None:
     """Answer *path* page by page and *path*.csv as a whole with what *listed*, a dependency, says is meant."""
@@ -57,18 +63,24 @@ def add_list(router: APIRouter, path: str, listed: Callable[..., Listing[Row]], 
         cursor: Annotated[str | None, Query(max_length=1000, description="`next` of the page before.")] = None,
         limit: Annotated[int, Query(ge=1, le=1000, description="So many rows at most.")] = 100,
     ) -> Response:
-        after = _place(cursor, listing.kinds) if cursor else None
-        found = listing.fetch(session, after, limit + 1)
-        following = _cursor(found[limit - 1][0]) if len(found) > limit else None
-        return validated(request, pages.dump_json(Page(data=[one for _, one in found[:limit]], next=following)))
+        return validated(request, pages.dump_json(listing.page(session, cursor, limit)))
+
+    page.__doc__ = listed.__doc__
+    name = listed.__name__
+    router.add_api_route(path, page, response_model=Page[row], operation_id=name, summary=_title(name))  # type: ignore[valid-type]  # as above
+    add_csv(router, path, listed, row=row)
+
+
+def add_csv(router: APIRouter, path: str, listed: Callable[..., Listing[Row]], *, row: type[Row]) -> None:
+    """Answer *path*.csv with all that *listed*, a dependency, says is meant."""
+    wanted = Depends(listed)
 
     def as_csv(_: Viewer, listing: Any = wanted) -> Response:
         headers = {"Content-Disposition": f'attachment; filename="{listing.name}.csv"'}
         return StreamingResponse(_lines(listing, row), media_type="text/csv; charset=utf-8", headers=headers)
 
-    page.__doc__ = as_csv.__doc__ = listed.__doc__
+    as_csv.__doc__ = listed.__doc__
     name = listed.__name__
-    router.add_api_route(path, page, response_model=Page[row], operation_id=name, summary=_title(name))  # type: ignore[valid-type]  # as above
     router.add_api_route(
         f"{path}.csv",
         as_csv,
@@ -94,22 +106,30 @@ def _title(name: str) -> str:
 
 
 def _cursor(place: Place) -> str:
-    return base64.urlsafe_b64encode(json.dumps(place, separators=(",", ":")).encode()).decode().rstrip("=")
+    written = json.dumps(place, separators=(",", ":"), default=datetime.isoformat)
+    return base64.urlsafe_b64encode(written.encode()).decode().rstrip("=")
 
 
-def _place(cursor: str, kinds: tuple[type, ...]) -> Place:
-    """What `_cursor` wrote; raises RefusedError for what it did not."""
+def _place(cursor: str | None, kinds: tuple[type, ...]) -> Place | None:
+    """The place that *cursor*, the `next` of a page, is for; raises RefusedError for what is none of this list's."""
+    if not cursor:
+        return None
     try:
         found = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-    except ValueError:
-        found = None
-    if not (isinstance(found, list) and tuple(map(type, found)) == kinds and all(map(_is_kept, found))):
+        read = [
+            datetime.fromisoformat(one) if kind is datetime else one for one, kind in zip(found, kinds, strict=True)
+        ]
+    except (ValueError, TypeError):
+        read = []
+    if not (tuple(map(type, read)) == kinds and all(map(_is_kept, read))):
         raise RefusedError(400, "That cursor is none of this list's: take `next` of the page before.")
-    return tuple(found)
+    return tuple(read)
 
 
-def _is_kept(value: str | int) -> bool:
+def _is_kept(value: str | int | datetime) -> bool:
     """Whether PostgreSQL can hold it."""
+    if isinstance(value, datetime):
+        return value.tzinfo is not None and value.year > 1
     if isinstance(value, int):
         return abs(value) <= _LARGEST
     # Half a pair of UTF-16 is no character.
@@ -141,15 +161,13 @@ def _cell(value: object) -> str:
     """One cell; what a spreadsheet would take for a formula is text with a quote before it."""
     if value is None:
         return ""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if isinstance(value, (list, tuple)):
-        return _cell(" ".join(map(str, value)))
     if isinstance(value, str):
         return f"'{value}" if value.lstrip("\ufeff ").startswith(_FORMULAS) else value
-    return str(value)
+    if isinstance(value, (bool, dict)):
+        return json.dumps(value, ensure_ascii=False) if value != {} else ""
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return _cell(" ".join(map(str, value))) if isinstance(value, (list, tuple)) else str(value)
 
 
 # Full-width signs begin a formula, too, for who types in East Asia.

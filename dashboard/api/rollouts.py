@@ -9,10 +9,10 @@ from fastapi.responses import Response
 from pydantic import AwareDatetime, BaseModel, Field, TypeAdapter
 from sqlalchemy.orm import Session
 
-from config.settings import SettingsError
 from dashboard.access import Caller, RefusedError, Viewer
 from dashboard.api.apps import AppKey, Environment
 from dashboard.api.lists import Listing, Place, add_list, validated
+from dashboard.chosen import features
 from dashboard.reading import Reading
 from models import db_now
 from models.queries.adoption import AdoptionPoint, Days, VersionStage, adoption, version_stages
@@ -23,9 +23,7 @@ from models.queries.studies import cohorts_of, forecast_of, reminder_effect_of, 
 from models.queries.taken import Watched, watched
 from models.queries.upgrades import TARGET, CohortUpgrades, Expected, TimeToUpgrade
 from models.queries.week import Weeks
-from tasks.rules import rules
 from uptake.facts import Status
-from uptake.features import Feature
 
 Number = Annotated[int, Field(ge=1, le=2**31 - 1)]
 AskedVersion = Annotated[Number | None, Query(description="This version; else the latest.")]
@@ -224,15 +222,6 @@ def day_of(text: str) -> date:
         return date.fromisoformat(text)
     except ValueError:
         raise RefusedError(400, "That cursor is none of this list's: take `next` of the page before.") from None
-
-
-def features() -> Sequence[Feature]:
-    """The features that uptake.toml names; none, where it cannot be used here."""
-    try:
-        return rules().features
-    except SettingsError:
-        # As on the pages: whoever mends it restarts the workers, and the rest is to be seen all the same.
-        return ()
 
 
 add_list(router, "/apps/{app}/adoption", app_adoption, row=AdoptionPoint)

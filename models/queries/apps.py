@@ -8,6 +8,8 @@ from typing import Any
 from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
+from models.queries.kinds import BEGAN, IN_ORDER, IS_OF_KIND
+
 
 @dataclass(frozen=True, slots=True)
 class LastPoll:
@@ -62,12 +64,18 @@ SELECT s.name || ':' || a.external_id AS app, a.name, s.name AS source, a.latest
     coalesce(n.connected, 0) AS connected, coalesce(n.current, 0) AS current, coalesce(n.blocking, 0) AS blocking,
     coalesce(n.trimming, 0) AS trimming, coalesce(n.equivalent, 0) AS equivalent, coalesce(n.unknown, 0) AS unknown,
     coalesce(n.disabled, 0) AS disabled, coalesce(n.not_connected, 0) AS not_connected,
-    (SELECT count(*) FROM alert x WHERE x.app_id = a.id AND x.resolved_at IS NULL AND x.state = 'firing')
+    (SELECT count(*) FROM alert x WHERE x.app_id = a.id AND x.state = 'firing')
         AS open_alerts,
     p.started_at, p.outcome, p.reason, p.rows
 FROM app a JOIN source s ON s.id = a.source_id JOIN freshness f ON f.app_id = a.id LEFT JOIN counts n ON n.app_id = a.id
 LEFT JOIN LATERAL (
-    SELECT started_at, outcome, reason, rows FROM poll WHERE poll.app_id = a.id ORDER BY started_at DESC LIMIT 1
+    -- That of these days is in one month or two; only where there is none, all are looked into.
+    (SELECT started_at, outcome, reason, rows FROM poll WHERE poll.app_id = a.id
+        AND started_at BETWEEN now() - interval '3 days' AND now() + interval '1 day'
+     ORDER BY started_at DESC LIMIT 1)
+    UNION ALL
+    (SELECT started_at, outcome, reason, rows FROM poll WHERE poll.app_id = a.id ORDER BY started_at DESC LIMIT 1)
+    LIMIT 1
 ) p ON true
 WHERE (a.deleted_at IS NULL OR :deleted)
   AND (cast(:app AS text) IS NULL OR s.name || ':' || a.external_id = :app)
@@ -160,26 +168,52 @@ class Laggard:
     last_reminder_at: datetime | None
 
 
-_LAGGARDS = text("""
-SELECT src.name || ':' || app.external_id AS app, app.name AS app_name, t.external_id AS tenant, t.name AS tenant_name,
-    s.environment, s.version, s.latest AS latest_version, s.lag, s.missing, s.superfluous, s.since,
-    al.state AS alert, al.severity, coalesce(r.sent, 0) AS reminders_sent, r.last_sent_at AS last_reminder_at
-FROM standing s
-JOIN app ON app.id = s.app_id AND app.deleted_at IS NULL
-JOIN source src ON src.id = app.source_id
-JOIN tenant t ON t.id = s.tenant_id
-LEFT JOIN alert al ON al.app_id = s.app_id AND al.connection_id = s.connection_id AND al.resolved_at IS NULL
-    AND al.kind = CASE s.lag WHEN 'blocking' THEN 'tenant_lagging' ELSE 'tenant_overgranted' END
-LEFT JOIN reminder r ON r.app_id = s.app_id AND r.connection_id = s.connection_id AND r.stopped_at IS NULL
-WHERE s.status = 'connected' AND s.lag = ANY(cast(:lags AS text[]))
-  AND (cast(:app AS text) IS NULL OR src.name || ':' || app.external_id = :app)
-ORDER BY s.lag, s.since, s.connection_id LIMIT :most
-""")
+# Somebody of a kind that began to lag at some time lags since then or since it connected, whichever is later. *last*
+# bounds what is read: that many lag at least as long, whoever they are.
+_LAGGARDS = text(f"""
+WITH kinds AS MATERIALIZED (
+    SELECT t.*, v.lag, v.since, v.latest, v.missing, v.superfluous,
+        src.name || ':' || app.external_id AS app, app.name AS app_name,
+        sum(t.tenants) OVER (ORDER BY v.lag, v.since, t.app_id, t.environment, t.version, t.scope_set_id) - t.tenants
+            AS before
+    FROM tally t JOIN verdict v ON v.app_id = t.app_id AND v.version = t.version AND v.scope_set_id = t.scope_set_id
+    JOIN app ON app.id = t.app_id AND app.deleted_at IS NULL JOIN source src ON src.id = app.source_id
+    WHERE t.status = 'connected' AND v.lag = ANY(cast(:lags AS text[]))
+      AND (cast(:app AS text) IS NULL OR src.name || ':' || app.external_id = :app)
+      AND (cast(:sources AS text[]) IS NULL OR src.name = ANY(cast(:sources AS text[])))
+), last AS MATERIALIZED (
+    SELECT k.lag, greatest(k.since, c.began) AS since FROM kinds k CROSS JOIN LATERAL (
+        SELECT {BEGAN} AS began FROM connection c WHERE {IS_OF_KIND} ORDER BY {IN_ORDER} LIMIT :most
+    ) c WHERE k.before < 2 * :most ORDER BY 1, 2 OFFSET :most - 1 LIMIT 1
+), page AS (
+    SELECT k.*, c.id, c.tenant_id, c.began, greatest(k.since, c.began) AS lags_since
+    FROM kinds k LEFT JOIN last ON true CROSS JOIN LATERAL (
+        SELECT c.id, c.tenant_id, {BEGAN} AS began FROM connection c
+        WHERE {IS_OF_KIND} AND (last.lag IS NULL OR k.lag < last.lag OR {BEGAN} <= last.since)
+        ORDER BY {IN_ORDER} LIMIT :most
+    ) c WHERE last.lag IS NULL OR (k.lag, k.since) <= (last.lag, last.since)
+    ORDER BY k.lag, lags_since, c.began, c.id LIMIT :most
+)
+SELECT p.app, p.app_name, t.external_id AS tenant, t.name AS tenant_name, p.environment,
+    nullif(p.version, 0) AS version, p.latest AS latest_version, p.lag, p.missing, p.superfluous,
+    p.lags_since AS since, al.state AS alert, al.severity, coalesce(r.sent, 0) AS reminders_sent,
+    r.last_sent_at AS last_reminder_at
+FROM page p JOIN tenant t ON t.id = p.tenant_id
+LEFT JOIN alert al ON al.app_id = p.app_id AND al.connection_id = p.id AND al.resolved_at IS NULL
+    AND al.kind = CASE p.lag WHEN 'blocking' THEN 'tenant_lagging' ELSE 'tenant_overgranted' END
+LEFT JOIN reminder r ON r.app_id = p.app_id AND r.connection_id = p.id AND r.stopped_at IS NULL
+ORDER BY p.lag, p.lags_since, p.began, p.id
+""")  # noqa: S608 - constants only
 
 
 def laggards(
-    session: Session, *, app: str | None = None, lags: Sequence[str] = ("blocking", "trimming"), most: int = 1000
+    session: Session,
+    *,
+    app: str | None = None,
+    sources: Collection[str] | None = None,
+    lags: Sequence[str] = ("blocking", "trimming"),
+    most: int = 1000,
 ) -> list[Laggard]:
-    """Who lags, blocking first, the longest first; over all apps or the one called *app*."""
-    rows = session.execute(_LAGGARDS, {"app": app, "lags": list(lags), "most": most}).mappings()
-    return [Laggard(**row) for row in rows]
+    """Who lags, blocking first, the longest first; over all apps, those of *sources* or the one called *app*."""
+    bound = {"app": app, "lags": list(lags), "most": most, "sources": None if sources is None else sorted(sources)}
+    return [Laggard(**row) for row in session.execute(_LAGGARDS, bound).mappings()]

@@ -28,23 +28,30 @@ class Told:
     tenant_name: str | None
 
 
-_TOLD = text("""
+# Reminders are found by what each of their turns is about, for one may speak for several apps and tenants; what
+# operators were told is about an app at most. Each of the two is an index of its own, read from its end.
+_APP = "(SELECT a.id FROM app a JOIN source s ON s.id = a.source_id WHERE s.name || ':' || a.external_id = :app)"
+_TENANTS = """ANY(ARRAY(
+    SELECT t.id FROM source s JOIN tenant t ON t.source_id = s.id WHERE t.external_id = :tenant))"""
+_REMINDERS = """
+SELECT DISTINCT p.notice_id AS id FROM notice_reminder p JOIN notice n ON n.id = p.notice_id
+WHERE {about} AND (cast(:state AS text) IS NULL OR n.state = :state) ORDER BY p.notice_id DESC LIMIT :most
+"""
+_NOTICES = """
+SELECT n.id FROM notice n WHERE {about} AND {state} ORDER BY n.id DESC LIMIT :most
+"""
+_TOLD = """
+WITH meant AS MATERIALIZED (
+    SELECT id FROM ({branches}) AS found ORDER BY id DESC LIMIT :most
+)
 SELECT n.id, n.created_at, n.receiver, n."to", n.reason, n.subject, n.state, n.settle_reason, n.attempts,
     (SELECT answer FROM attempt x WHERE x.notice_id = n.id ORDER BY number DESC LIMIT 1) AS answer,
     n.reminder_id IS NOT NULL AS is_reminder, s.name || ':' || a.external_id AS app, a.name AS app_name,
     t.external_id AS tenant, t.name AS tenant_name
-FROM notice n LEFT JOIN app a ON a.id = n.app_id LEFT JOIN source s ON s.id = a.source_id
-LEFT JOIN tenant t ON t.id = n.tenant_id
-WHERE (cast(:app AS text) IS NULL OR s.name || ':' || a.external_id = :app OR EXISTS (
-      SELECT FROM notice_reminder p JOIN reminder r ON r.id = p.reminder_id JOIN app o ON o.id = r.app_id
-      JOIN source os ON os.id = o.source_id WHERE p.notice_id = n.id AND os.name || ':' || o.external_id = :app))
-  AND (cast(:tenant AS text) IS NULL OR t.external_id = :tenant OR EXISTS (
-      SELECT FROM notice_reminder p JOIN reminder r ON r.id = p.reminder_id JOIN tenant o ON o.id = r.tenant_id
-      WHERE p.notice_id = n.id AND o.external_id = :tenant))
-  AND (cast(:state AS text) IS NULL OR n.state = :state)
-  AND (cast(:reminders AS boolean) IS NULL OR (n.reminder_id IS NOT NULL) = :reminders)
-ORDER BY n.id DESC LIMIT :most
-""")
+FROM meant JOIN notice n ON n.id = meant.id
+LEFT JOIN app a ON a.id = n.app_id LEFT JOIN source s ON s.id = a.source_id LEFT JOIN tenant t ON t.id = n.tenant_id
+ORDER BY n.id DESC
+"""
 
 
 def told(
@@ -56,9 +63,28 @@ def told(
     reminders: bool | None = None,
     most: int = 20,
 ) -> list[Told]:
-    """The last messages, about everything or one *app* and *tenant*; *reminders* wants only those, or only others."""
-    bound = {"app": app, "tenant": tenant, "state": state, "reminders": reminders, "most": most}
-    return [Told(**row) for row in session.execute(_TOLD, bound).mappings()]
+    """The last messages, about everything or one *app* and *tenant*; *reminders* wants only those, or only others.
+
+    What operators are told is about no tenant.
+    """
+    branches = _branches(app, tenant, state, reminders=reminders)
+    query = text(_TOLD.format(branches=" UNION ALL ".join(f"({branch})" for branch in branches)))
+    bound = {"app": app, "tenant": tenant, "state": state, "most": most}
+    return [Told(**row) for row in session.execute(query, bound).mappings()]
+
+
+def _branches(app: str | None, tenant: str | None, state: str | None, *, reminders: bool | None) -> list[str]:
+    # Said in full, for the index of those that were not sent.
+    wanted = (
+        "true" if state is None else "n.state = :state AND n.state <> 'sent'" if state != "sent" else "n.state = 'sent'"
+    )
+    if app is None and tenant is None:
+        kind = {None: "true", True: "n.reminder_id IS NOT NULL", False: "n.reminder_id IS NULL"}[reminders]
+        return [_NOTICES.format(about=kind, state=wanted)]
+    about = [f"p.app_id = {_APP}"] * (app is not None) + [f"p.tenant_id = {_TENANTS}"] * (tenant is not None)
+    of_threads = _REMINDERS.format(about=" AND ".join(about))
+    of_groups = _NOTICES.format(about=f"n.app_id = {_APP} AND n.reminder_id IS NULL", state=wanted)
+    return [of_threads] * (reminders is not False) + [of_groups] * (reminders is not True and tenant is None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from itertools import groupby
 
-from sqlalchemy import Row, text
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 
@@ -56,20 +55,32 @@ class Uptake:
     tenants: Sequence[int]
 
 
-# A day without change has no row: what was true before the first day holds until the first row after it.
+# A day without change has no row: what was true before the first day holds until the first row after it. The versions
+# are those that anybody ever ran, found one after the other in the key, whatever the portal lists.
 _ADOPTION = text("""
-WITH counted AS (
-    SELECT * FROM (
-        SELECT DISTINCT ON (app_id, version) app_id, version, cast(:first AS date) AS day, tenants FROM adoption
-        WHERE environment = :environment AND day <= :first ORDER BY app_id, version, adoption.day DESC
-    ) AS at_first
+WITH RECURSIVE meant AS MATERIALIZED (
+    SELECT a.id, s.name || ':' || a.external_id AS app FROM app a JOIN source s ON s.id = a.source_id
+    WHERE a.deleted_at IS NULL AND (cast(:app AS text) IS NULL OR s.name || ':' || a.external_id = :app)
+), ran AS (
+    SELECT m.id, m.app, (
+        SELECT min(version) FROM adoption WHERE app_id = m.id AND environment = :environment) AS version FROM meant m
     UNION ALL
-    SELECT app_id, version, day, tenants FROM adoption WHERE environment = :environment AND day > :first
+    SELECT r.id, r.app, (
+        SELECT min(version) FROM adoption
+        WHERE app_id = r.id AND environment = :environment AND adoption.version > r.version)
+    FROM ran r WHERE r.version IS NOT NULL
 )
-SELECT s.name || ':' || a.external_id AS app, c.version, c.day, c.tenants
-FROM counted c JOIN app a ON a.id = c.app_id JOIN source s ON s.id = a.source_id
-WHERE a.deleted_at IS NULL AND (cast(:app AS text) IS NULL OR s.name || ':' || a.external_id = :app)
-ORDER BY 1, 2, 3
+SELECT r.app, r.version, d.days, d.tenants FROM ran r CROSS JOIN LATERAL (
+    SELECT array_agg(greatest(day - cast(:first AS date), 0) ORDER BY day) AS days,
+        array_agg(tenants ORDER BY day) AS tenants
+    FROM (
+        (SELECT day, tenants FROM adoption WHERE app_id = r.id AND environment = :environment
+            AND adoption.version = r.version AND day <= :first ORDER BY day DESC LIMIT 1)
+        UNION ALL
+        (SELECT day, tenants FROM adoption WHERE app_id = r.id AND environment = :environment
+            AND adoption.version = r.version AND day > :first AND day <= :until)
+    ) told
+) d WHERE d.days IS NOT NULL ORDER BY r.app, r.version
 """)
 
 
@@ -78,16 +89,15 @@ def uptake(
 ) -> list[Uptake]:
     """The last *days* days up to *until*, for every version that somebody ran in them, by app and version."""
     first = until - timedelta(days=days - 1)
-    rows = session.execute(_ADOPTION, {"first": first, "environment": environment, "app": app}).all()
-    grouped = groupby(rows, key=lambda row: (row.app, row.version))
-    curves = [Uptake(name, version, first, _filled(list(told), first, days)) for (name, version), told in grouped]
+    bound = {"first": first, "until": until, "environment": environment, "app": app}
+    rows = session.execute(_ADOPTION, bound)
+    curves = [Uptake(row.app, row.version, first, _filled(row.days, row.tenants, days)) for row in rows]
     return [curve for curve in curves if any(curve.tenants)]
 
 
-def _filled(rows: list[Row[tuple[str, int, date, int]]], first: date, days: int) -> list[int]:
-    told = {row.day: row.tenants for row in rows}
-    tenants, filled = 0, []
-    for day in range(days):
-        tenants = told.get(first + timedelta(days=day), tenants)
-        filled.append(tenants)
+def _filled(told: Sequence[int], counts: Sequence[int], days: int) -> list[int]:
+    """What was *told* on some days, counted from 0, holds on each until the next."""
+    filled = [0] * told[0]
+    for tenants, begins, ends in zip(counts, told, [*told[1:], days], strict=True):
+        filled += [tenants] * (ends - begins)
     return filled

@@ -26,7 +26,8 @@ class TimelineEntry:
 
 _TIMELINE = text("""
 SELECT e.at, e.type, src.name || ':' || app.external_id AS app, app.name AS app_name, e.data
-FROM tenant t JOIN connection c ON c.tenant_id = t.id JOIN event e ON e.connection_id = c.id
+FROM source own JOIN tenant t ON t.source_id = own.id
+JOIN connection c ON c.tenant_id = t.id JOIN event e ON e.connection_id = c.id
 LEFT JOIN app ON app.id = e.app_id LEFT JOIN source src ON src.id = app.source_id
 WHERE t.external_id = :tenant ORDER BY e.at, e.id LIMIT :most
 """)
@@ -39,7 +40,9 @@ def timeline(session: Session, tenant: str, *, most: int = 10_000) -> list[Timel
 
 def is_tenant(session: Session, tenant: str) -> bool:
     """Whether any source has listed a tenant with this id."""
-    query = text("SELECT EXISTS (SELECT FROM tenant WHERE external_id = :tenant)")
+    query = text("""
+        SELECT EXISTS (SELECT FROM source s JOIN tenant t ON t.source_id = s.id WHERE t.external_id = :tenant)
+    """)
     return bool(session.scalar(query, {"tenant": tenant}))
 
 
@@ -104,7 +107,8 @@ SELECT src.name || ':' || app.external_id AS app, app.id AS app_id, app.name AS 
     + CONTACTS
     + """ AS contacts
 FROM connection c
-JOIN app ON app.id = c.app_id JOIN source src ON src.id = app.source_id JOIN tenant t ON t.id = c.tenant_id
+JOIN app ON app.id = c.app_id JOIN source src ON src.id = app.source_id
+JOIN tenant t ON t.id = c.tenant_id AND t.source_id = src.id
 LEFT JOIN label_set l ON l.id = t.label_set_id
 JOIN freshness f ON f.app_id = c.app_id
 LEFT JOIN scope_set ss ON ss.id = c.scope_set_id
@@ -151,13 +155,8 @@ class SentNotice:
 _NOTICES = text("""
 SELECT n.created_at, n.receiver, n."to", n.reason, n.subject, n.state, n.attempts, n.settled_at, n.settle_reason
 FROM notice n WHERE n.id IN (
-    SELECT n.id FROM notice n JOIN app ON app.id = n.app_id JOIN source src ON src.id = app.source_id
-    JOIN tenant t ON t.id = n.tenant_id
-    WHERE src.name || ':' || app.external_id = :app AND t.external_id = :tenant
-    UNION
-    SELECT p.notice_id FROM tenant t JOIN reminder r ON r.tenant_id = t.id
-    JOIN app ON app.id = r.app_id JOIN source src ON src.id = app.source_id
-    JOIN notice_reminder p ON p.reminder_id = r.id
+    SELECT p.notice_id FROM source src JOIN app ON app.source_id = src.id JOIN tenant t ON t.source_id = src.id
+    JOIN notice_reminder p ON p.tenant_id = t.id AND p.app_id = app.id
     WHERE src.name || ':' || app.external_id = :app AND t.external_id = :tenant)
 ORDER BY n.id LIMIT :most
 """)

@@ -1,53 +1,122 @@
 """Who has an app, and how each stands with it: a list in pages that stay in place while rows come and go."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
 
-from sqlalchemy import text
+from sqlalchemy import RowMapping, TextClause, text
 from sqlalchemy.orm import Session
 
-Sort = Literal["name", "since"]
+from models.queries.kinds import BEGAN, IN_ORDER, IS_OF_KIND
 
-# What comes first, as texts that are compared byte by byte: an instant in UTC sorts like its digits.
-_ORDER: dict[Sort, str] = {
-    "name": "coalesce(t.name, t.external_id)",
-    "since": "coalesce(to_char(s.since AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US'), '~')",
-}
-_TENANTS = """
-WITH held AS (
-    SELECT c.id, c.tenant_id, c.environment, c.status, c.version, c.scope_set_id, v.lag, v.missing, v.superfluous,
-        v.latest, CASE WHEN v.lag IN ('blocking', 'trimming') THEN greatest(v.since, c.epoch_started_at) END AS since
-    FROM app a JOIN source src ON src.id = a.source_id JOIN connection c ON c.app_id = a.id
-    LEFT JOIN verdict v ON v.app_id = c.app_id AND v.version = coalesce(c.version, 0)
-        AND v.scope_set_id = c.scope_set_id AND c.status IN ('connected', 'disabled')
-    WHERE src.name || ':' || a.external_id = :app AND c.environment = :environment
-      AND (cast(:status AS text) IS NULL OR c.status = :status)
-      AND (cast(:version AS int4) IS NULL OR c.version = :version)
-      AND (cast(:lag AS text) IS NULL OR c.status = 'connected' AND coalesce(v.lag, 'unknown') = :lag)
-      AND (cast(:missing AS text) IS NULL OR c.status = 'connected' AND NOT EXISTS (
-          SELECT FROM scope_set g WHERE g.id = c.scope_set_id AND g.grants @> ARRAY[cast(:missing AS text)]))
-), page AS (
-    SELECT s.*, t.external_id AS tenant, t.name AS tenant_name, {order} COLLATE "C" AS place
-    FROM held s JOIN tenant t ON t.id = s.tenant_id
-    WHERE (cast(:letters AS text) IS NULL OR t.name ILIKE :letters OR t.external_id ILIKE :letters)
-      AND (cast(:after AS text) IS NULL OR ({order} COLLATE "C", s.id) > (cast(:after AS text) COLLATE "C",
-          cast(:after_id AS int8)))
-    ORDER BY {order} COLLATE "C", s.id LIMIT :most
+Sort = Literal["name", "since"]
+Place = tuple[str | int, ...]
+# What a place is made of: the name and the connection's id, or since when it is blocked and connected (in microseconds)
+# and the id.
+PLACES: dict[Sort, tuple[type, ...]] = {"name": (str, int), "since": (int, int, int)}
+
+_NEVER = 2**62
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FURTHEST = 2**55  # about a thousand years
+# So many are put in order at once. Of more, those that come next are near in an index; where only those with some
+# letters are wanted, so many are looked at before all that have them.
+FEW, NEAR = 4000, 1000
+
+# Whoever lags does so since their kind does or since they connected, whichever is later; all others come last. Of each
+# kind those that come after *after* begin at one point of its index.
+_KINDS = """
+kinds AS MATERIALIZED (
+    SELECT k.*, CASE WHEN cast(:since_after AS timestamptz) IS NULL OR k.since > cast(:since_after AS timestamptz)
+            THEN '-infinity' WHEN k.since = cast(:since_after AS timestamptz) THEN cast(:began_after AS timestamptz)
+            ELSE cast(:since_after AS timestamptz) END AS from_began,
+        CASE WHEN k.since = cast(:since_after AS timestamptz)
+            OR cast(:began_after AS timestamptz) = cast(:since_after AS timestamptz) THEN cast(:after_id AS int8)
+            ELSE 0 END AS from_id
+    FROM (
+        SELECT t.*, v.lag, v.missing, v.superfluous, v.latest, a.source_id,
+            CASE WHEN v.lag IN ('blocking', 'trimming') THEN v.since ELSE 'infinity' END AS since
+        FROM app a JOIN source src ON src.id = a.source_id JOIN tally t ON t.app_id = a.id
+        LEFT JOIN verdict v ON v.app_id = t.app_id AND v.version = t.version AND v.scope_set_id = t.scope_set_id
+            AND t.status IN ('connected', 'disabled')
+        WHERE src.name || ':' || a.external_id = :app AND t.environment = :environment
+          AND (cast(:status AS text) IS NULL OR t.status = :status)
+          AND (cast(:version AS int4) IS NULL OR t.version = :version)
+          AND (cast(:lag AS text) IS NULL OR t.status = 'connected' AND coalesce(v.lag, 'unknown') = :lag)
+          AND (cast(:missing AS text) IS NULL OR t.status = 'connected' AND NOT EXISTS (
+              SELECT FROM scope_set g WHERE g.id = t.scope_set_id AND g.grants @> ARRAY[cast(:missing AS text)]))
+    ) k
 )
-SELECT p.id AS connection_id, p.place, p.tenant, p.tenant_name, p.environment, p.status, p.version,
-    p.latest AS latest_version, p.lag,
-    coalesce(p.missing, '{{}}') AS missing, coalesce(p.superfluous, '{{}}') AS superfluous, p.since,
-    al.id AS alert_id, al.state AS alert, al.severity, coalesce(r.sent, 0) AS reminders_sent,
-    r.last_sent_at AS last_reminder_at, r.due_at AS next_reminder_at, r.held_reason
-FROM page p JOIN connection c ON c.id = p.id
-LEFT JOIN alert al ON al.app_id = c.app_id AND al.connection_id = c.id AND al.resolved_at IS NULL
-    AND al.kind = CASE p.lag WHEN 'blocking' THEN 'tenant_lagging' WHEN 'trimming' THEN 'tenant_overgranted' END
-LEFT JOIN reminder r ON r.app_id = c.app_id AND r.connection_id = c.id AND r.stopped_at IS NULL
-ORDER BY p.place, p.id
 """
-_SORTED = {sort: text(_TENANTS.format(order=order)) for sort, order in _ORDER.items()}
+_NAME = 'coalesce(t.name, t.external_id) COLLATE "C"'
+_LETTERS = "(cast(:letters AS text) IS NULL OR t.name ILIKE :letters OR t.external_id ILIKE :letters)"
+_FOUND = "k.*, c.id, c.tenant_id, c.began, greatest(k.since, c.began) AS lags_since"
+_FURTHER = """(cast(:name_after AS text) IS NULL
+    OR ({name}, c.id) > (cast(:name_after AS text) COLLATE "C", cast(:after_id AS int8)))"""
+# The first of each kind, in the order of its index.
+_NEAR_SINCE = f"""
+SELECT {_FOUND} FROM kinds k CROSS JOIN LATERAL (
+    SELECT c.id, c.tenant_id, {BEGAN} AS began FROM connection c
+    WHERE {IS_OF_KIND} AND ({BEGAN}, c.id) > (k.from_began, k.from_id) ORDER BY {IN_ORDER} LIMIT :reach
+) c ORDER BY lags_since, c.began, c.id LIMIT :reach
+"""  # noqa: S608 - constants only
+# The source's tenants by name, as far as is needed. That each is of one kind at most keeps the planner from believing
+# that next to nobody is of any, and from reading them all.
+_NEAR_NAME = f"""
+SELECT {_FOUND} FROM (
+    SELECT t.id, {_NAME} AS name FROM tenant t WHERE t.source_id = (SELECT min(source_id) FROM kinds)
+        AND {_NAME} >= coalesce(cast(:name_after AS text), '') COLLATE "C"
+    ORDER BY {_NAME}
+) t CROSS JOIN LATERAL (
+    SELECT c.*, {BEGAN} AS began FROM connection c
+    WHERE c.tenant_id = t.id AND c.app_id = (SELECT min(app_id) FROM kinds)
+) c CROSS JOIN LATERAL (SELECT * FROM kinds k WHERE {IS_OF_KIND} LIMIT 1) k
+WHERE {_FURTHER.format(name="t.name")} ORDER BY t.name, c.id LIMIT :reach
+"""  # noqa: S608 - constants only
+# All of the kinds, or those of them whose tenants are found by letters.
+_ALL = f"""
+SELECT {_FOUND} FROM kinds k CROSS JOIN LATERAL (
+    SELECT c.id, c.tenant_id, {BEGAN} AS began FROM connection c WHERE {IS_OF_KIND}
+) c WHERE (c.began, c.id) > (k.from_began, k.from_id)
+"""  # noqa: S608 - constants only
+_LETTERED = f"""
+SELECT {_FOUND} FROM (
+    SELECT t.id FROM tenant t WHERE t.source_id = (SELECT min(source_id) FROM kinds) AND {_LETTERS} OFFSET 0
+) t CROSS JOIN LATERAL (
+    SELECT c.*, {BEGAN} AS began FROM connection c
+    WHERE c.tenant_id = t.id AND c.app_id = (SELECT min(app_id) FROM kinds)
+) c CROSS JOIN LATERAL (SELECT * FROM kinds k WHERE {IS_OF_KIND} LIMIT 1) k
+WHERE (c.began, c.id) > (k.from_began, k.from_id)
+"""  # noqa: S608 - constants only
+_PAGE = f"""
+WITH {_KINDS}, page AS (
+    SELECT c.*, t.external_id, t.name AS tenant_name, {_NAME} AS name
+    FROM ({{candidates}}) c JOIN tenant t ON t.id = c.tenant_id WHERE {_LETTERS} AND {_FURTHER.format(name=_NAME)}
+    ORDER BY {{order}} LIMIT :most
+)
+SELECT c.id AS connection_id, c.name, nullif(c.lags_since, 'infinity') AS since, nullif(c.began, 'infinity') AS began,
+    c.external_id AS tenant, c.tenant_name, c.environment, c.status, nullif(c.version, 0) AS version,
+    c.latest AS latest_version, c.lag, coalesce(c.missing, '{{{{}}}}') AS missing,
+    coalesce(c.superfluous, '{{{{}}}}') AS superfluous, al.id AS alert_id, al.state AS alert, al.severity,
+    coalesce(r.sent, 0) AS reminders_sent, r.last_sent_at AS last_reminder_at, r.due_at AS next_reminder_at,
+    r.held_reason
+FROM page c
+LEFT JOIN alert al ON al.app_id = c.app_id AND al.connection_id = c.id AND al.resolved_at IS NULL
+    AND al.kind = CASE c.lag WHEN 'blocking' THEN 'tenant_lagging' WHEN 'trimming' THEN 'tenant_overgranted' END
+LEFT JOIN reminder r ON r.app_id = c.app_id AND r.connection_id = c.id AND r.stopped_at IS NULL
+ORDER BY {{order}}
+"""  # noqa: S608 - constants only
+_ORDER: dict[Sort, str] = {"name": "name, c.id", "since": "c.lags_since, c.began, c.id"}
+
+
+def _queries(candidates: Mapping[Sort, str]) -> dict[Sort, TextClause]:
+    return {sort: text(_PAGE.format(candidates=candidates[sort], order=order)) for sort, order in _ORDER.items()}
+
+
+_NEAR = _queries({"name": _NEAR_NAME, "since": _NEAR_SINCE})
+_WHOLE = _queries(dict.fromkeys(_ORDER, _ALL))
+_BY_LETTERS = _queries(dict.fromkeys(_ORDER, _LETTERED))
+_MANY = text(f"WITH {_KINDS} SELECT coalesce(sum(tenants), 0) FROM kinds")  # noqa: S608 - constants only
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +124,7 @@ class TenantOf:
     """How one tenant stands with an app in one environment."""
 
     connection_id: int
-    place: str  # what it is sorted by
+    place: Place  # in the list, as it is sorted
     tenant: str
     tenant_name: str | None
     environment: str
@@ -93,15 +162,14 @@ def tenants_of(
     wanted: Wanted,
     *,
     sort: Sort = "since",
-    after: tuple[str, int] | None = None,
+    after: Place | None = None,
     most: int = 100,
 ) -> list[TenantOf]:
-    """The next tenants of *app* by name, or the longest blocked first, *after* the place and id of the last one.
+    """The next tenants of *app* by name, or the longest blocked first, *after* the place of the last one.
 
     Whoever did not change between two pages is on exactly one of them.
     """
-    place, last = after or (None, None)
-    bound = {
+    bound: dict[str, Any] = {
         "app": app,
         "environment": wanted.environment,
         "status": wanted.status,
@@ -109,11 +177,55 @@ def tenants_of(
         "version": wanted.version,
         "missing": wanted.missing,
         "letters": None if wanted.letters is None else f"%{_escaped(wanted.letters)}%",
-        "after": place,
-        "after_id": last,
         "most": most,
+        **_beginning(sort, after),
     }
-    return [TenantOf(**row) for row in session.execute(_SORTED[sort], bound).mappings()]
+    rows = _rows(session, bound, sort)
+    return [TenantOf(place=_place(row, sort), **{name: row[name] for name in _NAMES}) for row in rows]
+
+
+_NAMES = [one.name for one in fields(TenantOf) if one.name != "place"]
+
+
+def _rows(session: Session, bound: Mapping[str, Any], sort: Sort) -> Sequence[RowMapping]:
+    """Those that are near in the order, or found among all where these are few or seldom have the letters."""
+    has_letters, most = bound["letters"] is not None, bound["most"]
+    many = session.scalar(_MANY, bound) if sort == "name" or has_letters else most + 1
+    if many <= FEW and (sort == "name" or has_letters):
+        return session.execute(_WHOLE[sort], bound).mappings().all()
+    near = session.execute(_NEAR[sort], {**bound, "reach": NEAR if has_letters else most}).mappings().all()
+    if not has_letters or len(near) == most:
+        return near
+    return session.execute(_BY_LETTERS[sort], bound).mappings().all()
+
+
+def _beginning(sort: Sort, after: Place | None) -> dict[str, Any]:
+    """The parameters for what comes after the place."""
+    begins: dict[str, Any] = dict.fromkeys(("name_after", "since_after", "began_after"))
+    if after is None:
+        return begins | {"after_id": 0}
+    if sort == "name":
+        return begins | {"name_after": after[0], "after_id": after[1]}
+    since, began, last = (int(one) for one in after)
+    return begins | {"since_after": _told(since), "began_after": _told(began), "after_id": last}
+
+
+def _place(row: RowMapping, sort: Sort) -> Place:
+    if sort == "name":
+        return (row["name"], row["connection_id"])
+    return (_micros(row["since"]), _micros(row["began"]), row["connection_id"])
+
+
+def _micros(at: datetime | None) -> int:
+    """Microseconds since 1970; whoever has no such instant comes last."""
+    return _NEVER if at is None else (at - _EPOCH) // timedelta(microseconds=1)
+
+
+def _told(micros: int) -> str:
+    """The instant again, as PostgreSQL reads it; a cursor that nobody was given is within its bounds all the same."""
+    if micros >= _NEVER:
+        return "infinity"
+    return (_EPOCH + timedelta(microseconds=max(min(micros, _FURTHEST), -_FURTHEST))).isoformat()
 
 
 def _escaped(letters: str) -> str:

@@ -1,6 +1,7 @@
 """The schema: models and migrations agree, and every index says why it is there."""
 
 from collections.abc import Callable
+from importlib import import_module
 
 from alembic import command
 from sqlalchemy import create_engine, text
@@ -42,6 +43,25 @@ def test_events_and_polls_survive_their_division(fresh_database: Callable[[], st
         assert connection.execute(text("SELECT id, tx::text, at FROM event ORDER BY id LIMIT 8")).all() == before
     upgrade(url)
     command.check(config(url))
+    engine.dispose()
+
+
+def test_letters_without_the_extension(fresh_database: Callable[[], str]) -> None:
+    """Who may not create an extension is migrated all the same, and found without its index."""
+    engine = create_engine(fresh_database())
+    statement = import_module("models.migrations.versions.0031_tenants_and_alerts_in_lists").FOUND_BY_LETTERS
+    with engine.connect() as connection:
+        connection.execute(text("CREATE ROLE of_few_rights"))
+        connection.execute(text("CREATE TABLE tenant (name text, external_id text)"))
+        connection.execute(text("ALTER TABLE tenant OWNER TO of_few_rights"))
+        connection.execute(text("SET LOCAL ROLE of_few_rights"))
+        connection.execute(text(statement))
+        found = "SELECT to_regclass('ix_tenant_letters')"
+        assert connection.scalar(text(found)) is None
+        connection.execute(text("RESET ROLE"))
+        connection.execute(text(statement))
+        assert connection.scalar(text(found)) == "ix_tenant_letters"
+        connection.rollback()
     engine.dispose()
 
 

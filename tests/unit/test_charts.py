@@ -25,8 +25,6 @@ def test_stacked_from_the_latest_up() -> None:
     assert [(area.version, area.shade, area.tenants) for area in drawn.areas] == [(2, 0, 3), (1, 1, 1)]
     assert drawn.areas[0].path == "M0.0,40.0L10.0,30.0L20.0,10.0L20.0,40.0L10.0,40.0L0.0,40.0Z"
     assert drawn.areas[1].path == "M0.0,10.0L10.0,10.0L20.0,0.0L20.0,10.0L10.0,30.0L0.0,40.0Z"
-    assert [(line.at, line.label) for line in drawn.heights] == [(20, "2"), (0, "4")]
-    assert [(mark.at, mark.label) for mark in drawn.months] == [(20, "Apr")]
     assert [mark.label for mark in drawn.releases] == ["v2", "v1"]
     assert drawn.summary.startswith("3 of 4 connected tenants run version 2")
 

@@ -1,5 +1,6 @@
 """Every route names who may ask it, and nobody else gets an answer."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -20,8 +21,7 @@ from tests.integration.models.world import World
 EVERYBODYS = {
     "/healthz",
     "/readyz",
-    "/style.css",
-    "/icon.svg",
+    "/static/{mark}/{name:path}",
     "/opt-out/style.css",
     "/opt-out/{token}",
     "/opt-out/{token}/undo",
@@ -36,7 +36,11 @@ SAFE = {"GET", "HEAD"}
 
 def filled(path: str) -> str:
     """The *path* of a route with something in its places."""
-    return path.replace("{token}", "x").replace("{key}", "x").replace("{app}", "acme:4711")
+    places = {"app": "acme:4711", "source": "acme"}
+    numbers = ("alert", "silence", "notice", "reminder")
+    return re.sub(
+        r"\{(\w+)(?::\w+)?\}", lambda one: places.get(one[1], "1" if one[1].startswith(numbers) else "x"), path
+    )
 
 
 def routes() -> list[tuple[str, str, str | None]]:
@@ -70,7 +74,7 @@ def test_a_nameless_route_stops_the_start(included: bool) -> None:
 def test_strangers_get_nothing(session: OrmSession, database_url: str) -> None:
     """Without a credential an API answers 401 with the way to show one, a page leads to the sign-in and back."""
     app = application(database_url)
-    closed = [(method, path) for method, path, policy in routes() if policy != "open"]
+    closed = [(method, path) for method, path, policy in routes() if policy not in {"open", "metrics"}]
     assert closed
     for method, path in closed:
         answer = asked(app, method, filled(path), headers=SAME_SITE)

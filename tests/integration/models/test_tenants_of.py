@@ -14,6 +14,14 @@ from uptake.facts import Status
 APP = "acme:4711"
 
 
+@pytest.fixture(params=["together", "near"], autouse=True)
+def few(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each rule holds where all are put in order, and where an index is followed as far as is needed."""
+    if request.param == "near":
+        monkeypatch.setattr("models.queries.tenants_of.FEW", 0)
+        monkeypatch.setattr("models.queries.tenants_of.NEAR", 3)
+
+
 @pytest.fixture
 def mixed(world: World) -> World:
     """Tenants 1 to 9: on three versions, one disabled, one that never connected."""
@@ -34,7 +42,7 @@ def pages(world: World, wanted: Wanted = Wanted(), *, sort: Sort = "name", most:
     """All of them, so many at a time."""
     found: list[TenantOf] = []
     while True:
-        after = (found[-1].place, found[-1].connection_id) if found else None
+        after = found[-1].place if found else None
         page = tenants_of(world.session, APP, wanted, sort=sort, after=after, most=most)
         if not page:
             return found
@@ -102,7 +110,7 @@ def test_who_does_not_change_is_on_one_page(world: World, sort: Sort, seed: int)
         APP,
         Wanted(),
         sort=sort,
-        after=(found[-1].place, found[-1].connection_id) if found else None,
+        after=found[-1].place if found else None,
         most=4,
     ):
         found += page

@@ -1,0 +1,119 @@
+"""The questions themselves, each with arguments as a page or a caller of the API would choose them."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from sqlalchemy.orm import Session
+
+from bench.questions.known import Known
+from bench.questions.lists import LISTS
+from bench.questions.question import Question
+from models.queries.accounts import accounts, audit, tokens
+from models.queries.alerts import alerts, silences
+from models.queries.apps import has_apps, is_app, laggards, overview
+from models.queries.asked import asked
+from models.queries.notices import refused, told
+from models.queries.overdue import overdue
+from models.queries.readiness import readiness
+from models.queries.rollouts import uptake, versions
+from models.queries.sources import sources, tick_age
+from models.queries.tenants import is_tenant, notices, story, timeline
+from models.queries.tenants_of import Sort, Wanted, tenants_of
+
+_CURVE, _SHOWN, _PAGE = 90, 12, 101  # days; rows; rows of a page and one more
+_ON_A_PAGE = 500
+
+
+def _tenants(name: str, *, sort: Sort = "since", deep: bool = False, **wanted: Callable[[Known], object]) -> Question:
+    def ask(session: Session, known: Known) -> object:
+        app = known.app()
+        meant = Wanted(**{field: draw(known) for field, draw in wanted.items()})  # type: ignore[arg-type]  # as named
+        after = app.deep[sort] if deep else None
+        return tenants_of(session, app.key, meant, sort=sort, after=after, most=_PAGE)
+
+    return Question(f"tenants of an app: {name}", ask)
+
+
+def _missing(session: Session, known: Known) -> object:
+    app = known.app()
+    return tenants_of(session, app.key, Wanted(missing=known.chance.choice(app.scopes)), most=_PAGE)
+
+
+def _ready(session: Session, known: Known) -> object:
+    app = known.app()
+    return readiness(session, app.key, scope=known.chance.choice(app.scopes))
+
+
+QUESTIONS = (
+    Question("overview", lambda session, _: overview(session)),
+    Question("overview, a page of it", lambda session, _: overview(session, sources=["acme"], most=51)),
+    Question("one app", lambda session, known: overview(session, app=known.app().key, deleted=True)),
+    Question("is there an app", lambda session, known: (has_apps(session), is_app(session, known.app().key))),
+    Question("versions of all apps", lambda session, _: versions(session)),
+    Question("versions of an app", lambda session, known: versions(session, app=known.app().key)),
+    Question("curves of all apps", lambda session, known: uptake(session, until=known.now.date(), days=_CURVE)),
+    Question(
+        "curves of an app",
+        lambda session, known: uptake(session, until=known.now.date(), days=_CURVE, app=known.app().key),
+    ),
+    Question(
+        "curves of an app, two years",
+        lambda session, known: uptake(session, until=known.now.date(), days=730, app=known.app().key),
+    ),
+    Question("readiness of an app", lambda session, known: readiness(session, known.app().key)),
+    Question("readiness for one scope", _ready),
+    Question("who lags, of all apps", lambda session, _: laggards(session, most=_ON_A_PAGE)),
+    Question("who lags, of an app", lambda session, known: laggards(session, app=known.app().key, most=_ON_A_PAGE)),
+    _tenants("longest blocked first"),
+    _tenants("longest blocked first, deep", deep=True),
+    _tenants("by name", sort="name"),
+    _tenants("by name, deep", sort="name", deep=True),
+    _tenants("blocking", lag=lambda _: "blocking"),
+    _tenants("blocking, by name", sort="name", lag=lambda _: "blocking"),
+    _tenants("trimming", lag=lambda _: "trimming"),
+    _tenants("current, by name, deep", sort="name", deep=True, lag=lambda _: "current"),
+    _tenants("of a version", version=lambda known: known.chance.randint(1, 8)),
+    _tenants("not connected", status=lambda _: "not_connected"),
+    _tenants("disconnected, by name", sort="name", status=lambda _: "disconnected"),
+    _tenants("other environment", environment=lambda _: "integration"),
+    _tenants("by letters", sort="name", letters=lambda known: known.letters()),
+    _tenants("blocking, by letters", lag=lambda _: "blocking", letters=lambda known: known.letters()),
+    Question("tenants of an app: without a scope", _missing),
+    Question("is there a tenant", lambda session, known: is_tenant(session, known.pair()[1])),
+    Question("a tenant's timeline", lambda session, known: timeline(session, known.pair()[1])),
+    Question("a tenant and an app", lambda session, known: story(session, *known.pair(), now=known.now)),
+    Question("a tenant and an app: messages", lambda session, known: notices(session, *known.pair())),
+    Question("a tenant and an app: what is asked", lambda session, known: asked(session, *known.pair(), now=known.now)),
+    Question("alerts that fire", lambda session, known: alerts(session, now=known.now, most=_ON_A_PAGE)),
+    Question(
+        "alerts of an app",
+        lambda session, known: alerts(session, app=known.app().key, now=known.now, most=_ON_A_PAGE),
+    ),
+    Question(
+        "alerts of an app, with those that wait",
+        lambda session, known: alerts(
+            session, app=known.app().key, states=("firing", "pending"), now=known.now, most=_ON_A_PAGE
+        ),
+    ),
+    Question("silences", lambda session, known: silences(session, since=known.now)),
+    Question("last reminders", lambda session, _: told(session, reminders=True, most=_SHOWN)),
+    Question("last messages to operators", lambda session, _: told(session, reminders=False, most=_SHOWN)),
+    Question("messages that failed", lambda session, _: told(session, state="failed", most=_SHOWN)),
+    Question("messages that wait", lambda session, _: told(session, state="due", most=_SHOWN)),
+    Question(
+        "reminders of an app", lambda session, known: told(session, app=known.app().key, reminders=True, most=_SHOWN)
+    ),
+    Question(
+        "messages about an app", lambda session, known: told(session, app=known.app().key, reminders=False, most=_SHOWN)
+    ),
+    Question("messages to a tenant", lambda session, known: told(session, tenant=known.pair()[1])),
+    Question(
+        "reminders that were refused", lambda session, known: refused(session, since=known.now - timedelta(days=1))
+    ),
+    Question("sources", lambda session, _: sources(session)),
+    Question("is somebody ticking", lambda session, _: tick_age(session)),
+    Question("what is overdue", lambda session, known: overdue(session, ["hook"], now=known.now)),
+    Question("accounts and tokens", lambda session, _: (accounts(session), tokens(session))),
+    Question("what was done by hand", lambda session, _: audit(session, most=50)),
+    *LISTS,
+)

@@ -1,0 +1,78 @@
+"""What may be asked about: apps of all sizes, tenants, scopes and places in lists, drawn anew for each question."""
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from models import db_now
+from models.queries.tenants_of import PLACES, Place, Sort, Wanted, tenants_of
+
+_APPS = """
+SELECT s.name || ':' || a.external_id FROM app a JOIN source s ON s.id = a.source_id
+JOIN (SELECT app_id, sum(tenants) AS size FROM tally GROUP BY 1) z ON z.app_id = a.id ORDER BY z.size DESC
+"""
+_TENANTS = """
+SELECT t.external_id FROM tenant t JOIN connection c ON c.tenant_id = t.id JOIN app a ON a.id = c.app_id
+JOIN source s ON s.id = a.source_id WHERE s.name || ':' || a.external_id = :app ORDER BY c.hash LIMIT 50
+"""
+_SCOPES = """
+SELECT DISTINCT unnest(g.grants) FROM app a JOIN source s ON s.id = a.source_id
+JOIN app_version v ON v.app_id = a.id AND v.number = a.latest_version JOIN scope_set g ON g.id = v.scope_set_id
+WHERE s.name || ':' || a.external_id = :app ORDER BY 1
+"""
+_DRAWN = 8  # apps, evenly from the largest to the smallest
+_DEEP = 5000  # rows into a list, where it is so long
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """An app, and what may be asked of it."""
+
+    key: str
+    tenants: Sequence[str]
+    scopes: Sequence[str]
+    deep: Mapping[Sort, Place]  # by how the list of tenants is sorted: a place far into it
+
+
+@dataclass(slots=True)
+class Known:
+    """What was found once, and what is drawn of it."""
+
+    now: datetime
+    apps: Sequence[App]
+    chance: random.Random = field(default_factory=random.Random)
+
+    @classmethod
+    def of(cls, session: Session, *, seed: int) -> "Known":
+        """Look for it; the draws are the same for the same *seed*."""
+        keys = session.scalars(text(_APPS)).all()
+        step = max(1, (len(keys) - 1) / (_DRAWN - 1))
+        chosen = sorted({min(len(keys) - 1, round(place * step)) for place in range(_DRAWN)})
+        return cls(db_now(session), [_app(session, keys[place]) for place in chosen], random.Random(seed))
+
+    def app(self) -> App:
+        """Any of the apps, the largest as often as the smallest."""
+        return self.chance.choice(self.apps)
+
+    def pair(self) -> tuple[str, str]:
+        """An app and one of its tenants."""
+        app = self.app()
+        return app.key, self.chance.choice(app.tenants)
+
+    def letters(self) -> str:
+        """A few letters of some tenants' names or ids, in several scripts."""
+        return self.chance.choice(("füchs", "HVAC 12", "Плюс 4", "東京設備", "שמל", "997", "zz", "1"))
+
+
+def _app(session: Session, key: str) -> App:
+    bound = {"app": key}
+    deep = {sort: _deep(session, key, sort) for sort in PLACES}
+    return App(key, session.scalars(text(_TENANTS), bound).all(), session.scalars(text(_SCOPES), bound).all(), deep)
+
+
+def _deep(session: Session, key: str, sort: Sort) -> Place:
+    return tenants_of(session, key, Wanted(), sort=sort, most=_DEEP)[-1].place

@@ -1,0 +1,16 @@
+"""What a question is."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sqlalchemy.orm import Session
+
+from bench.questions.known import Known
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One question; *ask* draws its arguments anew each time."""
+
+    name: str
+    ask: Callable[[Session, Known], object]

@@ -1,0 +1,67 @@
+"""Silences: which there are, of whom, and whether each holds now."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+SilenceState = Literal["pending", "active", "expired"]
+
+
+@dataclass(frozen=True, slots=True)
+class SilenceLine:
+    """One silence; each pattern is a text in which * stands for anything."""
+
+    id: int
+    state: str  # pending | active | expired
+    source: str
+    app: str
+    tenant: str
+    environment: str
+    kind: str
+    labels: dict[str, str]
+    starts_at: datetime
+    ends_at: datetime
+    author: str
+    comment: str
+    created_at: datetime
+
+
+# Who is limited to some sources sees what can be about these alone.
+_SILENCES = text("""
+SELECT * FROM (
+    SELECT id, CASE WHEN ends_at <= :now THEN 'expired' WHEN starts_at > :now THEN 'pending' ELSE 'active' END AS state,
+        source, app, tenant, environment, kind, labels, starts_at, ends_at, author, comment, created_at
+    FROM silence
+) x
+WHERE (cast(:id AS int8) IS NULL OR id = :id) AND (cast(:state AS text) IS NULL OR state = :state)
+  AND (cast(:sources AS text[]) IS NULL OR source = ANY(cast(:sources AS text[]))
+      OR strpos(app, ':') > 0 AND split_part(app, ':', 1) = ANY(cast(:sources AS text[])))
+  AND (cast(:after AS int8) IS NULL OR id < :after)
+ORDER BY id DESC LIMIT :most
+""")
+
+
+def silences_after(
+    session: Session,
+    *,
+    now: datetime,
+    state: SilenceState | None = None,
+    silence_id: int | None = None,
+    sources: Collection[str] | None = None,
+    after: int | None = None,
+    most: int = 100,
+) -> list[SilenceLine]:
+    """The next silences in *state* (or the one with this id, or of *sources*), the newest first, *after* that id."""
+    bound = {
+        "now": now,
+        "state": state,
+        "id": silence_id,
+        "sources": None if sources is None else sorted(sources),
+        "after": after,
+        "most": most,
+    }
+    return [SilenceLine(**row) for row in session.execute(_SILENCES, bound).mappings()]
