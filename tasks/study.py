@@ -10,17 +10,23 @@ from models import Session, db_now
 from models.queries.studies import study
 from models.queries.taken import watched_by_id
 from models.study import claim_study, keep_studies
+from tasks.parts import LIMIT, SOFT_LIMIT
+from tasks.stopping import is_stopping
 
 log = structlog.get_logger()
 
 SPAN = timedelta(seconds=20)  # a process does nothing else for so long, out of every minute
 
 
-@shared_task(name="uptake.study")
+# A very large app takes minutes.
+@shared_task(name="uptake.study", soft_time_limit=SOFT_LIMIT, time_limit=LIMIT)
 def study_apps() -> None:
-    """Work out what is due, one app after the other, until it is all done or others have waited long enough."""
+    """Work out what is due, one app after the other, until it is all done or others have waited long enough.
+
+    An app that cannot be studied is not tried again within the hour unless it changes, so it keeps no other waiting.
+    """
     began = monotonic()
-    while monotonic() - began < SPAN.total_seconds() and study_next() is not None:
+    while monotonic() - began < SPAN.total_seconds() and not is_stopping() and study_next() is not None:
         pass
 
 

@@ -15,12 +15,13 @@ from uptake.survival import Spell
 
 Cohort = Literal["first", "before"]
 
-_WATCHED = text("""
+_WATCHED = """
 SELECT a.id, a.latest_version, a.changed_at, f.exact_at AS as_of,
     (SELECT min(t.valid_from) FROM tenure t WHERE t.app_id = a.id) AS since
-FROM app a JOIN source s ON s.id = a.source_id JOIN freshness f ON f.app_id = a.id
-WHERE s.name = :source AND a.external_id = :external_id OR a.id = :id
-""")
+FROM app a JOIN source s ON s.id = a.source_id JOIN freshness f ON f.app_id = a.id WHERE
+"""
+_NAMED = text(_WATCHED + "s.name = :source AND a.external_id = :external_id")
+_NUMBERED = text(_WATCHED + "a.id = :id")
 # A life is one unbroken connection, paused or not. Whoever was there when we first looked began when the portal says,
 # or at some time before.
 _TAKEN = """
@@ -39,7 +40,7 @@ WITH asked AS (
         bool_or(begins AND valid_from = :since) AS was_there,
         coalesce(bool_or(status = 'connected') FILTER (WHERE valid_to IS NULL), false) AS is_connected,
         max(version) FILTER (WHERE valid_to IS NULL) AS version,
-        coalesce(min(valid_from) FILTER (WHERE valid_to IS NULL), max(valid_to)) AS paused_or_left_at
+        max(coalesce(valid_to, valid_from)) AS paused_or_left_at
     FROM stretch GROUP BY connection_id, epoch
 ), reached AS (
     SELECT s.connection_id, s.epoch, k.number, s.valid_from AS at
@@ -142,14 +143,13 @@ class VersionTaken:
 def watched(session: Session, app: str) -> Watched | None:
     """The app called *app* (source:external id); None: there is none."""
     source, _, external_id = app.partition(":")
-    bound = {"source": source, "external_id": external_id, "id": None}
-    row = session.execute(_WATCHED, bound).mappings().one_or_none()
+    row = session.execute(_NAMED, {"source": source, "external_id": external_id}).mappings().one_or_none()
     return Watched(**row) if row else None
 
 
 def watched_by_id(session: Session, app_id: int) -> Watched:
     """The app that has this id."""
-    return Watched(**session.execute(_WATCHED, {"source": None, "external_id": None, "id": app_id}).mappings().one())
+    return Watched(**session.execute(_NUMBERED, {"id": app_id}).mappings().one())
 
 
 def releases(session: Session, app: Watched) -> dict[int, datetime]:

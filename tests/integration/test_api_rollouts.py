@@ -86,6 +86,7 @@ def test_adoption(app: FastAPI, mine: dict[str, str], rolling: World) -> None:
     assert [(one["version"], one["share"]) for one in that_day] == [(1, 29 / 30), (2, 1 / 30)]
     assert [one["tenants"] for one in read(app, f"{APP}/adoption.csv?from={first}&to={first}", mine)] == ["29", "1"]
     assert got(app, f"{APP}/adoption?from=9999-12-31", mine)["data"] == []
+    assert got(app, f"{APP}/adoption?from=9998-12-01&to=9999-01-01", mine)["data"] == []
     assert got(app, f"{APP}/adoption?to=0001-01-01", mine)["data"] == []
     assert got(app, f"{path}&environment=integration", mine)["data"] == []
     refused(asked(app, "GET", f"/api/v1/{APP}/adoption?from=1900-01-01", headers=mine), 400)
@@ -167,6 +168,7 @@ def test_forecast(app: FastAPI, mine: dict[str, str], rolling: World) -> None:
     assert got(app, f"{APP}/forecast?target=0.3", mine)["outcome"] == "reached"
     study_next()
     assert got(app, f"{APP}/forecast", mine) == found
+    assert got(app, f"{APP}/forecast?target=0.3", mine)["target"] == 0.3
     for target in ("0", "1.01", "nan", "x"):
         refused(asked(app, "GET", f"/api/v1/{APP}/forecast?target={target}", headers=mine), 422)
 

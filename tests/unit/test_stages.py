@@ -48,3 +48,5 @@ def test_when() -> None:
     assert (first.adopted_on, first.replaced_on, first.peak) == (MONDAY, MONDAY + timedelta(days=2), 1.0)
     assert (second.adopted_on, second.replaced_on, second.share) == (MONDAY + timedelta(days=1), None, 0.96)
     assert adopted([]) == []
+    (_, tenth) = adopted([Counted(MONDAY, 1, 90), Counted(MONDAY, 2, 10)])
+    assert (tenth.adopted_on, tenth.replaced_on) == (MONDAY, None)

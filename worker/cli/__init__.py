@@ -13,6 +13,7 @@ from worker.cli.accounts import audit, user
 from worker.cli.answers import alerts, explain, laggards, status, timeline
 from worker.cli.backtest import backtest
 from worker.cli.contacts import contacts
+from worker.cli.forecast import forecast
 from worker.cli.foresee import impact, plan
 from worker.cli.notices import notices, replay_
 from worker.cli.preview import preview
@@ -32,7 +33,7 @@ cli = typer.Typer(
 )
 _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "Run": (up, worker, beat, dashboard, portal),
-    "Answers": (status, laggards, timeline, explain, alerts, notices, plan, preview, backtest, impact, ready),
+    "Answers": (status, laggards, timeline, explain, alerts, notices, plan, preview, backtest, impact, ready, forecast),
     "Upkeep": (check, doctor, migrate, poll),
 }
 

@@ -26,6 +26,13 @@ def as_json(rows: Any) -> None:
     sys.stdout.write(json.dumps({"data": to_jsonable_python(rows), "next": None}, indent=2, ensure_ascii=False) + "\n")
 
 
+def one_as_json(row: Any) -> None:
+    """The same of a path that answers one thing."""
+    import json  # noqa: PLC0415 - as above
+
+    sys.stdout.write(json.dumps(to_jsonable_python(row), indent=2, ensure_ascii=False) + "\n")
+
+
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str) -> None:
     """Print *rows* under *columns*, or the sentence *empty*."""
     shown = list(rows)

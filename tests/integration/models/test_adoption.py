@@ -2,6 +2,7 @@
 
 import random
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import pairwise, product
 
@@ -61,6 +62,11 @@ def test_any_day_equals_a_recount(world: World, seed: int) -> None:
                 assert one.share == one.tenants / one.connected
                 assert one.as_of == min(datetime.combine(day + DAY, time(), UTC), app.as_of or world.now)
         assert {(one.day - days.first).days % step for one in points} == {0}
+        # Any other span is that part of it, whatever was before and came after.
+        part = Days(days.first + 21 * DAY, today - 9 * DAY, step)
+        assert adoption(world.session, app, part, environment=environment) == [
+            one for one in points if part.first <= one.day <= part.last
+        ]
 
 
 def test_pages_of_days(world: World) -> None:
@@ -71,9 +77,10 @@ def test_pages_of_days(world: World) -> None:
     whole = adoption(world.session, app, days, environment="production")
     assert len(whole) > 6
     found, after = [], None
-    while page := adoption(world.session, app, days, environment="production", after=after, most=2):
+    for _ in whole:
+        page = adoption(world.session, app, days, environment="production", after=after, most=2)
         found += page
-        after = (page[-1].day, page[-1].version or 0)
+        after = (page[-1].day, page[-1].version or 0) if page else after
     assert found == whole
 
 
@@ -94,13 +101,17 @@ def test_any_instant_is_as_it_was(world: World, seed: int) -> None:
             found = tenants_then(world.session, app, then)
             assert [(one.tenant, one.status, one.version, one.scopes) for _, one in found] == expected
             paged, after = [], None
-            while page := tenants_then(world.session, app, then, after=after, most=2):
+            for _ in found:
+                page = tenants_then(world.session, app, then, after=after, most=2)
                 paged += page
-                after = page[-1][0]
+                after = page[-1][0] if page else after
             assert paged == found
+            for status, version in product(("connected", "disabled"), (1, 2, None)):
+                some = Instant(at=at + later, environment="production", status=status, version=version)
+                assert tenants_then(world.session, app, some) == [
+                    (place, one) for place, one in found if one.status == status and version in {None, one.version}
+                ]
     assert tenants_then(world.session, app, Instant(at=before, environment="production")) == []
-    some = Instant(at=world.now, environment="production", status="connected", version=1)
-    assert {(one.status, one.version) for _, one in tenants_then(world.session, app, some)} == {("connected", 1)}
 
 
 def test_stages(world: World) -> None:
@@ -133,15 +144,17 @@ def test_stages(world: World) -> None:
     ]
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_weeks_are_as_they_were(world: World, seed: int) -> None:
+@pytest.mark.parametrize("ago", [timedelta(), 5 * DAY, 12 * DAY])
+@pytest.mark.parametrize("seed", range(2))
+def test_weeks_are_as_they_were(world: World, seed: int, ago: timedelta) -> None:
     """What is said of the ends of both weeks is what is counted from the stretches of then, judged as then."""
     for _ in lived(world, random.Random(seed)):
         pass
-    app = known(world)
-    found = weeks(world.session, app, environment="production")
-    assert (found.as_of, app.as_of) == (world.now, world.now)
-    for figures, ends_at in ((found.this, world.now), (found.last, world.now - WEEK)):
+    # Also where our picture ends before the last things that we saw.
+    as_of = world.now - ago
+    found = weeks(world.session, replace(known(world), as_of=as_of), environment="production")
+    assert found.as_of == as_of
+    for figures, ends_at in ((found.this, as_of), (found.last, as_of - WEEK)):
         assert figures
         history = tuple(
             ScopeVersion(one.number, one.grants, one.released_at)
@@ -168,6 +181,20 @@ def test_weeks_are_as_they_were(world: World, seed: int) -> None:
         ]
         assert figures.upgrades == len(upgrades)
         assert figures.latest_version == history[-1].number
+
+
+def test_a_new_life_is_no_upgrade(world: World) -> None:
+    """Who disconnected and connected anew between two polls came with the version, and accepted none."""
+    world.put("1", 1)
+    world.put("2", 1)
+    world.poll()
+    world.release(A, B)
+    world.put("1", 2, client_id="another")
+    world.put("2", 2)
+    world.poll()
+    found = weeks(world.session, known(world), environment="production").this
+    assert found
+    assert (found.upgrades, found.current) == (1, 2)
 
 
 def test_paused_is_not_connected(world: World) -> None:

@@ -85,6 +85,20 @@ def test_what_is_not_known_yet(world: World) -> None:
     assert effect(world).steps == [StepEffect(1, 2, 2, 1, 0.5)]
 
 
+def test_what_was_before_the_reminder(world: World) -> None:
+    """Who had the version, went back and was reminded has not followed the reminder."""
+    world.put("1", 1)
+    world.poll()
+    world.release(A, B)
+    world.put("1", 2)
+    world.poll(after=DAY)
+    world.put("1", 1)
+    world.poll(after=DAY)
+    write(world, thread(world, "1"), 1, world.now)
+    world.poll(after=4 * DAY)
+    assert effect(world).steps == [StepEffect(1, 1, 1, 0, 0.0)]
+
+
 def test_without_a_reminder(world: World) -> None:
     """The rate of the same tenants while they wait and none was sent lately, as soon as they waited long enough."""
     tenants = [str(number) for number in range(10)]

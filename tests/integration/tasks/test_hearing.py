@@ -182,3 +182,13 @@ def test_ready_by_exit_code(ours: Ours) -> None:
     (found,) = json.loads(ours.said("ready", "acme:4711", "--scope", known, "--json").stdout)["data"]
     assert (found["granted"], found["connected"]) == (connected, connected)
     assert ours.said("ready", "acme:9", "--scope", known).returncode == 2
+
+
+def test_forecast(ours: Ours) -> None:
+    """The command says in words, and as JSON, what the API path answers; a stranger's name is refused."""
+    done = ours.said("forecast", "acme:4711", "--target", "0.5")
+    assert (done.returncode, done.stdout[:19]) == (0, "50 % of the tenants"), done
+    found = json.loads(ours.said("forecast", "acme:4711", "--json").stdout)
+    assert (found["target"], found["environment"], "scores" in found) == (0.95, "production", True)
+    assert ours.said("forecast", "acme:9").returncode == 2
+    assert ours.said("forecast", "acme:4711", "--target", "95").returncode == 2
