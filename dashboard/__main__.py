@@ -7,6 +7,7 @@ from types import FrameType
 import uvicorn
 from fastapi import FastAPI
 
+from config import traces
 from config.logs import configure_logging
 from config.settings import Settings, SettingsError, settings
 from dashboard.app import application
@@ -19,6 +20,7 @@ def main() -> None:
     try:
         chosen = settings()
         database_url = _address(chosen)
+        traces.check()
     except SettingsError as error:
         sys.stderr.write(f"uptake: {error}\n")
         sys.exit(2)

@@ -72,14 +72,18 @@ class Policy:
 
 
 class Scrape:
-    """Lets everybody read figures about Uptake itself, or only callers with a token where a setting says so."""
+    """Lets everybody read figures about Uptake itself, or only callers who see all sources where a setting says so."""
 
     def __call__(
         self, request: Request, bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
-    ) -> None:
-        """Nothing; raises RefusedError."""
-        if settings().metrics_need_token:
-            _admitted(request, bearer)
+    ) -> Caller | None:
+        """The caller; None: they did not say who they are. Raises RefusedError."""
+        if not settings().metrics_need_token:
+            return _admitted(request, bearer) if "authorization" in request.headers else _known(request, bearer)
+        caller = _admitted(request, bearer)
+        if caller.sources is not None:
+            raise RefusedError(403, f"Figures are of all sources; {caller.name} may see some of them.")
+        return caller
 
 
 def everybody() -> None:
@@ -95,8 +99,7 @@ METRICS = Depends(Scrape())
 
 def _admitted(request: Request, bearer: HTTPAuthorizationCredentials | None) -> Caller:
     rate: Rate = request.app.state.calls
-    with Session.begin() as session:
-        caller = _caller(session, request, bearer.credentials if bearer else None)
+    caller = _known(request, bearer)
     if caller is None:
         # Counted apart from who is known: behind a proxy both may have the same address.
         rate.admit(f"address {neighbourhood(request)}")
@@ -104,6 +107,11 @@ def _admitted(request: Request, bearer: HTTPAuthorizationCredentials | None) -> 
     if is_api(request):
         rate.admit(caller.key)
     return caller
+
+
+def _known(request: Request, bearer: HTTPAuthorizationCredentials | None) -> Caller | None:
+    with Session.begin() as session:
+        return _caller(session, request, bearer.credentials if bearer else None)
 
 
 _UNKNOWN = "Show a token that holds (Authorization: Bearer upt_...; `uptake token make` makes one), or sign in."

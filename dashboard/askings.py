@@ -1,6 +1,7 @@
 """What operators ask the workers for: a poll now, a message once more. As dashboard.actions: all of it, or refused."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy.orm import Session as OrmSession
 
@@ -8,55 +9,45 @@ from dashboard.access import Caller, RefusedError
 from dashboard.actions import actor
 from models import Session, db_now
 from models.audit import audited
-from models.poll_now import Askable, askable_app, askable_source, poll_app_soon, poll_source_soon
+from models.poll_soon import Soon, poll_app_soon, poll_source_soon
+from models.queries.apps import is_app
 from models.queries.message_lists import Message, one_message
 from models.replay import against, replay
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A poll that was asked for; the next tick begins it where a worker is free."""
+    """A poll that was asked for: the next tick begins it where a worker is free."""
 
     about: str  # an app as source:id, or a source
-    apps: int  # that are polled
-    is_running: bool  # one was on its way already, and another one follows it
+    rests_until: datetime | None  # nothing is asked of the portal before this; None: it begins with the next tick
+    error: str | None  # why it rests
 
 
 def poll_app_now(caller: Caller, app: str) -> Asked:
     """Let the app be polled as soon as may be."""
     with Session.begin() as session:
-        now = db_now(session)
-        found = askable_app(session, app, now=now) if caller.sees(app) else None
-        if found is None:
+        if not caller.sees(app) or not is_app(session, app):
             raise RefusedError(404, "There is no such app.")
-        _require_askable(found)
-        poll_app_soon(session, found.id, now=now)
-        audited(session, actor(caller), "app.poll_asked", app, now=now)
-        return Asked(app, 1, found.is_running)
+        now = db_now(session)
+        return _asked(caller, session, app, poll_app_soon(session, app, now=now), now=now)
 
 
 def poll_source_now(caller: Caller, source: str) -> Asked:
     """Let the source's list of apps be read as soon as may be, and all of them be polled."""
     with Session.begin() as session:
         now = db_now(session)
-        found = askable_source(session, source, now=now) if caller.sees(source) else None
-        if found is None:
+        soon = poll_source_soon(session, source, now=now) if caller.sees(source) else None
+        if soon is None:
             raise RefusedError(404, "There is no such source.")
-        _require_askable(found)
-        apps = poll_source_soon(session, found.id, now=now)
-        audited(session, actor(caller), "source.poll_asked", source, now=now)
-        return Asked(source, apps, found.is_running)
+        return _asked(caller, session, source, soon, now=now)
 
 
-def _require_askable(found: Askable) -> None:
-    if found.is_deleted:
-        raise RefusedError(409, "The app was deleted: it is not polled any more.")
-    if not found.enabled:
-        raise RefusedError(409, f"Source {found.source} is no longer in uptake.toml: it is not polled.")
-    if found.rests_until is not None:
-        why = f" ({found.error})" if found.error else ""
-        until = f"{found.rests_until:%Y-%m-%d %H:%M:%S} UTC"
-        raise RefusedError(409, f"Source {found.source} cannot be read now{why}: it is left alone until {until}.")
+def _asked(caller: Caller, session: OrmSession, about: str, soon: Soon | None, *, now: datetime) -> Asked:
+    if soon is None:
+        raise RefusedError(409, f"{about} is not polled: it was deleted, or its source is no longer in uptake.toml.")
+    audited(session, actor(caller), "poll.wanted", about, now=now)
+    return Asked(about, soon.rests_until, soon.error)
 
 
 def replay_message(caller: Caller, notice_id: int, *, anyway: bool = False) -> int:

@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, TypeVar
 from urllib.parse import quote, urlencode
 
 from fastapi import Depends, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from pydantic import BaseModel, ValidationError
 from sqlalchemy.orm import Session as OrmSession
 
 from dashboard.access import Caller, Viewer
@@ -22,6 +23,7 @@ PLACES = (
     ("/health", "Health"),
     ("/settings", "Settings"),
 )
+Asked = TypeVar("Asked", bound=BaseModel)
 _SAID = "said"  # the parameter that says what was done
 
 
@@ -58,6 +60,25 @@ class Frame:
         more = [(name, str(value)) for name, value in chosen.items() if value is not None]
         found = [(name, value) for name, value in kept + more if value and name != _SAID]
         return f"{path}?{urlencode(found)}" if found else path
+
+    @property
+    def is_later(self) -> bool:
+        """Whether this is not the first page of a list."""
+        return "after" in self.request.query_params
+
+    def csv(self, path: str, **chosen: object) -> str:
+        """The list at *path* of the API as CSV, narrowed as this page is."""
+        _, _, query = self.address(after=None, **chosen).partition("?")
+        return f"{path}.csv?{query}" if query else f"{path}.csv"
+
+    def asked(self, model: type[Asked]) -> Asked:
+        """What the address asks for, as *model* has it, without empty fields and what cannot be understood."""
+        told = {name: value for name, value in self.request.query_params.items() if value and "\0" not in value}
+        try:
+            return model.model_validate(told)
+        except ValidationError as error:
+            wrong = {one["loc"][0] for one in error.errors()}
+            return model.model_validate({name: value for name, value in told.items() if name not in wrong})
 
     def page(self, template: str, *, title: str, place: str = "/", status: int = 200, **shown: object) -> Response:
         """The *template* in this frame; *place* is the entry of the navigation that it belongs to."""

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from fastapi.responses import HTMLResponse, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
+from dashboard.figures import lasting
 from dashboard.static import address
 from uptake.letter import clean
 
@@ -87,5 +88,10 @@ def _number(value: float) -> str:
     return f"{value:,}"
 
 
-_pages.filters.update(when=_when, ago=_ago, span=_span, size=_size, percent=_percent, points=_points, number=_number)
+def _day(at: datetime) -> str:
+    return f"{at.day} {at:%b %Y}"
+
+
+_pages.filters.update(when=_when, ago=_ago, day=_day, span=_span, lasting=lasting)
+_pages.filters.update(size=_size, percent=_percent, points=_points, number=_number)
 _pages.globals.update(static=address)

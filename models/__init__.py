@@ -11,6 +11,7 @@ from models.paced import PacedReceiver
 from models.parts import WalkPart, WalkRow
 from models.silence import Silence
 from models.stopped import StoppedReceiver
+from models.study import Study
 from models.tenant import Contact, Tenant
 from models.walked import WalkedPage
 
@@ -43,6 +44,7 @@ __all__ = [
     "Silence",
     "Source",
     "StoppedReceiver",
+    "Study",
     "Tally",
     "Tenant",
     "Tenure",

@@ -49,6 +49,13 @@ class Reminder(Base):
             postgresql_where=text("stopped_at IS NULL"),
             why="Open threads by when they are due, page by page.",
         ),
+        index(
+            "ix_reminder_sent",
+            "app_id",
+            "last_sent_at",
+            postgresql_where=text("last_sent_at IS NOT NULL"),
+            why="What came of the reminders of an app.",
+        ),
     )
 
     id: Mapped[pk]

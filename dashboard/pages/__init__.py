@@ -15,6 +15,7 @@ from dashboard.pages import (
     overview,
     people,
     receivers,
+    rollout,
     settings,
     silences,
     tenant,
@@ -27,6 +28,7 @@ router = APIRouter(default_response_class=HTMLResponse, include_in_schema=False)
 for _part in (
     overview,
     app,
+    rollout,
     tenants,
     tenant,
     alerts,

@@ -11,9 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from dashboard.access import RefusedError
 from dashboard.api.alerts import Alert, Meant, listed, wanted_by
 from dashboard.api.lists import Page
-from dashboard.chosen import mutes
+from dashboard.chosen import mutes, muting
 from dashboard.frame import Frame, Looking
-from dashboard.muting import muting
 from models.queries.alert_lists import State, WantedAlerts
 from models.queries.alerts_alike import AlertsAlike, alerts_alike
 from models.queries.apps import overview

@@ -24,14 +24,21 @@
 
   const later = (wait) => { due ??= setTimeout(look, wait); };
 
+  // Only while somebody looks: browsers have six connections to a host, and a hidden tab wants none of them.
+  let events = null;
   const listen = () => {
-    const stream = document.body.dataset.stream;
+    const { stream } = document.body.dataset;
     if (stream === undefined) return;
-    const events = new EventSource(stream);
+    if (document.visibilityState !== "visible") { events?.close(); events = null; return; }
+    if (events !== null) return;
+    events = new EventSource(stream);
     events.onmessage = () => later(PAUSE);
   };
 
-  document.addEventListener("visibilitychange", () => { if (document.visibilityState === "visible") later(0); });
+  document.addEventListener("visibilitychange", () => {
+    listen();
+    if (document.visibilityState === "visible") later(0);
+  });
   setInterval(() => later(0), AGES);
 
   // What is typed in a live field of a form is looked for at once, and stands in the address.

@@ -5,6 +5,8 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import NamedTuple
 
 import httpx
@@ -12,6 +14,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, sync_playwright
 from sqlalchemy import create_engine
 
+from config.settings import settings
 from models.migrations import upgrade
 from tests.acceptance.daemon import Daemon
 from tests.acceptance.embedded import ROOT, eventually
@@ -20,6 +23,7 @@ from tests.browser.chromium import ARGUMENTS, NoChromiumError, executable
 from tests.integration.portal.conftest import empty_portal
 from tests.integration.portal.world import World, served
 from tests.servers import Servers, create, drop
+from worker.demo import prepare
 
 
 # Not for the session: while Playwright is open, nothing else may run an event loop in this thread.
@@ -67,16 +71,49 @@ def dashboard(servers: Servers, worker_id: str, tmp_path_factory: pytest.TempPat
     daemon.cli("poll")
     daemon.cli("user", "add", "ada", "--role", "admin", "--no-password")
     daemon.cli("user", "add", "bob", "--role", "viewer", "--password-stdin", told=PASSWORD)
-    with (directory / "dashboard.log").open("wb") as log:
-        process = subprocess.Popen([sys.executable, "-m", "dashboard"], env=environment, stdout=log, stderr=log)
-    url = f"http://127.0.0.1:{port}"
-    eventually(lambda: _answers(url), "the dashboard does not start")
-    yield Dashboard(url, daemon)
-    process.send_signal(signal.SIGTERM)
-    process.wait(20)
+    with _serving(daemon, directory) as url:
+        yield Dashboard(url, daemon)
     portal.stop()
     for name in names:
         drop(servers.admin, name)
+
+
+@pytest.fixture(scope="session")
+def demo(servers: Servers, worker_id: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
+    """The demo's ninety days, with fewer tenants, as `uptake up --demo` would show them; Ada is there, too."""
+    directory = tmp_path_factory.mktemp("shown")
+    name = f"{servers.prefix}_shown_{worker_id}"
+    url = create(servers.admin, name, servers.template)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("UPTAKE_PORTAL_PORT", str(free_port()))
+        settings.cache_clear()
+        upgrade(url)
+        made = prepare(directory, url, say=lambda _: None, tenants=40)
+        environment = os.environ | {
+            "DATABASE_URL": url,
+            "UPTAKE_CONFIG": str(made.config),
+            "UPTAKE_DASHBOARD_PORT": str(free_port()),
+            "PYTHONPATH": str(ROOT),
+        }
+        daemon = Daemon(directory, environment)
+        daemon.cli("user", "add", "ada", "--role", "admin", "--no-password")
+        with _serving(daemon, directory) as address:
+            yield Dashboard(address, daemon)
+    settings.cache_clear()
+    drop(servers.admin, name)
+
+
+@contextmanager
+def _serving(daemon: Daemon, directory: Path) -> Iterator[str]:
+    """A dashboard in a process of its own; where it answers."""
+    with (directory / "dashboard.log").open("wb") as log:
+        command = [sys.executable, "-m", "dashboard"]
+        process = subprocess.Popen(command, env=daemon.environment, stdout=log, stderr=log)
+    url = f"http://127.0.0.1:{daemon.environment['UPTAKE_DASHBOARD_PORT']}"
+    eventually(lambda: _answers(url), "the dashboard does not start", 60)
+    yield url
+    process.send_signal(signal.SIGTERM)
+    process.wait(20)
 
 
 @pytest.fixture(scope="session")
@@ -88,6 +125,19 @@ def address(dashboard: Dashboard) -> str:
 @pytest.fixture(scope="module")
 def visitor(browser: Browser, dashboard: Dashboard) -> Iterator[BrowserContext]:
     """A browser in which Ada has opened the link that signs her in."""
+    with _signed_in(browser, dashboard) as context:
+        yield context
+
+
+@pytest.fixture(scope="module")
+def audience(browser: Browser, demo: Dashboard) -> Iterator[BrowserContext]:
+    """The same in the demo."""
+    with _signed_in(browser, demo) as context:
+        yield context
+
+
+@contextmanager
+def _signed_in(browser: Browser, dashboard: Dashboard) -> Iterator[BrowserContext]:
     context = browser.new_context()
     page = context.new_page()
     page.goto(dashboard.daemon.cli("user", "link", "ada")["url"])

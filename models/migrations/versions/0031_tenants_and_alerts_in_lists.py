@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0031"
-down_revision = "0029"
+down_revision = "0030"
 
 INDEXES: tuple[tuple[str, str, list[str | sa.TextClause], str | None, str], ...] = (
     (
@@ -27,6 +27,13 @@ INDEXES: tuple[tuple[str, str, list[str | sa.TextClause], str | None, str], ...]
         ["source_id", "kind", "resolved_at", "id"],
         "resolved_at IS NOT NULL",
         "Resolved alerts of a kind, the last ones first.",
+    ),
+    (
+        "ix_alert_acknowledged",
+        "alert",
+        ["source_id", "kind"],
+        "acknowledged_at IS NOT NULL AND resolved_at IS NULL",
+        "The open alerts that somebody looks after.",
     ),
     (
         "ix_reminder_next",

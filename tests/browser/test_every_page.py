@@ -1,0 +1,65 @@
+"""Every page of the demo: silent, as wide as the screen, small, and without a violation that axe-core knows."""
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import BrowserContext, Page, Response
+
+from tests.browser.conftest import Dashboard
+from tests.browser.seeing import Scheme, fits, opened, unreadable
+
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+
+WIDTHS = (360, 1024, 1440)
+SCHEMES: tuple[Scheme, ...] = ("light", "dark")
+LARGEST = 300_000  # bytes, with everything that comes along
+PATHS = (
+    "/",
+    "/?q=bridge",
+    "/?q=nothing",
+    "/apps/{app}",
+    "/apps/{app}?days=365&show=share",
+    "/apps/demo:nothing",
+)
+
+
+@pytest.fixture(scope="module")
+def named(demo: Dashboard) -> dict[str, str]:
+    """What stands for the names in the paths."""
+    (app,) = demo.daemon.rows("""SELECT s.name || ':' || a.external_id FROM app a JOIN source s ON s.id = a.source_id
+        ORDER BY a.latest_version DESC NULLS LAST, a.id LIMIT 1""")
+    return {"app": app[0]}
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_page(audience: BrowserContext, demo: Dashboard, named: dict[str, str], path: str) -> None:
+    """On a telephone, a tablet and a desk, in light and in dark."""
+    with opened(audience, is_missing="nothing" in path and "?" not in path) as page:
+        for scheme in SCHEMES:
+            page.emulate_media(color_scheme=scheme)
+            for width in WIDTHS:
+                page.set_viewport_size({"width": width, "height": 900})
+                sizes = _sizes(page)
+                answer = page.goto(demo.url + path.format(**named))
+                assert answer
+                assert answer.status in {200, 404}
+                assert fits(page), (width, scheme)
+                assert unreadable(page) == []
+                assert _violations(page) == [], (width, scheme)
+                assert sum(sizes) < LARGEST
+
+
+def _violations(page: Page) -> list[str]:
+    found = Axe().run(page).response["violations"]
+    return [f"{one['id']}: {one['help']}: {one['nodes'][0]['html'][:200]}" for one in found]
+
+
+def _sizes(page: Page) -> list[int]:
+    """The bodies of everything that is loaded from now on, as it is filled."""
+    sizes: list[int] = []
+
+    def note(response: Response) -> None:
+        length = response.headers.get("content-length")
+        sizes.append(int(length) if length else 0)
+
+    page.on("response", note)
+    return sizes
