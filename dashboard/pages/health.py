@@ -11,7 +11,7 @@ from fastapi.responses import Response
 from config.settings import SettingsError
 from dashboard.access import Operator, RefusedError
 from dashboard.api.apps import TEXT
-from dashboard.askings import poll_app_now, poll_source_now
+from dashboard.askings import Asked, poll_app_now, poll_source_now
 from dashboard.figures import durations_figure
 from dashboard.frame import Frame, Looking, done
 from models.migrations import newest
@@ -44,16 +44,17 @@ def poll_now(caller: Operator, frame: Looking, app: Key = "", source: Key = "") 
     """Have an app, or a source with all of its apps, polled as soon as a worker is free."""
     frame.let_go()
     try:
-        if app:
-            poll_app_now(caller, app)
-        else:
-            poll_source_now(caller, source)
+        asked = poll_app_now(caller, app) if app else poll_source_now(caller, source)
     except RefusedError as refusal:
         return _shown(frame, apps="failing", after=None, refusal=refusal)
+    if asked.rests_until is not None:
+        return _shown(frame, apps="failing", after=None, rests=asked)
     return done("poll" if app else "polls", HEALTH)
 
 
-def _shown(frame: Frame, *, apps: str, after: str | None, refusal: RefusedError | None = None) -> Response:
+def _shown(
+    frame: Frame, *, apps: str, after: str | None, refusal: RefusedError | None = None, rests: Asked | None = None
+) -> Response:
     session, caller, now = frame.session, frame.caller, frame.now
     of_late = hours(session, now=now, sources=caller.sources)
     source, _, app = (after or "").replace("\0", "").partition(":")
@@ -91,6 +92,7 @@ def _shown(frame: Frame, *, apps: str, after: str | None, refusal: RefusedError 
         schema=newest(),
         version=_version(),
         refusal=refusal,
+        rests=rests,
         status=refusal.status if refusal else 200,
     )
 
