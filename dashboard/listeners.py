@@ -68,16 +68,20 @@ class Listeners:
     def _counted(self, caller: str) -> Iterator[None]:
         self._of_caller[caller] += 1
         try:
-            if self._looking is None or self._looking.done():
-                self._events.clear()
-                self._floor = None
-                self._news = asyncio.Event()
-                self._looking = asyncio.create_task(self._look_on())
             yield
         finally:
             self._of_caller -= Counter([caller])
 
+    def _require_looking(self) -> None:
+        """Have somebody look, also after whoever did broke off."""
+        if self._looking is None or self._looking.done():
+            self._events.clear()
+            self._floor = None
+            self._news = asyncio.Event()
+            self._looking = asyncio.create_task(self._look_on())
+
     async def _next(self, place: Place | None) -> tuple[Place, list[FeedEvent]]:
+        self._require_looking()
         while self._floor is None and not self.is_closing:
             await self._wait()
         floor = self._floor or FIRST

@@ -5,9 +5,11 @@ from fastapi import APIRouter
 from dashboard.api.alerts import router as alerts
 from dashboard.api.apps import router as apps
 from dashboard.api.events import router as events
+from dashboard.api.messages import router as messages
+from dashboard.api.operations import router as operations
 from dashboard.api.silences import router as silences
 from dashboard.api.tenants import router as tenants
 
 router = APIRouter(prefix="/api/v1")
-for part in (apps, tenants, alerts, silences, events):
+for part in (apps, tenants, alerts, silences, events, messages, operations):
     router.include_router(part)

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter
 from sqlalchemy.orm import Session
 
 from dashboard.access import Caller, Operator, RefusedError, Viewer
@@ -37,6 +37,17 @@ AlertId = Annotated[int, Path(ge=1, le=2**63 - 1)]
 Comment = Annotated[str, Field(max_length=2000, pattern=TEXT, description="Why, for whoever asks later.")]
 
 MOST_LIKE = 2000  # tenants whose alerts are looked for at once
+
+
+def foreseeable(at: datetime) -> datetime:
+    """A time in UTC; raises ValueError for one that no calendar has an end to."""
+    if not 1970 <= at.year < LAST_YEAR:
+        raise ValueError("choose a time in the years that people plan in")
+    return at.astimezone(UTC)
+
+
+LAST_YEAR = 3000
+Moment = Annotated[AwareDatetime, AfterValidator(foreseeable)]
 
 router = APIRouter(tags=["alerts"])
 
@@ -154,7 +165,7 @@ class Acknowledgement(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    until: AwareDatetime | None = Field(None, description="Left out: until it is over, or more severe.")
+    until: Moment | None = Field(None, description="Left out: until it is over, or more severe.")
     comment: Comment = ""
 
 
@@ -163,7 +174,7 @@ class Snooze(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    until: AwareDatetime
+    until: Moment
     comment: Comment = ""
 
 

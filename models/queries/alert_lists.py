@@ -58,15 +58,23 @@ AND (cast(:app_key AS text) IS NULL OR a.app_id = (
     SELECT app.id FROM app JOIN source src ON src.id = app.source_id
     WHERE src.name || ':' || app.external_id = :app_key))
 AND (cast(:since AS timestamptz) IS NULL OR a.opened_at >= :since)
-AND (cast(:acknowledged AS boolean) IS NULL OR :acknowledged = (
-    a.acknowledged_at IS NOT NULL AND coalesce(a.acknowledged_until > :now, true)))
+AND (cast(:acknowledged AS boolean) IS NOT TRUE
+    OR a.acknowledged_at IS NOT NULL AND coalesce(a.acknowledged_until > :now, true))
+AND (cast(:acknowledged AS boolean) IS NOT FALSE
+    OR a.acknowledged_at IS NULL OR NOT coalesce(a.acknowledged_until > :now, true))
 AND (cast(:of_source AS text) IS NULL OR a.app_id IS NULL AND a.source_id = (
     SELECT src.id FROM source src WHERE src.name = :of_source))
 """
-_QUIET_OR_NOT = f"(cast(:quiet AS boolean) IS NULL OR :quiet = (({WHY}) IS NOT NULL))"
+# Whether nobody is told of an alert a now; mostly nothing is silenced, muted or dead, and no more is looked at then.
+IS_QUIET = f"""
+CASE WHEN a.state = 'firing' AND (a.snoozed_until > :now
+        OR a.acknowledged_at IS NOT NULL AND coalesce(a.acknowledged_until > :now, true)) THEN true
+    WHEN EXISTS (SELECT FROM hush) OR EXISTS (SELECT FROM dead) THEN ({WHY}) IS NOT NULL ELSE false END
+"""  # noqa: S608 - constants only
+_QUIET_OR_NOT = f"(cast(:quiet AS boolean) IS NULL OR :quiet = ({IS_QUIET}))"
 _OPEN = f"""a.resolved_at IS NULL AND {RANK} BETWEEN :most_severe AND :least_severe
 AND (cast(:rank AS int4) IS NULL OR ({RANK}, a.since, a.id) > (:rank, cast(:after AS timestamptz), :last))"""
-_RESOLVED = """a.resolved_at IS NOT NULL
+_RESOLVED = """a.resolved_at IS NOT NULL AND (cast(:since AS timestamptz) IS NULL OR a.resolved_at >= :since)
 AND (cast(:after AS timestamptz) IS NULL OR (a.resolved_at, a.id) < (:after, :last))"""
 _ORDERS = {_OPEN: f"{RANK}, a.since, a.id", _RESOLVED: "a.resolved_at DESC, a.id DESC"}
 # Each kind of each source in the order of its index, or all of one app, or of a tenant's connections.
@@ -105,6 +113,7 @@ _PAGES = {
     for which in (_OPEN, _RESOLVED)
 }
 _RANKS: dict[State, tuple[int, int]] = {"firing": (1, 3), "pending": (4, 4), "open": (1, 4), "resolved": (1, 4)}
+_SEVERE = {"critical": 1, "warning": 2, "info": 3}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -126,6 +135,7 @@ class WantedAlerts:
     def bound(self) -> dict[str, Any]:
         """The parameters of what is meant."""
         most_severe, least_severe = _RANKS[self.state]
+        severe = _SEVERE[self.severity] if self.severity else None
         return {
             "kinds": [self.kind] if self.kind else [kind.value for kind in AlertKind],
             "severity": self.severity,
@@ -136,8 +146,8 @@ class WantedAlerts:
             "acknowledged": self.acknowledged,
             "of_source": self.of_source,
             "quiet": self.quiet,
-            "most_severe": most_severe,
-            "least_severe": least_severe,
+            "most_severe": max(most_severe, severe or most_severe),
+            "least_severe": min(least_severe, severe or least_severe),
         }
 
 

@@ -115,6 +115,9 @@ def events_after(
 
     While a transaction that writes runs on, whatever was written after its beginning waits.
     """
+    # Where nothing is chosen among them, no more are looked at than are told.
+    is_any = wanted.types is None and wanted.app is None and sources is None
+    reach = most if is_any and wanted.tenants is None else max(REACH, most)
     bound = {
         "tx": str(after[0]),
         "id": after[1],
@@ -124,14 +127,14 @@ def events_after(
         "since": wanted.since,
         "sources": None if sources is None else sorted(sources),
         "most": most,
-        "reach": max(REACH, most),
+        "reach": reach,
     }
     rows = session.execute(_EVERYWHERE if wanted.tenants is None else _OF_TENANTS, bound).all()
     found = [FeedEvent(id_of((int(row.tx), row.number)), *row[5:]) for row in rows if row.number is not None]
     if len(found) == most:
         return Fed(found, found[-1].place, is_whole=False)
     last = (int(rows[0].last_tx), rows[0].last_number) if rows[0].scanned else after
-    return Fed(found, last, is_whole=rows[0].scanned < max(REACH, most))
+    return Fed(found, last, is_whole=rows[0].scanned < reach)
 
 
 def last_event(session: Session) -> Place:

@@ -31,7 +31,7 @@ from tests.integration.test_api import refused
 from tests.servers import Servers, create, drop
 
 STREAM = {"Accept": "text/event-stream"}
-WAIT = 20
+WAIT = 60
 
 
 class Own(NamedTuple):
