@@ -273,6 +273,9 @@ def test_one_alert(app: FastAPI, viewer: dict[str, str], world: World) -> None:
 
 def test_silences(app: FastAPI, operator: dict[str, str], world: World) -> None:
     """Made from an alert's own words, lengthened and ended; each is written down, and what it keeps quiet is marked."""
+    # Nothing else is a reason to be quiet.
+    world.session.execute(text("UPDATE alert SET state = 'resolved', resolved_at = now() WHERE app_id IS NULL"))
+    world.session.commit()
     (alert, *_) = firing(world)
     link = page(app, operator, f"/alerts/{alert}").partition('href="/alerts/silences?')[2].partition("#")[0]
     form = page(app, operator, f"/alerts/silences?{link.replace('&amp;', '&')}")
@@ -292,6 +295,17 @@ def test_silences(app: FastAPI, operator: dict[str, str], world: World) -> None:
     assert "Nothing is silenced now" in page(app, operator, "/alerts/silences")
     assert "2999" not in page(app, operator, "/alerts/silences?state=expired").partition("</table>")[0]
     assert [what for _, _, what, _ in audited(world)] == ["silence.added", "silence.changed", "silence.ended"]
+
+
+def test_what_rests_on_a_dead_source(app: FastAPI, viewer: dict[str, str], world: World) -> None:
+    """It is quiet while its source does not answer, and only that is told of."""
+    assert rows(page(app, viewer, "/alerts?quiet=true")) == []
+    world.session.execute(text("UPDATE alert SET source_id = :acme WHERE app_id IS NULL"), {"acme": world.source_id})
+    world.session.commit()
+    told = page(app, viewer, "/alerts?quiet=true")
+    assert sorted(rows(told)) == firing(world)
+    assert "as its source does not answer" in told
+    assert "3 quiet" in page(app, viewer, "/alerts")
 
 
 def test_silences_are_whole(app: FastAPI, operator: dict[str, str], world: World) -> None:
