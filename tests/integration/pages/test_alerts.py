@@ -107,6 +107,19 @@ def test_groups(app: FastAPI, viewer: dict[str, str], world: World) -> None:
     assert rows(page(app, viewer, "/alerts?open=acme/poll_failing")) == []
 
 
+def test_of_a_source_and_of_its_app(app: FastAPI, viewer: dict[str, str], world: World) -> None:
+    """What is about a source is one group, what is of the same kind about its app or another source others."""
+    for about in ("NULL", "app.id"):
+        world.session.execute(
+            text(f"""INSERT INTO alert (source_id, app_id, kind, state, severity, since, opened_at, fired_at, reason)
+                SELECT source_id, {about}, 'poll_failing', 'firing', 'info', now(), now(), now(), 'failed' FROM app""")  # noqa: S608
+        )
+    world.session.commit()
+    query = "SELECT id FROM alert WHERE kind = 'poll_failing' ORDER BY id"
+    groups = ("other/poll_failing", "acme/poll_failing", "acme:4711/poll_failing")
+    assert [(one,) for key in groups for one in rows(page(app, viewer, f"/alerts?open={key}"))] == world.rows(query)
+
+
 def test_filters(app: FastAPI, viewer: dict[str, str], world: World) -> None:
     """By state, severity, kind, app, letters of the tenant; what is alone is open, and unknown words filter nothing."""
     assert len(rows(page(app, viewer, "/alerts?kind=tenant_lagging"))) == 3
