@@ -39,7 +39,7 @@ Comment = Annotated[str, Field(max_length=2000, pattern=TEXT, description="Why, 
 MOST_LIKE = 2000  # tenants whose alerts are looked for at once
 
 
-def _foreseeable(at: datetime) -> datetime:
+def foreseeable(at: datetime) -> datetime:
     """A time in UTC; raises ValueError for one that no calendar has an end to."""
     if not 1970 <= at.year < LAST_YEAR:
         raise ValueError("choose a time in the years that people plan in")
@@ -47,7 +47,7 @@ def _foreseeable(at: datetime) -> datetime:
 
 
 LAST_YEAR = 3000
-Moment = Annotated[AwareDatetime, AfterValidator(_foreseeable)]
+Moment = Annotated[AwareDatetime, AfterValidator(foreseeable)]
 
 router = APIRouter(tags=["alerts"])
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session as OrmSession
 
 from dashboard.access import Caller, Operator, RefusedError
-from dashboard.api.alerts import wanted_by
+from dashboard.api.alerts import foreseeable, wanted_by
 from dashboard.frame import done
 from dashboard.holding import How, all_of, hold
 from dashboard.pages.alerts import Asked, of_group
@@ -69,9 +69,11 @@ def moment(written: str) -> datetime | None:
     if not written.strip():
         return None
     try:
-        return datetime.fromisoformat(written.strip()).replace(tzinfo=UTC)
+        return foreseeable(datetime.fromisoformat(written.strip()).replace(tzinfo=UTC))
     except ValueError:
-        raise RefusedError(422, "That is no date and time: write it like 2026-03-01T09:00, in UTC.") from None
+        raise RefusedError(
+            422, "That is no date and time that people plan in: write it like 2026-03-01T09:00, in UTC."
+        ) from None
 
 
 def clear(written: str) -> str:

@@ -65,7 +65,13 @@ AND (cast(:acknowledged AS boolean) IS NOT FALSE
 AND (cast(:of_source AS text) IS NULL OR a.app_id IS NULL AND a.source_id = (
     SELECT src.id FROM source src WHERE src.name = :of_source))
 """
-_QUIET_OR_NOT = f"(cast(:quiet AS boolean) IS NULL OR :quiet = (({WHY}) IS NOT NULL))"
+# Whether nobody is told of an alert a now; mostly nothing is silenced, muted or dead, and no more is looked at then.
+IS_QUIET = f"""
+CASE WHEN a.state = 'firing' AND (a.snoozed_until > :now
+        OR a.acknowledged_at IS NOT NULL AND coalesce(a.acknowledged_until > :now, true)) THEN true
+    WHEN EXISTS (SELECT FROM hush) OR EXISTS (SELECT FROM dead) THEN ({WHY}) IS NOT NULL ELSE false END
+"""  # noqa: S608 - constants only
+_QUIET_OR_NOT = f"(cast(:quiet AS boolean) IS NULL OR :quiet = ({IS_QUIET}))"
 _OPEN = f"""a.resolved_at IS NULL AND {RANK} BETWEEN :most_severe AND :least_severe
 AND (cast(:rank AS int4) IS NULL OR ({RANK}, a.since, a.id) > (:rank, cast(:after AS timestamptz), :last))"""
 _RESOLVED = """a.resolved_at IS NOT NULL AND (cast(:since AS timestamptz) IS NULL OR a.resolved_at >= :since)

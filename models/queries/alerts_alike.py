@@ -7,8 +7,8 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from models.queries.alert_lists import MEANT, RANK, WantedAlerts, quieted
-from models.quiet import QUIET, WHY
+from models.queries.alert_lists import IS_QUIET, MEANT, RANK, WantedAlerts, quieted
+from models.quiet import QUIET
 from uptake.mutes import Mute
 
 
@@ -34,7 +34,7 @@ class AlertsAlike:
 
 _ALIKE = text(f"""
 WITH {QUIET}, meant AS (
-    SELECT a.source_id, a.app_id, a.kind, a.severity, a.since, {RANK} AS rank, ({WHY}) IS NOT NULL AS is_quiet
+    SELECT a.source_id, a.app_id, a.kind, a.severity, a.since, {RANK} AS rank, ({IS_QUIET}) AS is_quiet
     FROM alert a WHERE a.resolved_at IS NULL AND {RANK} BETWEEN :most_severe AND :least_severe
         AND a.kind = ANY(cast(:kinds AS text[]))
         AND (cast(:tenants AS int8[]) IS NULL OR a.tenant_id = ANY(cast(:tenants AS int8[]))) AND {MEANT}

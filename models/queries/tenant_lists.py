@@ -21,16 +21,17 @@ _SEEN = "(cast(:sources AS text[]) IS NULL OR s.name = ANY(cast(:sources AS text
 _STANDS = """SELECT {columns} FROM standing b JOIN app ON app.id = b.app_id AND app.deleted_at IS NULL
     WHERE b.environment = :environment AND b.status = 'connected'
       AND (cast(:lag AS text) IS NULL OR b.lag = :lag) AND (cast(:app AS int8) IS NULL OR b.app_id = :app)"""
+# For each by itself (OFFSET 0): else all that stand so would be found before the first page is.
 _STANDS_SO = f"""(cast(:stands AS boolean) IS NULL
-    OR :stands = EXISTS ({_STANDS.format(columns="")} AND b.tenant_id = t.id))"""
+    OR :stands = EXISTS ({_STANDS.format(columns="")} AND b.tenant_id = t.id OFFSET 0))"""
 # Source by source in the order of its index; what is not on the page is not counted.
 _NEAR = f"""
 SELECT t.*, s.name AS source FROM source s CROSS JOIN LATERAL (
-    SELECT t.* FROM (
-        SELECT t.id, t.external_id, t.name, t.first_seen_at FROM tenant t WHERE t.source_id = s.id AND {_AFTER}
-        ORDER BY {_NAME}, t.id LIMIT :reach
+    SELECT t.id, t.external_id, t.name, t.first_seen_at FROM (
+        SELECT t.id, t.external_id, t.name, t.first_seen_at, {_NAME} AS named FROM tenant t
+        WHERE t.source_id = s.id AND {_AFTER} ORDER BY {_NAME}, t.id LIMIT :reach
     ) t WHERE (cast(:patterns AS text[]) IS NULL OR {_LETTERS}) AND {_STANDS_SO}
-    ORDER BY {_NAME}, t.id LIMIT :most
+    ORDER BY t.named, t.id LIMIT :most
 ) t WHERE {_SEEN}
 """  # noqa: S608 - constants only
 _FOUND = f"""

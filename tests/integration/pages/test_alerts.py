@@ -107,6 +107,19 @@ def test_groups(app: FastAPI, viewer: dict[str, str], world: World) -> None:
     assert rows(page(app, viewer, "/alerts?open=acme/poll_failing")) == []
 
 
+def test_of_a_source_and_of_its_app(app: FastAPI, viewer: dict[str, str], world: World) -> None:
+    """What is about a source is one group, what is of the same kind about its app or another source others."""
+    for about in ("NULL", "app.id"):
+        world.session.execute(
+            text(f"""INSERT INTO alert (source_id, app_id, kind, state, severity, since, opened_at, fired_at, reason)
+                SELECT source_id, {about}, 'poll_failing', 'firing', 'info', now(), now(), now(), 'failed' FROM app""")  # noqa: S608
+        )
+    world.session.commit()
+    query = "SELECT id FROM alert WHERE kind = 'poll_failing' ORDER BY id"
+    groups = ("other/poll_failing", "acme/poll_failing", "acme:4711/poll_failing")
+    assert [(one,) for key in groups for one in rows(page(app, viewer, f"/alerts?open={key}"))] == world.rows(query)
+
+
 def test_filters(app: FastAPI, viewer: dict[str, str], world: World) -> None:
     """By state, severity, kind, app, letters of the tenant; what is alone is open, and unknown words filter nothing."""
     assert len(rows(page(app, viewer, "/alerts?kind=tenant_lagging"))) == 3
@@ -215,7 +228,12 @@ def test_snooze_until(app: FastAPI, operator: dict[str, str], world: World) -> N
     assert world.rows("SELECT cast(snoozed_until AS text) FROM alert WHERE id = :a", a=alert) == [
         ("2999-01-01 09:00:00+00",)
     ]
-    for until, said in (("", "Say until when"), ("2000-01-01T00:00", "over already"), ("soon", "no date and time")):
+    for until, said in (
+        ("", "Say until when"),
+        ("2000-01-01T00:00", "over already"),
+        ("soon", "no date"),
+        ("9999-01-01", "no date"),
+    ):
         answer = post(app, operator, "/alerts/hold", what="snooze_until", alert=alert, until=until)
         assert answer.status_code == 422
         assert said in answer.text
@@ -268,6 +286,9 @@ def test_one_alert(app: FastAPI, viewer: dict[str, str], world: World) -> None:
 
 def test_silences(app: FastAPI, operator: dict[str, str], world: World) -> None:
     """Made from an alert's own words, lengthened and ended; each is written down, and what it keeps quiet is marked."""
+    # Nothing else is a reason to be quiet.
+    world.session.execute(text("UPDATE alert SET state = 'resolved', resolved_at = now() WHERE app_id IS NULL"))
+    world.session.commit()
     (alert, *_) = firing(world)
     link = page(app, operator, f"/alerts/{alert}").partition('href="/alerts/silences?')[2].partition("#")[0]
     form = page(app, operator, f"/alerts/silences?{link.replace('&amp;', '&')}")
@@ -287,6 +308,17 @@ def test_silences(app: FastAPI, operator: dict[str, str], world: World) -> None:
     assert "Nothing is silenced now" in page(app, operator, "/alerts/silences")
     assert "2999" not in page(app, operator, "/alerts/silences?state=expired").partition("</table>")[0]
     assert [what for _, _, what, _ in audited(world)] == ["silence.added", "silence.changed", "silence.ended"]
+
+
+def test_what_rests_on_a_dead_source(app: FastAPI, viewer: dict[str, str], world: World) -> None:
+    """It is quiet while its source does not answer, and only that is told of."""
+    assert rows(page(app, viewer, "/alerts?quiet=true")) == []
+    world.session.execute(text("UPDATE alert SET source_id = :acme WHERE app_id IS NULL"), {"acme": world.source_id})
+    world.session.commit()
+    told = page(app, viewer, "/alerts?quiet=true")
+    assert sorted(rows(told)) == firing(world)
+    assert "as its source does not answer" in told
+    assert "3 quiet" in page(app, viewer, "/alerts")
 
 
 def test_silences_are_whole(app: FastAPI, operator: dict[str, str], world: World) -> None:

@@ -12,10 +12,12 @@ from config.settings import settings
 from dashboard.app import application
 from models import Role
 from models.contacts import Person, keep_contacts
-from models.listing import sync_sources
+from models.leases import claim_source
+from models.listing import record_listing, sync_sources
 from tasks.rules import rules
 from tests.integration.access.callers import asked, cookie
 from tests.integration.models.world import A, B, World
+from uptake.facts import SeenApp
 
 TOML = f"""
 [[source]]
@@ -74,6 +76,12 @@ def app(world: World, database_url: str) -> FastAPI:
         FROM sent, connection c JOIN tenant t ON t.id = c.tenant_id WHERE t.external_id = '1'
         """)
     )
+    world.session.execute(
+        text("""INSERT INTO reminder (connection_id, app_id, tenant_id, environment, target_version, opened_at, sent,
+                due_at)
+            SELECT c.id, app_id, tenant_id, environment, 2, now(), 1, now() FROM connection c
+            JOIN tenant t ON t.id = c.tenant_id WHERE t.external_id = '1'""")
+    )
     sync_sources(world.session, [("acme", "portal"), ("other", "portal")], now=world.now)
     world.session.execute(
         text("""INSERT INTO tenant (source_id, external_id, name, first_seen_at)
@@ -122,6 +130,19 @@ def test_list(app: FastAPI, viewer: dict[str, str]) -> None:
     assert "/api/v1/tenants.csv?class=blocking&amp;q=hvac" in told
     lines = page(app, viewer, "/api/v1/tenants.csv?class=blocking&q=hvac&app=acme:4711").splitlines()
     assert [line.partition(",")[0] for line in lines] == ["key", "acme:1", "acme:2"]
+
+
+def test_apps_are_told_apart(app: FastAPI, viewer: dict[str, str], world: World) -> None:
+    """Who is connected to one app is not listed for another."""
+    lease = claim_source(world.session, world.source_id, now=world.now, every=world.step, forced=True)
+    assert lease
+    apps = [
+        SeenApp(one, one, None, "public", "approved", world.now, False, ("production",)) for one in ("4711", "4712")
+    ]
+    record_listing(world.session, lease, apps, now=world.now, duration_seconds=0.1)
+    world.session.commit()
+    assert len(listed(app, viewer, "?app=acme:4711")) == 4
+    assert listed(app, viewer, "?app=acme:4712") == set()
 
 
 def test_list_says_what_to_do(app: FastAPI, viewer: dict[str, str], world: World) -> None:
@@ -179,11 +200,13 @@ def test_one(app: FastAPI, operator: dict[str, str]) -> None:
     assert "nobody there can be reminded" in current
 
 
-def test_viewers_see_no_addresses(app: FastAPI, viewer: dict[str, str]) -> None:
+def test_viewers_see_no_addresses(app: FastAPI, viewer: dict[str, str], operator: dict[str, str]) -> None:
     """Whom to write to is for operators, in the timeline and the story, too."""
+    assert page(app, operator, "/tenants/acme:1?app=acme:4711").count("eve@mueller.example") == 3
     told = page(app, viewer, "/tenants/acme:1?app=acme:4711")
     assert "Operators see whom to write to" in told
     assert "Please &lt;accept&gt;" in told
+    assert "to one of its contacts" in told
     assert "eve@" not in told
 
 
