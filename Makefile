@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format unit lock bench clean
+.PHONY: help run test check format unit docs lock bench clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -31,6 +31,10 @@ unit: $(VENV)/.dev ## the tests without I/O, in seconds
 
 bench: $(VENV)/.dev ## measure, side by side, and write bench/RESULTS.md
 	@$(BIN)/python -m bench
+
+docs: $(VENV)/.dev ## build the documentation as a site, in build/site, and refuse a broken link
+	@$(BIN)/sphinx-build -c docs/site -E -W --keep-going -q . build/site
+	@echo "Open build/site/index.html"
 
 lock: $(VENV)/.dev ## resolve the dependencies again (needs uv)
 	@sh scripts/lock.sh

@@ -103,6 +103,8 @@ class Settings(BaseSettings):
     # Calls of the API a minute, for each token, person and unknown address; 0 is no limit.
     api_rate: Annotated[int, Field(ge=0)] = 600
     metrics_need_token: bool = False
+    # How many apps have figures of their own; all others are counted together.
+    metrics_apps: Annotated[int, Field(ge=0, le=10_000)] = 100
     # Who signs in through an identity provider, and by which of its claims as what.
     oidc_issuer: Annotated[str, AfterValidator(_issuer)] | None = None
     oidc_client_id: str | None = None

@@ -57,7 +57,7 @@ def _hold(caller: Caller, alert_id: int, held: _Held, done: str) -> None:
         if not held(session, now):
             raise RefusedError(409, f"Alert {alert_id} is {found.state}: this is for alerts that fire.")
         arouse(session, policies, now=now, apps=[found.app_id] if found.app_id is not None else ())
-        audited(session, _actor(caller), f"alert.{done}", f"alert {alert_id}", now=now)
+        audited(session, actor(caller), f"alert.{done}", f"alert {alert_id}", now=now)
 
 
 def seen_alert(caller: Caller, session: OrmSession, alert_id: int, *, now: datetime) -> AlertLine:
@@ -136,7 +136,7 @@ def _is_of(matchers: Matchers, caller: Caller) -> bool:
 def _note_silence(
     caller: Caller, session: OrmSession, done: str, silence_id: int, *, now: datetime, until: str | None = None
 ) -> None:
-    audited(session, _actor(caller), f"silence.{done}", f"silence {silence_id}", now=now, until=until)
+    audited(session, actor(caller), f"silence.{done}", f"silence {silence_id}", now=now, until=until)
 
 
 def _require_ahead(until: datetime | None, *, now: datetime) -> None:
@@ -144,5 +144,6 @@ def _require_ahead(until: datetime | None, *, now: datetime) -> None:
         raise RefusedError(422, "That time is over already: choose a later one.")
 
 
-def _actor(caller: Caller) -> Actor:
+def actor(caller: Caller) -> Actor:
+    """The caller, as the audit trail has them."""
     return Actor(caller.name, caller.by_way_of)

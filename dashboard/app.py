@@ -7,13 +7,17 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.responses import Response
+from fastapi.telemetry import TelemetryConfig
 from sqlalchemy.exc import ProgrammingError, SQLAlchemyError
 
 from dashboard.access import OPEN, Viewer, require_policies
 from dashboard.api import router as api
 from dashboard.api.problems import problem, tell_problems
+from dashboard.chosen import muting
 from dashboard.guard import guard
-from dashboard.muting import muting
+from dashboard.listeners import Listeners
+from dashboard.metrics.answer import Figures
+from dashboard.metrics.route import router as metrics
 from dashboard.opt_out import router as opt_out
 from dashboard.pages import router as pages
 from dashboard.sign_in import router as sign_in
@@ -25,6 +29,7 @@ from models import Session
 from models.base import engine_for
 from models.migrations import pending
 from models.queries.sources import TICK_IS_LATE, tick_age
+from tasks.traced import Traced, begin
 
 # A form or a document, never a file.
 LARGEST_BODY = 64 * 1024
@@ -45,15 +50,26 @@ def application(database_url: str) -> FastAPI:
     async def life(_: FastAPI) -> AsyncIterator[None]:
         engine = engine_for(database_url)
         Session.configure(bind=engine)
+        if traced:
+            traced.watch(engine)
         # As the workers do: what is written into the file later holds from the next start on.
         muting()
         yield
         engine.dispose()
+        if traced:
+            traced.end()
         if app.state.provider is not None:
             app.state.provider.close()
 
+    traced = begin("uptake-dashboard")
     app = FastAPI(
-        title="Uptake", openapi_url=None, docs_url=None, redoc_url=None, lifespan=life, max_body_size=LARGEST_BODY
+        title="Uptake",
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        lifespan=life,
+        max_body_size=LARGEST_BODY,
+        telemetry=_telemetry(traced),
     )
     guard(app)
     app.add_exception_handler(SQLAlchemyError, _database_is_gone)
@@ -64,13 +80,24 @@ def application(database_url: str) -> FastAPI:
     app.include_router(opt_out)
     app.include_router(sign_in)
     app.include_router(sign_in_oidc)
+    app.include_router(metrics)
+    app.state.figures = Figures()
     app.state.provider = provider()
+    app.state.listeners = Listeners()
     app.get("/api/v1/openapi.json", include_in_schema=False)(openapi)
     app.get("/healthz", dependencies=[OPEN])(healthz)
     app.state.database_url = database_url
     app.get("/readyz", dependencies=[OPEN])(readyz)
     require_policies(app)
     return app
+
+
+def _telemetry(traced: Traced | None) -> TelemetryConfig:
+    """Spans of requests, by the path of their route; logs and figures go other ways."""
+    none: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
+    if traced is None:
+        return none
+    return {**none, "tracing": True, "operation_spans": False, "tracer_provider": traced.provider}
 
 
 def openapi(_: Viewer, request: Request) -> dict[str, Any]:

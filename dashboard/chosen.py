@@ -21,15 +21,29 @@ def chosen() -> Rules:
 
 def mutes() -> Sequence[Mute]:
     """The mutes of uptake.toml; none where it cannot be used."""
+    return muting() or ()
+
+
+def muting() -> Sequence[Mute] | None:
+    """The mutes of uptake.toml; None: it cannot be used here, and what they are for is not known."""
     try:
         return rules().policies.mutes
     except SettingsError:
-        return ()
+        # Whoever mends it restarts the workers; a page is to be seen all the same.
+        return None
 
 
 def features() -> Sequence[Feature]:
     """What uptake.toml calls features; none where it cannot be used."""
     try:
         return rules().features
+    except SettingsError:
+        return ()
+
+
+def receivers() -> Sequence[str]:
+    """The names of the receivers of uptake.toml; none where it cannot be used."""
+    try:
+        return sorted(rules().receivers)
     except SettingsError:
         return ()

@@ -6,10 +6,16 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
+from models.queries.readings import Hour
 from models.queries.rollouts import Uptake, Version
+from models.queries.upgrades import Expected, TimeToUpgrade
+from uptake.forecast import Outcome
 
 # The latest version, the four before it, and from then on no difference is seen.
 SHADES = 5
+_DAY = 86_400
+_FAR = timedelta(days=60)  # drawn of a span without an end
+FEWEST = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +72,36 @@ def adoption_figure(curves: Sequence[Uptake], versions: Sequence[Version], *, as
     )
 
 
+def durations_figure(hours: Sequence[Hour], *, now: datetime) -> Figure | None:
+    """How long polls took within the last day, hour by hour; None when too few hours had any to make a line."""
+    if len(hours) < FEWEST:
+        return None
+    known = {hour.begins: hour for hour in hours}
+    last = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+    begins = [last - timedelta(hours=before) for before in range(24, -1, -1)]
+    begins = [at for at in begins if at >= hours[0].begins]
+    lines = (("Median, in seconds", "median_seconds", "v0"), ("One of twenty takes longer", "slow_seconds", "bad"))
+    series = [
+        {
+            "label": label,
+            "colour": colour,
+            "values": [round(getattr(known[at], name), 3) if at in known else None for at in begins],
+        }
+        for label, name, colour in lines
+    ]
+    slowest = max(hours, key=lambda hour: hour.slow_seconds)
+    summary = (
+        f"Half of the polls of the last hour took {hours[-1].median_seconds:.2g} s or less; the slowest hour began at"
+        f" {slowest.begins:%H:%M} UTC, in which one of twenty took {slowest.slow_seconds:.2g} s or more"
+    )
+    rows = [
+        [f"{hour.begins:%m-%d %H:%M}", str(hour.polls), f"{hour.median_seconds:.3f}", f"{hour.slow_seconds:.3f}"]
+        for hour in hours
+    ]
+    spec = {"x": [int(at.timestamp()) for at in begins], "time": True, "series": series, "unit": ""}
+    return Figure("durations", summary, spec, ["Hour (UTC)", "Polls", "Median (s)", "Of twenty the slowest (s)"], rows)
+
+
 def called(version: int) -> str:
     """A version as people say it; 0: the portal did not tell."""
     return f"v{version}" if version else "not told"
@@ -83,3 +119,95 @@ def _spread(days: int, most: int = 14) -> list[int]:
 
 def _seconds(day: date) -> int:
     return int(datetime.combine(day, time(), UTC).timestamp())
+
+
+def upgrade_figure(taken: TimeToUpgrade) -> Figure | None:
+    """Which share had upgraded after how many days, with its 95 % bounds; None while nobody has."""
+    if not taken.upgraded:
+        return None
+    x = [0.0, *(point.seconds / _DAY for point in taken.curve)]
+    points = [None, *taken.curve]
+    done, most, least = (
+        [0.0 if point is None else round(1 - getattr(point, name), 4) for point in points]
+        for name in ("waiting", "lower", "upper")
+    )
+    marks = [
+        {"x": one.seconds / _DAY, "label": f"{one.share:.0%}"} for one in taken.percentiles if one.seconds is not None
+    ]
+    spec = {
+        "x": x,
+        "time": False,
+        "x_label": "days since the release",
+        "unit": "%",
+        "top": 1,
+        "series": [
+            {"label": "have upgraded", "colour": "v0", "values": done},
+            {"label": "at most", "colour": "v0", "values": most, "bound": True},
+            {"label": "at least", "colour": "v0", "values": least, "bound": True},
+        ],
+        "bands": [[1, 2, "v0"]],
+        "marks": marks,
+    }
+    rows = [
+        [f"{one.share:.0%}", *map(lasting, (one.seconds, one.lower_seconds, one.upper_seconds))]
+        for one in taken.percentiles
+    ]
+    summary = (
+        f"{taken.upgraded} of {taken.tenants} tenants have upgraded to version {taken.version}; {taken.waiting} wait"
+    )
+    return Figure("upgrade", summary, spec, ["Share", "After", "At least", "At most"], rows)
+
+
+def forecast_figure(found: Expected, curves: Sequence[Uptake]) -> Figure | None:
+    """The share of the version since its release, the target, and when that is expected; None where nothing is."""
+    if not curves or found.as_of is None:
+        return None
+    first, days = curves[0].first, len(curves[0].tenants)
+    totals = [sum(day) for day in zip(*(curve.tenants for curve in curves), strict=True)]
+    having = [sum(curve.tenants[day] for curve in curves if curve.version >= found.version) for day in range(days)]
+    begins = max((found.released_at.date() - first).days, 0)
+    x = [_seconds(first + timedelta(days=day)) for day in range(begins, days)]
+    values: list[float | None] = list(_shares(having, totals)[begins:])
+    spans = []
+    if found.low_at is not None and found.outcome is Outcome.EXPECTED:
+        last = found.high_at or found.as_of + _FAR
+        spans = [{"from": found.low_at.timestamp(), "to": last.timestamp(), "label": f"{found.target:.0%} expected"}]
+        ahead = max(last, found.as_of) + (last - found.released_at) * 0.04
+        x.append(int(ahead.timestamp()))
+        values.append(None)
+    spec = {
+        "x": x,
+        "time": True,
+        "unit": "%",
+        "top": 1,
+        "series": [{"label": f"{called(found.version)} or newer", "colour": "v0", "values": values}],
+        "levels": [{"y": found.target, "label": f"{found.target:.0%}"}],
+        "spans": spans,
+    }
+    rows = [[f"{first + timedelta(days=begins + day)}", f"{values[day]:.1%}"] for day in _spread(days - begins)]
+    return Figure("forecast", _foreseen(found), spec, ["Day", "Share"], rows)
+
+
+def _foreseen(found: Expected) -> str:
+    """The forecast as a sentence, without its end."""
+    target = f"{found.target:.0%}"
+    match found.outcome:
+        case Outcome.REACHED:
+            return f"{target} of the connected tenants have version {found.version} or a newer one"
+        case Outcome.EXPECTED if found.high_at and found.low_at:
+            return f"{target} is expected between {found.low_at:%d %B %Y} and {found.high_at:%d %B %Y}"
+        case Outcome.EXPECTED if found.low_at:
+            return f"{target} is not expected before {found.low_at:%d %B %Y}, and it may be that it is never reached"
+        case Outcome.NOT_REACHED:
+            return f"{target} is not reached at this pace within a year"
+        case _:
+            return f"Too little is known to say when {target} is reached"
+
+
+def lasting(seconds: float | None) -> str:
+    """How long something takes, in one unit; None: it has not come to that."""
+    if seconds is None:
+        return "not reached"
+    if seconds >= 2 * _DAY:
+        return f"{seconds / _DAY:.0f} days"
+    return f"{seconds / 3600:.0f} h" if seconds >= 2 * 3600 else f"{seconds / 60:.0f} min"

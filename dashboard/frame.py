@@ -2,17 +2,19 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated
-from urllib.parse import urlencode
+from typing import Annotated, TypeVar
+from urllib.parse import quote, urlencode
 
 from fastapi import Depends, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from pydantic import BaseModel, ValidationError
 from sqlalchemy.orm import Session as OrmSession
 
 from dashboard.access import Caller, Viewer
 from dashboard.reading import Reading
 from dashboard.templating import page
 from models import Role, db_now
+from models.views import views_of
 
 PLACES = (
     ("/", "Apps"),
@@ -22,6 +24,7 @@ PLACES = (
     ("/health", "Health"),
     ("/settings", "Settings"),
 )
+Asked = TypeVar("Asked", bound=BaseModel)
 _SAID = "said"  # the parameter that says what was done
 
 
@@ -44,12 +47,39 @@ class Frame:
         """Whether there are buttons."""
         return self.caller.role.includes(Role.OPERATOR)
 
+    def let_go(self) -> None:
+        """Hold no transaction while something is done that has one of its own, or takes its time."""
+        self.session.rollback()
+
     def address(self, **chosen: object) -> str:
         """This page with some of its parameters *chosen* otherwise; None: without them."""
+        return self.elsewhere(quote(self.request.scope["path"]), **chosen)
+
+    def elsewhere(self, path: str, **chosen: object) -> str:
+        """Another *path*, asked for what this page was asked for."""
         kept = [(name, value) for name, value in self.request.query_params.multi_items() if name not in chosen]
         more = [(name, str(value)) for name, value in chosen.items() if value is not None]
         found = [(name, value) for name, value in kept + more if value and name != _SAID]
-        return f"{self.request.url.path}?{urlencode(found)}" if found else self.request.url.path
+        return f"{path}?{urlencode(found)}" if found else path
+
+    @property
+    def is_later(self) -> bool:
+        """Whether this is not the first page of a list."""
+        return "after" in self.request.query_params
+
+    def csv(self, path: str, **chosen: object) -> str:
+        """The list at *path* of the API as CSV, narrowed as this page is."""
+        _, _, query = self.address(after=None, **chosen).partition("?")
+        return f"{path}.csv?{query}" if query else f"{path}.csv"
+
+    def asked(self, model: type[Asked]) -> Asked:
+        """What the address asks for, as *model* has it, without empty fields and what cannot be understood."""
+        told = {name: value for name, value in self.request.query_params.items() if value and "\0" not in value}
+        try:
+            return model.model_validate(told)
+        except ValidationError as error:
+            wrong = {one["loc"][0] for one in error.errors()}
+            return model.model_validate({name: value for name, value in told.items() if name not in wrong})
 
     def page(self, template: str, *, title: str, place: str = "/", status: int = 200, **shown: object) -> Response:
         """The *template* in this frame; *place* is the entry of the navigation that it belongs to."""
@@ -61,6 +91,7 @@ class Frame:
             now=self.now,
             here=self.here,
             places=PLACES,
+            views=views_of(self.session, self.caller.account_id) if self.caller.account_id is not None else None,
             place=place,
             said=said,
             title=title,
@@ -91,4 +122,17 @@ def done(what: str, to: str) -> Response:
 # Nobody can have a page say anything else by a link.
 _DONE = {
     "poll": "The app is polled as soon as a worker is free.",
+    "polls": "The source is asked for its apps as soon as a worker is free, and each of them is polled.",
+    "account": "The account is changed.",
+    "token": "The token opens nothing any more.",
+    "sessions": "Everywhere else you are signed out.",
+    "password": "The password is changed; everywhere else you are signed out.",
+    "replayed": "This message is the other one once more, and goes out with the next tick.",
+    "acknowledged": "Acknowledged: it is told of again when it gets more severe, and when it is over.",
+    "snoozed": "Snoozed: nobody is told of it until then.",
+    "taken_back": "Taken back: it is told of again.",
+    "nothing_ticked": "Nothing was done: tick some alerts first, or choose all of the group.",
+    "silenced": "Silenced: nobody is told of what matches while the silence holds.",
+    "silence_ended": "The silence is over; what still fires is told.",
+    "silence_changed": "The silence ends at that time now.",
 }

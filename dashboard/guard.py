@@ -42,7 +42,9 @@ async def _guarded(request: Request, call_next: RequestResponseEndpoint) -> Resp
         response = _told(request, 403, "This came from another site, so nothing was done.")
     else:
         response = await call_next(request)
-    response.headers.update(_HEADERS)
+    for name, value in _HEADERS.items():
+        # A letter that is looked at is kept in by headers of its own.
+        response.headers.setdefault(name, value)
     # What one may see is not left behind for the next one at this browser.
     response.headers.setdefault("Cache-Control", "no-store")
     if is_https(request):

@@ -1,11 +1,12 @@
 """How every page is made from its template, and the few pages that say why there is no other."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from fastapi.responses import HTMLResponse, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
+from dashboard.figures import lasting
 from dashboard.static import address
 from uptake.letter import clean
 
@@ -55,6 +56,15 @@ def _ago(at: datetime | None, now: datetime) -> str:
     return f"{seconds} s ago"
 
 
+def _span(span: timedelta) -> str:
+    """How long, in the largest unit that it is a whole number of."""
+    seconds = int(span.total_seconds())
+    for size, unit in ((86400, "day"), (3600, "hour"), (60, "minute")):
+        if seconds and seconds % size == 0:
+            return f"{seconds // size} {unit}{'s' if seconds != size else ''}"
+    return f"{seconds} s"
+
+
 def _percent(share: float | None) -> str:
     """Rounded down: 100 % means everybody."""
     return "-" if share is None else f"{int(share * 100)} %"
@@ -65,9 +75,23 @@ def _points(share: float | None) -> str:
     return "" if share is None else f"{round(share * 100):+d}".replace("-", "\N{MINUS SIGN}")
 
 
+def _size(octets: int) -> str:
+    """Bytes, in their largest unit."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if octets < 1000:
+            return f"{octets:,} {unit}"
+        octets = round(octets / 1000)
+    return f"{octets:,} TB"
+
+
 def _number(value: float) -> str:
     return f"{value:,}"
 
 
-_pages.filters.update(when=_when, ago=_ago, percent=_percent, points=_points, number=_number)
+def _day(at: datetime) -> str:
+    return f"{at.day} {at:%b %Y}"
+
+
+_pages.filters.update(when=_when, ago=_ago, day=_day, span=_span, lasting=lasting)
+_pages.filters.update(size=_size, percent=_percent, points=_points, number=_number)
 _pages.globals.update(static=address)

@@ -1,6 +1,6 @@
 """What we remember: tables, writes with their guarantees, queries, migrations."""
 
-from models.account import Account, AuditEntry, Role, Scope, SignIn, Ticket, Token
+from models.account import Account, AuditEntry, Role, SavedView, Scope, SignIn, Ticket, Token
 from models.alert import Alert, AlertStep, NoticeGroup, Told
 from models.app import App, AppVersion, ScopeSet, Source, Verdict
 from models.base import Base, Session, db_now
@@ -11,6 +11,7 @@ from models.paced import PacedReceiver
 from models.parts import WalkPart, WalkRow
 from models.silence import Silence
 from models.stopped import StoppedReceiver
+from models.study import Study
 from models.tenant import Contact, Tenant
 from models.walked import WalkedPage
 
@@ -36,6 +37,7 @@ __all__ = [
     "Poll",
     "Reminder",
     "Role",
+    "SavedView",
     "Scope",
     "ScopeSet",
     "Session",
@@ -43,6 +45,7 @@ __all__ = [
     "Silence",
     "Source",
     "StoppedReceiver",
+    "Study",
     "Tally",
     "Tenant",
     "Tenure",

@@ -3,7 +3,7 @@
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import BigInteger, CheckConstraint, FetchedValue, ForeignKey, LargeBinary, text
+from sqlalchemy import BigInteger, CheckConstraint, FetchedValue, ForeignKey, LargeBinary, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.types import Text
@@ -105,6 +105,23 @@ class Ticket(Base):
     account_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("account.id", ondelete="CASCADE"))
     data: Mapped[document] = mapped_column(JSONB, server_default=text("'{}'"))
     expires_at: Mapped[datetime]
+
+
+class SavedView(Base):
+    """A page with what it was asked to show, under a name that its account gave it."""
+
+    __tablename__ = "saved_view"
+    __table_args__ = (
+        UniqueConstraint(
+            "account_id", "name", comment="A name stands for one view of an account; saved again, it is another."
+        ),
+    )
+
+    id: Mapped[pk]
+    account_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("account.id", ondelete="CASCADE"))
+    name: Mapped[str]
+    address: Mapped[str]  # path and query
+    saved_at: Mapped[datetime]
 
 
 class AuditEntry(Base):

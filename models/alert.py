@@ -57,6 +57,13 @@ class Alert(Base):
             postgresql_where=text("resolved_at IS NOT NULL"),
             why="Resolved alerts of a kind, the last ones first.",
         ),
+        index(
+            "ix_alert_acknowledged",
+            "source_id",
+            "kind",
+            postgresql_where=text("acknowledged_at IS NOT NULL AND resolved_at IS NULL"),
+            why="The open alerts that somebody looks after.",
+        ),
     )
 
     id: Mapped[pk]

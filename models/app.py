@@ -107,6 +107,7 @@ class App(Leased, Base):
     evaluated_as: Mapped[str | None]  # what the last evaluation rested on, but for the time and the connections
     ruled_as: Mapped[str | None]  # which policies uptake.toml had then
     steps_at: Mapped[datetime | None]  # when time alone changes an alert next
+    studied_at: Mapped[datetime | None]  # when what takes long to say about it was worked out last, or begun to be
 
 
 class ScopeSet(Base):

@@ -58,6 +58,13 @@ class Poll(Base):
     __table_args__ = (
         index("ix_poll_app_id_started_at", "app_id", "started_at", why="The last runs of an app."),
         index("ix_poll_source_id_started_at", "source_id", "started_at", why="The last runs of a source."),
+        index(
+            "ix_poll_unwell",
+            "source_id",
+            "started_at",
+            postgresql_where=text("outcome <> 'complete'"),
+            why="The last runs of a source that were not well.",
+        ),
         {"postgresql_partition_by": "RANGE (started_at)"},
     )
 

@@ -42,6 +42,20 @@ class Reminder(Base):
             postgresql_where=text("stopped_at IS NULL"),
             why="The open threads of a tenant, to be told in one message.",
         ),
+        index(
+            "ix_reminder_sent",
+            "app_id",
+            "last_sent_at",
+            postgresql_where=text("last_sent_at IS NOT NULL"),
+            why="What came of the reminders of an app.",
+        ),
+        index(
+            "ix_reminder_next",
+            text("coalesce(due_at, '9999-01-01 00:00:00+00')"),
+            "id",
+            postgresql_where=text("stopped_at IS NULL"),
+            why="Open threads by when they are due, page by page.",
+        ),
     )
 
     id: Mapped[pk]
@@ -137,6 +151,14 @@ class Notice(Base):
             "created_at",
             postgresql_where=text("reminder_id IS NOT NULL"),
             why="When somebody was written to last.",
+        ),
+        index("ix_notice_receiver_id", "receiver", "id", why="What a receiver was sent, the newest first."),
+        index(
+            "ix_notice_unsent",
+            "state",
+            "id",
+            postgresql_where=text("state IN ('failed', 'cancelled')"),
+            why="What came to nothing, the newest first.",
         ),
     )
 

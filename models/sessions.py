@@ -56,6 +56,29 @@ def end(session: Session, key: str) -> None:
     session.execute(delete(SignIn).where(SignIn.hash == digest(key)))
 
 
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """One browser in which somebody is signed in."""
+
+    began_at: datetime
+    seen_at: datetime  # to the minute
+    is_this: bool  # the one that asks
+
+
+def sessions_of(session: Session, account_id: int, key: str, *, now: datetime) -> list[SignedIn]:
+    """Where *account_id* is signed in, the last seen first; *key* is the one that asks."""
+    columns = select(SignIn.began_at, SignIn.seen_at, SignIn.hash == digest(key))
+    mine = columns.where(SignIn.account_id == account_id, ~_is_over(now)).order_by(SignIn.seen_at.desc(), SignIn.hash)
+    return [SignedIn(*row) for row in session.execute(mine)]
+
+
+def end_others(session: Session, account_id: int, key: str) -> int:
+    """End every session of *account_id* but the one with *key*, and the links that wait for them; how many sessions."""
+    session.execute(delete(Ticket).where(Ticket.account_id == account_id))
+    others = delete(SignIn).where(SignIn.account_id == account_id, SignIn.hash != digest(key))
+    return len(session.scalars(others.returning(SignIn.account_id)).all())
+
+
 def ticket(
     session: Session,
     prefix: Prefix,

@@ -22,6 +22,7 @@ from tasks.flush import flush
 from tasks.poll import poll_app, poll_source
 from tasks.remind import remind
 from tasks.rules import rules
+from tasks.study import study_apps
 from tasks.sweep import sweep
 
 log = structlog.get_logger()
@@ -37,6 +38,7 @@ SCHEDULES = {
     "audit": timedelta(minutes=1),
     "tidy": timedelta(minutes=5),
     "sweep": timedelta(hours=6),
+    "study": timedelta(minutes=1),
 }
 BELLS = 8  # for deliveries in one tick
 MOST = 500  # rings per schedule and tick; the rest waits for the next one
@@ -78,7 +80,8 @@ def due_work(*, now: datetime | None = None) -> list[tuple[Task[..., None], tupl
             _tell_stale(session, now=at)
         if fires(session, "tidy", now=at):
             session.execute(_TIDY, {"now": at})
-        work += [(task, ()) for name, task in (("audit", audit), ("sweep", sweep)) if fires(session, name, now=at)]
+        keeping = (("audit", audit), ("sweep", sweep), ("study", study_apps))
+        work += [(task, ()) for name, task in keeping if fires(session, name, now=at)]
     if work:
         log.debug("tick.rang", rings=len(work))
     return work

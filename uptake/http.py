@@ -5,8 +5,8 @@ import logging
 import re
 import ssl
 import time
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from http import HTTPStatus
@@ -29,6 +29,22 @@ _ALWAYS = {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": "uptake
 _ALWAYS_RETRIED = frozenset({408, 425})
 _ENOUGH_OF_AN_ERROR = 64 * 1024
 _LONGEST_PAUSE = 5.0  # seconds, before a request; whoever has to wait longer does so elsewhere
+
+# Told of each try by its method and host, and of its answer by the status: all that is fit to be seen.
+Watcher = Callable[[str, str], AbstractContextManager[Callable[[int], object]]]
+
+
+def _nobody(_method: str, _host: str) -> AbstractContextManager[Callable[[int], object]]:
+    return nullcontext(lambda _status: None)
+
+
+_watcher: Watcher = _nobody
+
+
+def watched_by(watcher: Watcher = _nobody) -> None:
+    """Let *watcher* stand around every request of this process from now on; nobody, where none is named."""
+    global _watcher  # noqa: PLW0603 - a process has one, set when it starts
+    _watcher = watcher
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +153,12 @@ class Client:
             time.sleep(left)
 
     def _tried(self, request: httpx.Request, wire: Wire) -> Answer:
+        with _watcher(request.method, _host(request.url)) as answered:
+            answer = self._answered(request, wire)
+            answered(answer.status)
+            return answer
+
+    def _answered(self, request: httpx.Request, wire: Wire) -> Answer:
         token = WIRE.set(wire)
         try:
             response = self._transport.handle_request(request)

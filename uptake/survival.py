@@ -11,7 +11,7 @@ from typing import NamedTuple
 Spell = tuple[float, int]
 
 PERCENTILES = (0.5, 0.9, 0.95)
-STAGES = tuple(timedelta(days=days) for days in (1, 7, 14, 30, 90))
+STAGES = tuple(timedelta(days=days) for days in (1, 3, 7, 14, 30, 90))
 _BOUND = NormalDist().inv_cdf(0.975)
 # Shares are products of many quotients: nine of ten upgraded must count as 90 %.
 _ROUNDING = 1e-12

@@ -30,6 +30,7 @@ app = Celery(
         "tasks.deliver",
         "tasks.sweep",
         "tasks.audit",
+        "tasks.study",
     ],
 )
 app.conf.update(

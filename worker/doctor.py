@@ -9,6 +9,7 @@ from kombu import Connection
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from config import traces
 from config.settings import SettingsError, settings
 from models import db_now
 from models.base import engine_for
@@ -51,6 +52,7 @@ def _reading() -> Iterator[Session]:
 
 
 def _settings() -> str:
+    traces.check()
     return f"the environment is in order; data directory {settings().data_dir}"
 
 

@@ -9,8 +9,10 @@ from typing import Any
 import structlog
 from celery import current_app, signals
 from celery.worker import state
+from sqlalchemy import Engine
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
+from config import traces
 from config.settings import settings
 from models import Session, db_now
 from models.alerts import adopt
@@ -24,6 +26,7 @@ from tasks.rules import rules
 from tasks.stopping import stop
 from tasks.templates import tell_broken
 from tasks.tick import tick
+from tasks.traced import Traced, begin
 from worker.addresses import database_url
 from worker.obstacles import obstacle, refuse
 
@@ -31,11 +34,14 @@ log = structlog.get_logger()
 
 TICK_SECONDS = 10.0
 _stopping = threading.Event()
+_traced: Traced | None = None
 
 
-def open_database() -> None:
+def open_database() -> Engine:
     """Bind this process's sessions; after a fork, for a connection must never cross one."""
-    Session.configure(bind=engine_for(database_url()))
+    engine = engine_for(database_url())
+    Session.configure(bind=engine)
+    return engine
 
 
 def adopt_sources(*, others_rest: bool = True) -> None:
@@ -67,6 +73,7 @@ def adopt_policies() -> None:
 def _main_process(**_: object) -> None:
     # Celery logs what a receiver raises and starts all the same, to fail at every task.
     try:
+        traces.check()
         open_database()
         adopt_sources()
         adopt_policies()
@@ -81,7 +88,18 @@ def _main_process(**_: object) -> None:
 
 @signals.worker_process_init.connect
 def _child_process(**_: object) -> None:
-    open_database()
+    global _traced  # noqa: PLW0603 - made once, after the fork: the thread that sends spans would not cross it
+    engine = open_database()
+    _traced = begin("uptake-worker")
+    if _traced:
+        _traced.watch(engine)
+
+
+@signals.worker_process_shutdown.connect
+def _child_ends(**_: object) -> None:
+    # However it ends: told to, or replaced after so many tasks.
+    if _traced:
+        _traced.end()
 
 
 @signals.worker_ready.connect

@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from config import traces
 from config.settings import Settings, SettingsError, settings
 from models.migrations import upgrade
 from tasks.rules import rules
@@ -60,6 +61,7 @@ class _Everything:
                     "or set UPTAKE_DATA_DIR to another one."
                 )
             rules()
+        traces.check()
         require_port(chosen.dashboard_host, chosen.dashboard_port, "UPTAKE_DASHBOARD_PORT")
         if self.wants_demo:
             require_port(chosen.portal_host, chosen.portal_port, "UPTAKE_PORTAL_PORT")

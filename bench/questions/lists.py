@@ -7,8 +7,8 @@ from sqlalchemy.orm import Session
 
 from bench.questions.known import Known
 from bench.questions.question import Question
-from models.queries.alert_groups import alert_groups
 from models.queries.alert_lists import WantedAlerts, alerts_after, one_alert, steps_of
+from models.queries.alerts_alike import alerts_alike
 from models.queries.silences import silences_after
 from models.queries.tenant_apps import apps_of, contacts, profile, timeline_of
 from models.queries.tenant_lists import tenants, tenants_named
@@ -55,6 +55,6 @@ LISTS = (
     _alerts("resolved, of an app", lambda known: WantedAlerts(state="resolved", app=known.app().key)),
     _alerts("critical", lambda _: WantedAlerts(severity="critical")),
     Question("alerts: one", _one_alert),
-    Question("alerts in groups", lambda session, known: alert_groups(session, now=known.now)),
+    Question("alerts in groups", lambda session, known: alerts_alike(session, WantedAlerts(), now=known.now)),
     Question("silences in pages", lambda session, known: silences_after(session, now=known.now)),
 )

@@ -2,11 +2,16 @@
 
 from fastapi import APIRouter
 
+from dashboard.api.accounts import router as accounts
 from dashboard.api.alerts import router as alerts
 from dashboard.api.apps import router as apps
+from dashboard.api.events import router as events
+from dashboard.api.messages import router as messages
+from dashboard.api.operations import router as operations
+from dashboard.api.rollouts import router as rollouts
 from dashboard.api.silences import router as silences
 from dashboard.api.tenants import router as tenants
 
 router = APIRouter(prefix="/api/v1")
-for part in (apps, tenants, alerts, silences):
+for part in (apps, rollouts, tenants, alerts, silences, events, messages, operations, accounts):
     router.include_router(part)

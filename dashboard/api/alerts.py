@@ -2,15 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter
 from sqlalchemy.orm import Session
 
-from dashboard.access import Caller, Operator, Viewer
+from dashboard.access import Caller, Operator, RefusedError, Viewer
 from dashboard.actions import acknowledge_alert, seen_alert, snooze_alert, unhold_alert
 from dashboard.api.apps import TEXT, Words, require
 from dashboard.api.lists import Listing, Place, add_list, validated
@@ -30,10 +30,24 @@ from models.queries.alert_lists import (
     one_alert,
     steps_of,
 )
+from models.queries.tenant_lists import tenants_like
 from uptake.policy import AlertKind, Severity
 
 AlertId = Annotated[int, Path(ge=1, le=2**63 - 1)]
 Comment = Annotated[str, Field(max_length=2000, pattern=TEXT, description="Why, for whoever asks later.")]
+
+MOST_LIKE = 2000  # tenants whose alerts are looked for at once
+
+
+def _foreseeable(at: datetime) -> datetime:
+    """A time in UTC; raises ValueError for one that no calendar has an end to."""
+    if not 1970 <= at.year < LAST_YEAR:
+        raise ValueError("choose a time in the years that people plan in")
+    return at.astimezone(UTC)
+
+
+LAST_YEAR = 3000
+Moment = Annotated[AwareDatetime, AfterValidator(_foreseeable)]
 
 router = APIRouter(tags=["alerts"])
 
@@ -95,22 +109,34 @@ class Meant(BaseModel):
     environment: Words = None
     since: AwareDatetime | None = Field(None, description="Opened then, or later.")
     acknowledged: bool | None = Field(None, description="That somebody looks after, or nobody.")
+    quiet: bool | None = Field(None, description="Acknowledged, snoozed, silenced, muted or inhibited now, or not.")
+    q: Words = Field(None, description="About tenants with these letters in their name or id.")
 
 
 def alerts(caller: Viewer, session: Reading, meant: Annotated[Meant, Query()]) -> Listing[Alert]:
     """Alerts, the most severe and oldest first: what each is about, and why nobody is told of it, if so."""
+    return listed(caller, wanted_by(caller, session, meant))
+
+
+def wanted_by(caller: Caller, session: Session, meant: Meant) -> WantedAlerts:
+    """What is *meant*, where the caller may see it; raises RefusedError."""
     if meant.app is not None:
         require(caller, session, meant.app)
-    wanted = WantedAlerts(
+    return WantedAlerts(
         state=meant.state,
         kind=meant.kind,
         severity=meant.severity,
         app=meant.app,
-        tenants=tenants_meant(caller, session, meant.tenant),
+        tenants=_like(caller, session, meant.q) if meant.q else tenants_meant(caller, session, meant.tenant),
         environment=meant.environment,
         since=meant.since,
         acknowledged=meant.acknowledged,
+        quiet=meant.quiet,
     )
+
+
+def listed(caller: Caller, wanted: WantedAlerts) -> Listing[Alert]:
+    """Those of the alerts that are meant that the caller sees."""
 
     def fetch(session: Session, after: Any, most: int) -> Sequence[tuple[Place, Alert]]:
         found = alerts_after(
@@ -118,7 +144,15 @@ def alerts(caller: Viewer, session: Reading, meant: Annotated[Meant, Query()]) -
         )
         return [(place, Alert(**{name: getattr(one, name) for name in _ALERT})) for place, one in found]
 
-    return Listing("alerts", fetch, (datetime, int) if meant.state == "resolved" else (int, datetime, int))
+    return Listing("alerts", fetch, (datetime, int) if wanted.state == "resolved" else (int, datetime, int))
+
+
+def _like(caller: Caller, session: Session, letters: str) -> Sequence[int]:
+    """Tenants with these letters; whoever means that many has to type more of them."""
+    found = tenants_like(session, letters, sources=caller.sources, most=MOST_LIKE + 1)
+    if len(found) > MOST_LIKE:
+        raise RefusedError(422, f"More than {MOST_LIKE} tenants have {letters} in their name: ask for more letters.")
+    return found
 
 
 def alert(caller: Viewer, session: Reading, request: Request, alert_id: AlertId) -> Response:
@@ -131,7 +165,7 @@ class Acknowledgement(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    until: AwareDatetime | None = Field(None, description="Left out: until it is over, or more severe.")
+    until: Moment | None = Field(None, description="Left out: until it is over, or more severe.")
     comment: Comment = ""
 
 
@@ -140,7 +174,7 @@ class Snooze(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    until: AwareDatetime
+    until: Moment
     comment: Comment = ""
 
 

@@ -43,6 +43,12 @@ class Listing(Generic[Row]):
     fetch: Callable[[OrmSession, Any, int], Sequence[tuple[Place, Row]]]
     kinds: tuple[type, ...]  # what a place is made of
 
+    def page(self, session: OrmSession, cursor: str | None, most: int) -> Page[Row]:
+        """So many rows at most, from the start or from *cursor* on; raises RefusedError for one of another list."""
+        found = self.fetch(session, _place(cursor, self.kinds), most + 1)
+        following = _cursor(found[most - 1][0]) if len(found) > most else None
+        return Page(data=[one for _, one in found[:most]], next=following)
+
 
 def add_list(router: APIRouter, path: str, listed: Callable[..., Listing[Row]], *, row: type[Row]) -> None:
     """Answer *path* page by page and *path*.csv as a whole with what *listed*, a dependency, says is meant."""
@@ -57,19 +63,12 @@ def add_list(router: APIRouter, path: str, listed: Callable[..., Listing[Row]], 
         cursor: Annotated[str | None, Query(max_length=1000, description="`next` of the page before.")] = None,
         limit: Annotated[int, Query(ge=1, le=1000, description="So many rows at most.")] = 100,
     ) -> Response:
-        return validated(request, pages.dump_json(turned(session, listing, cursor, limit)))
+        return validated(request, pages.dump_json(listing.page(session, cursor, limit)))
 
     page.__doc__ = listed.__doc__
     name = listed.__name__
     router.add_api_route(path, page, response_model=Page[row], operation_id=name, summary=_title(name))  # type: ignore[valid-type]  # as above
     add_csv(router, path, listed, row=row)
-
-
-def turned(session: OrmSession, listing: Listing[Row], cursor: str | None, limit: int) -> Page[Row]:
-    """The page after *cursor*, of *limit* rows at most; raises RefusedError for a cursor of another list."""
-    found = listing.fetch(session, _place(cursor, listing.kinds), limit + 1)
-    following = _cursor(found[limit - 1][0]) if len(found) > limit else None
-    return Page(data=[one for _, one in found[:limit]], next=following)
 
 
 def add_csv(router: APIRouter, path: str, listed: Callable[..., Listing[Row]], *, row: type[Row]) -> None:

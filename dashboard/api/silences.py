@@ -5,12 +5,12 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from sqlalchemy.orm import Session
 
 from dashboard.access import Caller, Operator, Viewer
 from dashboard.actions import add_silence, alter_silence, expire_silence, seen_silence
-from dashboard.api.alerts import Comment
+from dashboard.api.alerts import Comment, Moment
 from dashboard.api.apps import TEXT
 from dashboard.api.lists import Listing, Place, add_list, validated
 from dashboard.reading import Reading
@@ -62,8 +62,8 @@ class NewSilence(BaseModel):
     environment: Pattern = "*"
     kind: Pattern = "*"
     labels: dict[_LABEL, _LABEL] = Field(default_factory=dict, max_length=50, description="That the tenant has.")
-    starts_at: AwareDatetime | None = Field(None, description="Left out: now.")
-    ends_at: AwareDatetime
+    starts_at: Moment | None = Field(None, description="Left out: now.")
+    ends_at: Moment
     comment: Why
 
 
@@ -72,7 +72,7 @@ class Changed(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    ends_at: AwareDatetime | None = None
+    ends_at: Moment | None = None
     comment: Why | None = None
 
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field, TypeAdapter
 from sqlalchemy.orm import Session
 
 from dashboard.access import Caller, RefusedError, Viewer
-from dashboard.api.apps import TEXT, Environment, Words
+from dashboard.api.apps import TEXT, Class, Environment, Words
 from dashboard.api.lists import Listing, Place, add_list, validated
 from dashboard.chosen import features
 from dashboard.reading import Reading
@@ -34,6 +34,8 @@ TenantName = (
     Annotated[str, Field(max_length=1000, pattern=TEXT, description="This tenant, as source:id or by its id.")] | None
 )
 
+About = Literal["versions", "alerts", "reminders"]
+
 router = APIRouter(tags=["tenants"])
 
 
@@ -50,6 +52,7 @@ class Listed:
     blocking: int
     trimming: int
     blocked_since: datetime | None
+    last_reminder_at: datetime | None
     as_of: datetime | None
 
 
@@ -61,6 +64,8 @@ class Meant(BaseModel):
 
     q: Words = Field(None, description="Letters of its name or id, in any case; one or two begin a word of it.")
     blocking: bool | None = Field(None, description="Lacks scopes of an app that it is connected to, or of none.")
+    lag: Class | None = Field(None, alias="class", description="Of this class in an app that it is connected to.")
+    app: AppName = None
     environment: Environment = "production"
 
 
@@ -72,6 +77,8 @@ def tenants(caller: Viewer, meant: Annotated[Meant, Query()]) -> Listing[Listed]
             session,
             letters=meant.q or None,
             blocking=meant.blocking,
+            lag=meant.lag,
+            app=meant.app,
             environment=meant.environment,
             sources=caller.sources,
             after=after,
@@ -109,13 +116,14 @@ def tenant_timeline(
     session: Reading,
     tenant: TenantKey,
     app: Annotated[AppName, Query()] = None,
+    about: Annotated[About | None, Query(description="Only what is about this.")] = None,
     order: Annotated[Literal["oldest", "newest"], Query(description="Which come first.")] = "oldest",
 ) -> Listing[TimelineRow]:
     """Everything that happened to a tenant, over all apps."""
     meant = the_tenant(caller, session, tenant).tenant_id
 
     def fetch(session: Session, after: Any, most: int) -> Sequence[tuple[Place, TimelineRow]]:
-        found = timeline(session, meant, app=app, newest_first=order == "newest", after=after, most=most)
+        found = timeline(session, meant, app=app, about=about, newest_first=order == "newest", after=after, most=most)
         return [((one.at, one.event_id), one) for one in found]
 
     return Listing("timeline", fetch, (datetime, int))

@@ -10,8 +10,10 @@ from fastapi.responses import Response
 from sqlalchemy.orm import Session as OrmSession
 
 from dashboard.charts import Chart, chart
+from dashboard.chosen import muting
 from dashboard.frame import Frame, Looking
-from models.queries.alert_groups import alert_groups
+from models.queries.alert_lists import WantedAlerts
+from models.queries.alerts_alike import alerts_alike
 from models.queries.apps import AppOverview, laggards, overview
 from models.queries.rollouts import Uptake, Version, uptake, versions
 from models.queries.sources import sources
@@ -36,7 +38,7 @@ class Row:
 @router.get("/")
 def front(frame: Looking, q: Annotated[str, Query(max_length=200)] = "") -> Response:
     """All apps with their curves, and what needs somebody."""
-    caller, session = frame.caller, frame.session
+    caller, session, mutes = frame.caller, frame.session, muting()
     known = overview(session, sources=caller.sources)
     rows = _rows(session, frame, [app for app in known if q.casefold() in f"{app.name} {app.app}".casefold()])
     return frame.page(
@@ -46,7 +48,8 @@ def front(frame: Looking, q: Annotated[str, Query(max_length=200)] = "") -> Resp
         rows=rows,
         q=q,
         sources=[source for source in sources(session) if caller.sees(source.source)],
-        groups=alert_groups(session, now=frame.now, sources=caller.sources),
+        groups=alerts_alike(session, WantedAlerts(), now=frame.now, mutes=mutes or (), sources=caller.sources),
+        mutes=mutes,
         laggards=laggards(session, lags=("blocking",), sources=caller.sources, most=MOST),
         shown=SHOWN,
         most=MOST,

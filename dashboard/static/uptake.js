@@ -4,12 +4,14 @@
 
 (() => {
   const PAUSE = 700; // ms: much of what happens happens together
+  const TYPING = 250; // ms: who types is not answered letter by letter
   const AGES = 30_000; // "5 min ago" goes on, too
   let due = null;
+  let typed = null;
 
   const isBusy = () => {
     const at = document.activeElement;
-    return document.querySelector("dialog[open], main details.menu[open]") !== null ||
+    return document.querySelector("dialog[open], details.menu[open]") !== null ||
       (at !== null && at.matches("main :is(input, textarea, select)") && at.dataset.live === undefined);
   };
 
@@ -22,15 +24,36 @@
 
   const later = (wait) => { due ??= setTimeout(look, wait); };
 
+  // Only while somebody looks: browsers have six connections to a host, and a hidden tab wants none of them.
+  let events = null;
   const listen = () => {
-    const stream = document.body.dataset.stream;
+    const { stream } = document.body.dataset;
     if (stream === undefined) return;
-    const events = new EventSource(stream);
+    if (document.visibilityState !== "visible") { events?.close(); events = null; return; }
+    if (events !== null) return;
+    events = new EventSource(stream);
     events.onmessage = () => later(PAUSE);
   };
 
-  document.addEventListener("visibilitychange", () => { if (document.visibilityState === "visible") later(0); });
+  document.addEventListener("visibilitychange", () => {
+    listen();
+    if (document.visibilityState === "visible") later(0);
+  });
   setInterval(() => later(0), AGES);
+
+  // What is typed in a live field of a form is looked for at once, and stands in the address.
+  document.addEventListener("input", (event) => {
+    if (!event.target.matches("form input[data-live]")) return;
+    clearTimeout(typed);
+    typed = setTimeout(() => {
+      const { form } = event.target;
+      const asked = [...new FormData(form)].filter(([, value]) => value !== "");
+      const query = new URLSearchParams(asked).toString();
+      history.replaceState(null, "", query === "" ? form.action : `${form.action}?${query}`);
+      document.querySelector("[hx-trigger^='uptake:changed']")?.setAttribute("hx-get", location.pathname + location.search);
+      htmx.trigger(document.body, "uptake:changed");
+    }, TYPING);
+  });
 
   // Where a form changes nothing but what is shown, choosing is enough.
   document.addEventListener("change", (event) => {

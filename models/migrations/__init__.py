@@ -1,5 +1,6 @@
 """How the schema came to be, step by step: Alembic, without an ini file."""
 
+import functools
 from pathlib import Path
 
 from alembic import command
@@ -22,6 +23,12 @@ def upgrade(dsn: str) -> None:
     command.upgrade(config(dsn), "head")
 
 
+@functools.cache
+def newest() -> str | None:
+    """The schema that this code is for."""
+    return ScriptDirectory.from_config(config("")).get_current_head()
+
+
 def pending(dsn: str) -> bool:
     """Whether the schema is behind this code."""
     engine = create_engine(dsn)
@@ -30,4 +37,4 @@ def pending(dsn: str) -> bool:
             present = MigrationContext.configure(connection).get_current_revision()
     finally:
         engine.dispose()
-    return present != ScriptDirectory.from_config(config(dsn)).get_current_head()
+    return present != newest()

@@ -16,12 +16,13 @@ SELECT a.name, a.role, a.sources, a.password_hash IS NOT NULL AS has_password, a
 FROM account a ORDER BY a.name
 """)
 _TOKENS = text("""
-SELECT name, scope, sources, created_by, created_at, expires_at, last_used_at, revoked_at FROM token
+SELECT id, name, scope, sources, created_by, created_at, expires_at, last_used_at, revoked_at FROM token
 WHERE revoked_at IS NULL OR :all ORDER BY name, id
 """)
 _AUDIT = text("""
 SELECT id, at, who, by_way_of, what, about, data FROM audit
 WHERE (cast(:who AS text) IS NULL OR who = :who) AND (cast(:about AS text) IS NULL OR about = :about)
+  AND (cast(:before AS int8) IS NULL OR id < :before)
 ORDER BY id DESC LIMIT :most
 """)
 _BROKEN = text("""
@@ -50,6 +51,7 @@ class AccountRow:
 class TokenRow:
     """One token, without the secret, which nobody has but who made it."""
 
+    id: int
     name: str
     scope: Scope
     sources: list[str] | None  # None: all of them
@@ -75,17 +77,20 @@ class AuditRow:
 
 def accounts(session: Session) -> list[AccountRow]:
     """Everybody who has an account, by name."""
-    return [AccountRow(**row) for row in session.execute(_ACCOUNTS).mappings()]
+    return [AccountRow(**{**row, "role": Role(row["role"])}) for row in session.execute(_ACCOUNTS).mappings()]
 
 
 def tokens(session: Session, *, also_revoked: bool = False) -> list[TokenRow]:
     """The tokens that have not been revoked, expired ones with them."""
-    return [TokenRow(**row) for row in session.execute(_TOKENS, {"all": also_revoked}).mappings()]
+    rows = session.execute(_TOKENS, {"all": also_revoked}).mappings()
+    return [TokenRow(**{**row, "scope": Scope(row["scope"])}) for row in rows]
 
 
-def audit(session: Session, *, who: str | None = None, about: str | None = None, most: int) -> list[AuditRow]:
-    """The last things that were done, the newest first."""
-    bound = {"who": who, "about": about, "most": most}
+def audit(
+    session: Session, *, who: str | None = None, about: str | None = None, before: int | None = None, most: int
+) -> list[AuditRow]:
+    """The last things that were done, or those *before* that entry, the newest first."""
+    bound = {"who": who, "about": about, "before": before, "most": most}
     return [AuditRow(**row) for row in session.execute(_AUDIT, bound).mappings()]
 
 
@@ -96,6 +101,11 @@ def audit_chain(session: Session) -> tuple[int, int | None]:
     """
     entries, broken = session.execute(_BROKEN).one()
     return entries, broken
+
+
+def source_names(session: Session) -> Sequence[str]:
+    """Every source that a worker has met, by name."""
+    return session.scalars(_SOURCES).all()
 
 
 def strange_sources(session: Session, named: Sequence[str]) -> list[str]:

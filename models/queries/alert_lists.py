@@ -50,22 +50,27 @@ class AlertLine:
     quiet_until: datetime | None  # when that is looked at again; None: when somebody says so
 
 
-_RANK = "coalesce(array_position('{critical,warning,info}', a.severity), 4)"
-_MEANT = """
+RANK = "coalesce(array_position('{critical,warning,info}', a.severity), 4)"
+MEANT = """
 (cast(:severity AS text) IS NULL OR a.severity = :severity)
 AND (cast(:environment AS text) IS NULL OR a.environment = :environment)
 AND (cast(:app_key AS text) IS NULL OR a.app_id = (
     SELECT app.id FROM app JOIN source src ON src.id = app.source_id
     WHERE src.name || ':' || app.external_id = :app_key))
 AND (cast(:since AS timestamptz) IS NULL OR a.opened_at >= :since)
-AND (cast(:acknowledged AS boolean) IS NULL OR :acknowledged = (
-    a.acknowledged_at IS NOT NULL AND coalesce(a.acknowledged_until > :now, true)))
+AND (cast(:acknowledged AS boolean) IS NOT TRUE
+    OR a.acknowledged_at IS NOT NULL AND coalesce(a.acknowledged_until > :now, true))
+AND (cast(:acknowledged AS boolean) IS NOT FALSE
+    OR a.acknowledged_at IS NULL OR NOT coalesce(a.acknowledged_until > :now, true))
+AND (cast(:of_source AS text) IS NULL OR a.app_id IS NULL AND a.source_id = (
+    SELECT src.id FROM source src WHERE src.name = :of_source))
 """
-_OPEN = f"""a.resolved_at IS NULL AND {_RANK} BETWEEN :most_severe AND :least_severe
-AND (cast(:rank AS int4) IS NULL OR ({_RANK}, a.since, a.id) > (:rank, cast(:after AS timestamptz), :last))"""
-_RESOLVED = """a.resolved_at IS NOT NULL
+_QUIET_OR_NOT = f"(cast(:quiet AS boolean) IS NULL OR :quiet = (({WHY}) IS NOT NULL))"
+_OPEN = f"""a.resolved_at IS NULL AND {RANK} BETWEEN :most_severe AND :least_severe
+AND (cast(:rank AS int4) IS NULL OR ({RANK}, a.since, a.id) > (:rank, cast(:after AS timestamptz), :last))"""
+_RESOLVED = """a.resolved_at IS NOT NULL AND (cast(:since AS timestamptz) IS NULL OR a.resolved_at >= :since)
 AND (cast(:after AS timestamptz) IS NULL OR (a.resolved_at, a.id) < (:after, :last))"""
-_ORDERS = {_OPEN: f"{_RANK}, a.since, a.id", _RESOLVED: "a.resolved_at DESC, a.id DESC"}
+_ORDERS = {_OPEN: f"{RANK}, a.since, a.id", _RESOLVED: "a.resolved_at DESC, a.id DESC"}
 # Each kind of each source in the order of its index, or all of one app, or of a tenant's connections.
 _EVERYWHERE = """
 SELECT a.* FROM source s CROSS JOIN unnest(cast(:kinds AS text[])) AS k (kind) CROSS JOIN LATERAL (
@@ -82,7 +87,7 @@ SELECT a.id, a.kind, a.state, a.severity, s.name AS source, a.app_id,
     CASE WHEN app.id IS NOT NULL THEN s.name || ':' || app.external_id END AS app, app.name AS app_name,
     t.external_id AS tenant, t.name AS tenant_name, a.environment, a.since, a.opened_at, a.fired_at, a.resolved_at,
     a.reason, a.resolve_reason, a.data, a.acknowledged_at, a.acknowledged_by, a.acknowledged_until, a.snoozed_by,
-    a.snoozed_until, {WHY} AS quiet, {UNTIL} AS quiet_until, {_RANK} AS rank
+    a.snoozed_until, {WHY} AS quiet, {UNTIL} AS quiet_until, {RANK} AS rank
 FROM page a JOIN source s ON s.id = a.source_id
 LEFT JOIN app ON app.id = a.app_id LEFT JOIN tenant t ON t.id = a.tenant_id
 """  # noqa: S608 - constants only
@@ -90,7 +95,7 @@ LEFT JOIN app ON app.id = a.app_id LEFT JOIN tenant t ON t.id = a.tenant_id
 
 def _paged(whence: str, which: str) -> str:
     order = _ORDERS[which]
-    page = f"{_MEANT} AND {which} ORDER BY {order}"
+    page = f"{MEANT} AND {which} AND {_QUIET_OR_NOT} ORDER BY {order}"
     return f"""
 WITH {QUIET}, page AS (SELECT a.* FROM ({whence.format(page=page)}) a ORDER BY {order} LIMIT :most)
 {_IN_FULL} ORDER BY {order}"""  # noqa: S608 - constants only
@@ -102,6 +107,7 @@ _PAGES = {
     for which in (_OPEN, _RESOLVED)
 }
 _RANKS: dict[State, tuple[int, int]] = {"firing": (1, 3), "pending": (4, 4), "open": (1, 4), "resolved": (1, 4)}
+_SEVERE = {"critical": 1, "warning": 2, "info": 3}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -116,6 +122,27 @@ class WantedAlerts:
     environment: str | None = None
     since: datetime | None = None  # opened then, or later
     acknowledged: bool | None = None
+    of_source: str | None = None  # about the source of this name and no app of it
+    quiet: bool | None = None  # that nobody is told of now, or somebody is
+
+    @property
+    def bound(self) -> dict[str, Any]:
+        """The parameters of what is meant."""
+        most_severe, least_severe = _RANKS[self.state]
+        severe = _SEVERE[self.severity] if self.severity else None
+        return {
+            "kinds": [self.kind] if self.kind else [kind.value for kind in AlertKind],
+            "severity": self.severity,
+            "environment": self.environment,
+            "app_key": self.app,
+            "tenants": self.tenants,
+            "since": self.since,
+            "acknowledged": self.acknowledged,
+            "of_source": self.of_source,
+            "quiet": self.quiet,
+            "most_severe": max(most_severe, severe or most_severe),
+            "least_severe": min(least_severe, severe or least_severe),
+        }
 
 
 def alerts_after(
@@ -135,25 +162,15 @@ def alerts_after(
     which = _RESOLVED if wanted.state == "resolved" else _OPEN
     whence = _OF_TENANTS if wanted.tenants is not None else _OF_APP if wanted.app is not None else _EVERYWHERE
     rank, at, last = (None, *(after or (None, None))) if which is _RESOLVED else (after or (None, None, None))
-    most_severe, least_severe = _RANKS[wanted.state]
-    bound = {
-        "kinds": [wanted.kind] if wanted.kind else [kind.value for kind in AlertKind],
-        "severity": wanted.severity,
-        "environment": wanted.environment,
-        "app_key": wanted.app,
-        "tenants": wanted.tenants,
-        "since": wanted.since,
-        "acknowledged": wanted.acknowledged,
+    bound = wanted.bound | {
         "sources": None if sources is None else sorted(sources),
         "now": now,
-        "most_severe": most_severe,
-        "least_severe": least_severe,
         "rank": rank,
         "after": at,
         "last": last,
         "most": most,
     }
-    rows = session.execute(_PAGES[whence, which], _quiet(bound, mutes, now=now)).mappings()
+    rows = session.execute(_PAGES[whence, which], quieted(bound, mutes, now=now)).mappings()
     return [
         ((row["resolved_at"], row["id"]) if which is _RESOLVED else (row["rank"], row["since"], row["id"]), _line(row))
         for row in rows
@@ -165,11 +182,12 @@ _ONE = text(f"WITH {QUIET}, page AS (SELECT * FROM alert WHERE id = :alert) {_IN
 
 def one_alert(session: Session, alert_id: int, *, now: datetime, mutes: Sequence[Mute] = ()) -> AlertLine | None:
     """The alert with this id; None: there is none."""
-    row = session.execute(_ONE, _quiet({"alert": alert_id, "now": now}, mutes, now=now)).mappings().one_or_none()
+    row = session.execute(_ONE, quieted({"alert": alert_id, "now": now}, mutes, now=now)).mappings().one_or_none()
     return _line(row) if row else None
 
 
-def _quiet(bound: dict[str, Any], mutes: Sequence[Mute], *, now: datetime) -> dict[str, Any]:
+def quieted(bound: dict[str, Any], mutes: Sequence[Mute], *, now: datetime) -> dict[str, Any]:
+    """*bound* with what WHY and QUIET ask for, too; what is dead is looked for in all apps."""
     return {**muted(mutes, now=now), **bound, "app": None}
 
 

@@ -157,6 +157,7 @@ SELECT e.id AS event_id, e.at, e.type, s.name || ':' || app.external_id AS app, 
     c.environment, e.data
 FROM connection c CROSS JOIN LATERAL (
     SELECT * FROM event WHERE event.connection_id = c.id
+      AND (cast(:about AS text[]) IS NULL OR split_part(event.type, '.', 1) = ANY(cast(:about AS text[])))
       AND (cast(:at AS timestamptz) IS NULL OR (event.at, event.id) {beyond} (cast(:at AS timestamptz), :event))
     ORDER BY event.at {order}, event.id {order} LIMIT :most
 ) e
@@ -164,6 +165,7 @@ LEFT JOIN app ON app.id = e.app_id LEFT JOIN source s ON s.id = app.source_id
 WHERE c.tenant_id = :tenant AND (cast(:app AS text) IS NULL OR s.name || ':' || app.external_id = :app)
 ORDER BY e.at {order}, e.id {order} LIMIT :most
 """
+_ABOUT = {"versions": ["tenant", "version"], "alerts": ["alert"], "reminders": ["reminder"]}
 _FORWARD = text(_TIMELINE.format(beyond=">", order="ASC"))
 _BACKWARD = text(_TIMELINE.format(beyond="<", order="DESC"))
 
@@ -173,12 +175,16 @@ def timeline_of(
     tenant_id: int,
     *,
     app: str | None = None,
+    about: str | None = None,
     newest_first: bool = False,
     after: tuple[datetime, int] | None = None,
     most: int = 100,
 ) -> list[TimelineRow]:
-    """The next events of the tenant (with *app*), oldest or *newest_first*, *after* the time and id of the last one."""
+    """The next events of the tenant (with *app*), oldest or *newest_first*, *after* the time and id of the last one.
+
+    *about* is versions, alerts or reminders; None: all of it.
+    """
     at, event = after or (None, None)
-    bound = {"tenant": tenant_id, "app": app, "at": at, "event": event, "most": most}
+    bound = {"tenant": tenant_id, "app": app, "about": _ABOUT.get(about or ""), "at": at, "event": event, "most": most}
     rows = session.execute(_BACKWARD if newest_first else _FORWARD, bound).mappings()
     return [TimelineRow(**row) for row in rows]

@@ -18,31 +18,32 @@ _LETTERS = "(t.name ILIKE ANY(cast(:patterns AS text[])) OR t.external_id ILIKE 
 _AFTER = f"""(cast(:after AS text) IS NULL
     OR ({_NAME}, t.id) > (cast(:after AS text) COLLATE "C", cast(:after_id AS int8)))"""
 _SEEN = "(cast(:sources AS text[]) IS NULL OR s.name = ANY(cast(:sources AS text[])))"
-_BLOCKED = """SELECT {columns} FROM standing b JOIN app ON app.id = b.app_id AND app.deleted_at IS NULL
-    WHERE b.environment = :environment AND b.status = 'connected' AND b.lag = 'blocking'"""
-_BLOCKED_OR_NOT = f"""(cast(:blocking AS boolean) IS NULL
-    OR :blocking = EXISTS ({_BLOCKED.format(columns="")} AND b.tenant_id = t.id))"""
+_STANDS = """SELECT {columns} FROM standing b JOIN app ON app.id = b.app_id AND app.deleted_at IS NULL
+    WHERE b.environment = :environment AND b.status = 'connected'
+      AND (cast(:lag AS text) IS NULL OR b.lag = :lag) AND (cast(:app AS int8) IS NULL OR b.app_id = :app)"""
+_STANDS_SO = f"""(cast(:stands AS boolean) IS NULL
+    OR :stands = EXISTS ({_STANDS.format(columns="")} AND b.tenant_id = t.id))"""
 # Source by source in the order of its index; what is not on the page is not counted.
 _NEAR = f"""
 SELECT t.*, s.name AS source FROM source s CROSS JOIN LATERAL (
     SELECT t.* FROM (
         SELECT t.id, t.external_id, t.name, t.first_seen_at FROM tenant t WHERE t.source_id = s.id AND {_AFTER}
         ORDER BY {_NAME}, t.id LIMIT :reach
-    ) t WHERE (cast(:patterns AS text[]) IS NULL OR {_LETTERS}) AND {_BLOCKED_OR_NOT}
+    ) t WHERE (cast(:patterns AS text[]) IS NULL OR {_LETTERS}) AND {_STANDS_SO}
     ORDER BY {_NAME}, t.id LIMIT :most
 ) t WHERE {_SEEN}
 """  # noqa: S608 - constants only
 _FOUND = f"""
 SELECT t.id, t.external_id, t.name, t.first_seen_at, s.name AS source
 FROM (SELECT * FROM tenant t WHERE {_LETTERS} OFFSET 0) t JOIN source s ON s.id = t.source_id
-WHERE {_SEEN} AND {_AFTER} AND {_BLOCKED_OR_NOT}
+WHERE {_SEEN} AND {_AFTER} AND {_STANDS_SO}
 """  # noqa: S608 - constants only
 _MATCHES = text(f"""
 SELECT count(*) FROM (SELECT FROM tenant t WHERE {_LETTERS} AND {_AFTER} LIMIT :reach + 1) x
 """)  # noqa: S608 - constants only
 _TOGETHER = f"""
 SELECT t.id, t.external_id, t.name, t.first_seen_at, s.name AS source FROM tenant t JOIN source s ON s.id = t.source_id
-WHERE {_SEEN} AND {_AFTER} AND :blocking = (t.id IN ({_BLOCKED.format(columns="b.tenant_id")}))
+WHERE {_SEEN} AND {_AFTER} AND :stands = (t.id IN ({_STANDS.format(columns="b.tenant_id")}))
 """  # noqa: S608 - constants only
 _PAGE = f"""
 WITH page AS (
@@ -51,7 +52,8 @@ WITH page AS (
     SELECT a.id, f.exact_at FROM app a JOIN freshness f ON f.app_id = a.id WHERE a.deleted_at IS NULL
 )
 SELECT p.id AS tenant_id, p.place, p.source || ':' || p.external_id AS key, p.source, p.external_id AS tenant,
-    p.name AS tenant_name, p.first_seen_at, n.*
+    p.name AS tenant_name, p.first_seen_at, n.*,
+    (SELECT max(r.last_sent_at) FROM reminder r WHERE r.tenant_id = p.id AND r.stopped_at IS NULL) AS last_reminder_at
 FROM page p CROSS JOIN LATERAL (
     SELECT count(*) FILTER (WHERE c.status = 'connected') AS apps,
         count(*) FILTER (WHERE c.status = 'connected' AND v.lag = 'blocking') AS blocking,
@@ -67,6 +69,9 @@ FROM page p CROSS JOIN LATERAL (
 ORDER BY p.place COLLATE "C", p.id
 """  # noqa: S608 - constants only
 _IN_ORDER, _BY_LETTERS, _BY_LAG = (text(_PAGE.format(candidates=each)) for each in (_NEAR, _FOUND, _TOGETHER))
+
+_APP = text("""SELECT app.id FROM app JOIN source s ON s.id = app.source_id
+    WHERE s.name || ':' || app.external_id = :app AND app.deleted_at IS NULL""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,14 +89,17 @@ class TenantRow:
     blocking: int  # of them, those of which it lacks scopes
     trimming: int
     blocked_since: datetime | None  # by the one that it has been blocked in for longest
+    last_reminder_at: datetime | None  # of what it is still reminded of
     as_of: datetime | None  # until when all of this is exact
 
 
-def tenants(
+def tenants(  # noqa: PLR0913 - each says which tenants are meant
     session: Session,
     *,
     letters: str | None = None,
     blocking: bool | None = None,
+    lag: str | None = None,
+    app: str | None = None,
     environment: str = "production",
     sources: Collection[str] | None = None,
     after: tuple[str, int] | None = None,
@@ -99,19 +107,25 @@ def tenants(
 ) -> list[TenantRow]:
     """The next tenants (of *sources*) by name, *after* the place and id of the last one.
 
-    *letters* are anywhere in the name or id, in any case; one or two of them begin it, or a word of it.
+    *letters* are anywhere in the name or id, in any case; one or two of them begin it, or a word of it. *lag* is the
+    class that it has in an app that it is connected to, *app* that app; *blocking* is the class, or that it has it not.
     """
     place, last = after or (None, None)
+    app_id = None if app is None else session.scalar(_APP, {"app": app})
+    if app is not None and app_id is None:
+        return []
     bound: dict[str, object] = {
         "patterns": None if letters is None else _patterns(letters),
-        "blocking": blocking,
+        "stands": blocking if blocking is not None else True if lag or app else None,
+        "lag": "blocking" if blocking is not None else lag,
+        "app": app_id,
         "environment": environment,
         "sources": None if sources is None else sorted(sources),
         "after": place,
         "after_id": last,
         "most": most,
     }
-    if letters is None and blocking is None:
+    if letters is None and bound["stands"] is None:
         return _rows(session, _IN_ORDER, bound | {"reach": most})
     reach = {"reach": max(FEW, most)}
     if letters is not None and session.scalars(_MATCHES, bound | reach).one() <= reach["reach"]:
@@ -154,3 +168,16 @@ def tenants_named(
     bound = {"name": name, "sources": None if sources is None else sorted(sources), "most": most}
     found = [Named(**row) for row in session.execute(_NAMED, bound).mappings()]
     return found[:1] if found and found[0].key == name else found
+
+
+_LIKE = text(f"""
+SELECT t.id FROM tenant t JOIN source s ON s.id = t.source_id WHERE {_LETTERS} AND {_SEEN} LIMIT :most
+""")  # noqa: S608 - constants only
+
+
+def tenants_like(
+    session: Session, letters: str, *, sources: Collection[str] | None = None, most: int = FEW
+) -> Sequence[int]:
+    """The ids of tenants (of *sources*) with these *letters* in their name or id, as for `tenants`; *most* of them."""
+    bound = {"patterns": _patterns(letters), "sources": None if sources is None else sorted(sources), "most": most}
+    return session.scalars(_LIKE, bound).all()

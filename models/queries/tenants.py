@@ -107,7 +107,8 @@ SELECT src.name || ':' || app.external_id AS app, app.id AS app_id, app.name AS 
     + CONTACTS
     + """ AS contacts
 FROM connection c
-JOIN app ON app.id = c.app_id JOIN source src ON src.id = app.source_id JOIN tenant t ON t.id = c.tenant_id
+JOIN app ON app.id = c.app_id JOIN source src ON src.id = app.source_id
+JOIN tenant t ON t.id = c.tenant_id AND t.source_id = src.id
 LEFT JOIN label_set l ON l.id = t.label_set_id
 JOIN freshness f ON f.app_id = c.app_id
 LEFT JOIN scope_set ss ON ss.id = c.scope_set_id

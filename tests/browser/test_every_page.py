@@ -18,16 +18,42 @@ PATHS = (
     "/?q=nothing",
     "/apps/{app}",
     "/apps/{app}?days=365&show=share",
+    "/apps/{app}?missing={scope}&sort=name",
+    "/apps/{app}/versions/2",
     "/apps/demo:nothing",
+    "/tenants",
+    "/tenants?q=an&class=blocking",
+    "/tenants/{tenant}",
+    "/alerts",
+    "/alerts?state=resolved",
+    "/alerts?open={app}/tenant_lagging",
+    "/alerts/{alert}",
+    "/alerts/silences",
+    "/messages",
+    "/messages/reminders",
+    "/messages/{message}",
+    "/health",
+    "/settings",
+    "/settings/receivers",
+    "/settings/people",
+    "/settings/tokens",
+    "/settings/audit",
+    "/settings/account",
 )
 
 
 @pytest.fixture(scope="module")
 def named(demo: Dashboard) -> dict[str, str]:
     """What stands for the names in the paths."""
-    (app,) = demo.daemon.rows("""SELECT s.name || ':' || a.external_id FROM app a JOIN source s ON s.id = a.source_id
-        ORDER BY a.latest_version DESC NULLS LAST, a.id LIMIT 1""")
-    return {"app": app[0]}
+    (row,) = demo.daemon.rows("""
+        SELECT s.name || ':' || a.external_id AS app, s.name || ':' || t.external_id AS tenant, v.missing[1] AS scope,
+            x.id AS alert, (SELECT max(n.id) FROM notice n WHERE n.kind = 'reminder') AS message
+        FROM alert x JOIN app a ON a.id = x.app_id JOIN source s ON s.id = a.source_id
+        JOIN tenant t ON t.id = x.tenant_id
+        JOIN connection c ON c.id = x.connection_id JOIN verdict v ON v.app_id = c.app_id AND v.version = c.version
+            AND v.scope_set_id = c.scope_set_id
+        WHERE x.state = 'firing' AND x.kind = 'tenant_lagging' AND a.latest_version > 1 ORDER BY x.since LIMIT 1""")
+    return dict(zip(("app", "tenant", "scope", "alert", "message"), map(str, row), strict=True))
 
 
 @pytest.mark.parametrize("path", PATHS)

@@ -7,12 +7,12 @@ from sqlalchemy import text
 
 from models.queries.tenants import notices, story, timeline
 from models.verdicts import history_of
+from tasks.story import happened, told
 from tests.integration.models.world import A, B, World
 from uptake.features import Feature
 from uptake.policies import Exemption, Match, Override, Policies
 from uptake.policy import DEFAULT
 from uptake.wording import moment
-from worker.cli.story import happened, told
 
 POLICIES = Policies(DEFAULT)
 

@@ -112,7 +112,7 @@ def test_all_have_upgraded() -> None:
     """The curve ends at nobody, and what comes later is known."""
     curve = survival_curve([(DAY, 10)], [])
     assert curve.steps == (Step(DAY, 10, 10, 0.0, 0.0, 0.0),)
-    assert [stage.share for stage in stages(curve)] == [1.0] * 5
+    assert [stage.share for stage in stages(curve)] == [1.0] * 6
 
 
 def test_nine_of_ten_are_ninety_percent() -> None:
@@ -130,12 +130,12 @@ def test_stage_that_nobody_was_watched_for() -> None:
     assert found[1].lower is not None
     assert found[1].upper is not None
     assert found[1].lower < 0.4 < found[1].upper
-    assert [stage.share for stage in found[2:]] == [None, None, None]
+    assert [stage.share for stage in found[2:]] == [found[1].share, None, None, None]
 
 
 def test_leavers_are_not_refusers() -> None:
     """Six of ten leave after two days: of the four that could be watched, two upgrade within a week."""
-    (_, week, *_) = stages(survival_curve([(5 * DAY, 2)], [(2 * DAY, 6), (10 * DAY, 2)]))
+    (_, _, week, *_) = stages(survival_curve([(5 * DAY, 2)], [(2 * DAY, 6), (10 * DAY, 2)]))
     assert week.share == pytest.approx(0.5)
 
 

@@ -18,10 +18,10 @@ from models.queries.tenants import Story, is_tenant, notices, story
 from models.queries.tenants import timeline as timeline_rows
 from models.stopped import stopped
 from models.verdicts import history_of
+from tasks.hearing import Hearing, hearing
 from tasks.rules import Rules, rules
-from worker.cli.hearing import Hearing, hearing
+from tasks.story import blocked_by, happened, told
 from worker.cli.output import Json, as_json, console, table
-from worker.cli.story import blocked_by, happened, told
 from worker.lifecycle import open_database
 
 App = Annotated[str, typer.Argument(help="An app as source:id, such as acme:4711.")]

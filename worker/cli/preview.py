@@ -5,15 +5,12 @@ from typing import Annotated
 
 import typer
 
-from config.links import opt_out_url
 from config.settings import SettingsError
 from models import Session, db_now
-from models.queries.asked import asked
-from tasks.ask import ask_of
+from tasks.preview import lacking
+from tasks.preview import preview as next_reminder
 from tasks.rules import rules
-from uptake.reminding import addressee
 from uptake.templates import languages
-from uptake.wording import Reminder, reminder
 from uptake.words import tags
 from worker.cli.answers import App, story_of
 from worker.cli.output import Json, as_json, console
@@ -36,24 +33,14 @@ def preview(
     open_database()
     with Session() as session:
         stories, now = story_of(session, app, tenant), db_now(session)
-        rows = asked(session, app, tenant, now=now)
-    watched = [row for row in rows if row.environment in rules().policies.of(row.who).environments]
-    if not watched:
+        found = lacking(session, app, tenant, rules(), now=now)
+    if not found.watched:
         if stories:
-            where = f" (in {rows[0].environment} it does, which is not watched)" if rows else ""
+            where = f" (in {found.elsewhere[0]} it does, which is not watched)" if found.elsewhere else ""
             typer.echo(f"{tenant} lacks nothing that {app} asks for{where}: there is nothing to remind of.", err=True)
         raise typer.Exit(1)
-    first = watched[0]
-    turn = addressee(first.contacts, first.sent, rules().policies.of(first.who)) if first.contacts else None
-    email = turn.contact.email if turn else None
-    facts = Reminder(
-        asks=tuple(ask_of(row, rules(), step=step or row.sent + 1, now=now) for row in watched),
-        language=_language(language) or first.locale,
-        is_escalated=turn is not None and turn.is_escalated,
-        written_at=now,
-        opt_out_url=opt_out_url([first.tenant_id], email, source_id=first.source_id) if email else None,
-    )
-    said = reminder(facts, rules().templates.texts)
+    made = next_reminder(found.watched, rules(), now=now, step=step, language=_language(language))
+    said, email = made.said, made.to
     if html:
         _write(html, said.html)
     if json:

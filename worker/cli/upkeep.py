@@ -18,13 +18,11 @@ from models.queries.sources import sources
 from models.stopped import resume, stopped
 from tasks import evaluate
 from tasks import poll as polling
-from tasks.edges import addresses_of, channel
+from tasks.hearing import hearing, said
 from tasks.rules import Rules, rules, written
-from uptake.channels import probe
-from uptake.errors import EdgeError
+from tasks.trying import try_out
 from worker.addresses import database_url
 from worker.cli.answers import OneApp, require_app, story_of
-from worker.cli.hearing import hearing, said
 from worker.cli.output import Json, as_json, console, table
 from worker.doctor import CHECKS, examined
 from worker.lifecycle import adopt_sources, configure_logs, open_database
@@ -117,21 +115,14 @@ def _test(found: Rules, name: str, *, json: bool) -> None:
     """Send a message that says what it is; a refusal is exit code 1, with the reason."""
     if name not in found.receivers:
         raise SettingsError(f"there is no receiver {name}; there are: {', '.join(found.receivers)}.")
-    receiver = found.receivers[name]
-    if not (addresses := addresses_of(receiver)):
+    if not (answers := try_out(found.receivers[name])):
         raise SettingsError(f"receiver {name} has no address of its own; give it to = [...], at least to try it.")
-    answers = []
-    for to in addresses:
-        try:
-            answers.append((to, True, channel(receiver).send(probe(name, to)).answer))
-        except EdgeError as error:
-            answers.append((to, False, str(error)))
     if json:
-        as_json([{"to": to, "sent": sent, "said": said} for to, sent, said in answers])
+        as_json(answers)
     else:
-        rows = [("sent" if sent else "REFUSED", to or name, said) for to, sent, said in answers]
+        rows = [("sent" if one.sent else "REFUSED", one.to or name, one.said) for one in answers]
         table(f"Test message to {name}", ("", "To", "Answer"), rows, empty="")
-    if not all(sent for _, sent, _ in answers):
+    if not all(one.sent for one in answers):
         raise typer.Exit(1)
     with suppress(SQLAlchemyError, SettingsError):
         # Where there is a database: what waits for a receiver that could not be used goes out.

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0031"
-down_revision = "0029"
+down_revision = "0030"
 
 INDEXES: tuple[tuple[str, str, list[str | sa.TextClause], str | None, str], ...] = (
     (
@@ -27,6 +27,41 @@ INDEXES: tuple[tuple[str, str, list[str | sa.TextClause], str | None, str], ...]
         ["source_id", "kind", "resolved_at", "id"],
         "resolved_at IS NOT NULL",
         "Resolved alerts of a kind, the last ones first.",
+    ),
+    (
+        "ix_alert_acknowledged",
+        "alert",
+        ["source_id", "kind"],
+        "acknowledged_at IS NOT NULL AND resolved_at IS NULL",
+        "The open alerts that somebody looks after.",
+    ),
+    (
+        "ix_reminder_next",
+        "reminder",
+        [sa.text("coalesce(due_at, '9999-01-01 00:00:00+00')"), "id"],
+        "stopped_at IS NULL",
+        "Open threads by when they are due, page by page.",
+    ),
+    (
+        "ix_notice_receiver_id",
+        "notice",
+        ["receiver", "id"],
+        None,
+        "What a receiver was sent, the newest first.",
+    ),
+    (
+        "ix_notice_unsent",
+        "notice",
+        ["state", "id"],
+        "state IN ('failed', 'cancelled')",
+        "What came to nothing, the newest first.",
+    ),
+    (
+        "ix_poll_unwell",
+        "poll",
+        ["source_id", "started_at"],
+        "outcome <> 'complete'",
+        "The last runs of a source that were not well.",
     ),
 )
 LETTERS = "Tenants by any three letters of their name or id."

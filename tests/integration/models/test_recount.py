@@ -7,30 +7,16 @@ import pytest
 from sqlalchemy import text
 
 from models.queries.recount import Apart, counters_apart, tallies_apart
-from tests.integration.models.world import A, B, C, World
+from tests.integration.models.lives import lived
+from tests.integration.models.world import A, B, World
 from uptake.facts import Status
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_every_day_is_exact(world: World, seed: int) -> None:
     """Forty days of tenants that come, upgrade, pause, go and come back, polled at odd hours, in two environments."""
-    chance = random.Random(seed)
     days = set()
-    for step in range(40):
-        if step in {7, 19, 30}:
-            world.release(*chance.sample([A, B, C], chance.randint(1, 3)))
-        for tenant in map(str, range(12)):
-            fate = chance.random()
-            environment = chance.choice(["production", "integration"])
-            if fate < 0.15:
-                world.put(tenant, chance.randint(1, len(world.versions)), environment=environment)
-            elif fate < 0.2:
-                world.put(tenant, 1, status=Status.DISABLED, environment=environment)
-            elif fate < 0.24:
-                world.put(tenant, None, environment=environment)
-            elif fate < 0.27:
-                world.drop(tenant)
-        world.poll(after=timedelta(hours=chance.randint(3, 40)), believe=True)
+    for _ in lived(world, random.Random(seed)):
         assert tallies_apart(world.session) == []
         days.add(world.now.date())
     assert len(days) > 20

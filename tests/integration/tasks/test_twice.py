@@ -20,6 +20,7 @@ from tasks.parts import read_parts
 from tasks.poll import list_apps, poll
 from tasks.remind import remind_now
 from tasks.rules import rules
+from tasks.study import study_next
 from tasks.sweep import sweep_now
 from tasks.tick import due_work
 from tests.integration.models.world import World
@@ -76,6 +77,7 @@ STEPS: tuple[tuple[str, timedelta, Run], ...] = (
     ("remind", timedelta(0), lambda _, now: remind_now(now=now)),
     ("deliver", timedelta(0), lambda _, now: deliver_now(now=now)),
     ("sweep", timedelta(0), lambda _, now: sweep_now(now=now)),
+    ("study", timedelta(0), lambda _, now: study_next(now=now)),
 )
 
 

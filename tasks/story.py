@@ -1,32 +1,34 @@
-"""`uptake explain`: the whole story of one tenant and one app, in words."""
+"""`uptake explain` and the page of a tenant: the whole story of one tenant and one app, in words."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from models.queries.tenant_apps import TimelineRow
 from models.queries.tenants import SentNotice, Story, TimelineEntry
+from tasks.hearing import Hearing, in_the_way
 from uptake.cadence import next_open
 from uptake.facts import Status
 from uptake.features import Blocked, Feature, blocked
 from uptake.lag import LagClass, bounded, judge
 from uptake.letter import clean
 from uptake.policies import Exemption, Policies
-from uptake.policy import KIND_OF, Explanation, Policy, Reason, explain
+from uptake.policy import KIND_OF, AlertKind, Explanation, Policy, Reason, explain
 from uptake.reminding import addressee
 from uptake.versions import History
 from uptake.wording import Standing, explanation, moment
-from worker.cli.hearing import Hearing, in_the_way
 
 
-def told(
+def told(  # noqa: PLR0913 - all that it is told of
     story: Story,
-    notices: list[SentNotice],
+    notices: Sequence[SentNotice],
     history: History,
     policies: Policies,
     features: Sequence[Feature] = (),
     heard: Hearing | None = None,
     *,
     now: datetime,
+    names_people: bool = True,
 ) -> Iterator[str]:
     """Versions, what is missing, since when, by which rule, what was sent, and what comes next and when."""
     who = f"{story.tenant_name or story.tenant} ({story.tenant})"
@@ -38,7 +40,7 @@ def told(
     yield from _alert(story, history, policy, policies.exemption(story.who, now), now=now)
     if heard and heard.is_watched and not heard.exemption:
         yield from in_the_way(heard)
-    yield from _reminders(story, notices, policy)
+    yield from _reminders(story, notices, policy, names_people=names_people)
     yield f"All this as of {_at(story.last_complete_poll_at)}, the last complete poll."
 
 
@@ -135,6 +137,16 @@ def _rule(policy: Policy, decided: Explanation) -> Iterator[str]:
     yield f"The rule: {policy.place} grace.{lag} = {_days(grace)}, so {ladder} of lag; settle = {_days(policy.settle)}."
 
 
+def rule_of(kind: AlertKind, policy: Policy) -> str | None:
+    """By which rule an app has alerts of a *kind* that is about no tenant, in the words of uptake.toml; None: none."""
+    if kind is AlertKind.ROLLOUT_BEHIND_TARGET:
+        aims = ", ".join(f"{100 * one.share:g} % within {_days(one.by)}" for one in policy.targets)
+        return f"The rule: {policy.place} targets = {aims} of a release; min_audience = {policy.min_audience}."
+    if kind is AlertKind.ROLLOUT_STALLED:
+        return f"The rule: {policy.place} stalled_after = {_days(policy.stalled_after)} without anybody accepting."
+    return None
+
+
 def _days(span: timedelta) -> str:
     if span >= timedelta(days=2):
         return f"{span.days} days"
@@ -142,7 +154,7 @@ def _days(span: timedelta) -> str:
     return f"{hours:g} hours" if hours >= 2 else f"{hours * 60:g} minute{'' if hours * 60 == 1 else 's'}"
 
 
-def _reminders(story: Story, notices: list[SentNotice], policy: Policy) -> Iterator[str]:
+def _reminders(story: Story, notices: Sequence[SentNotice], policy: Policy, *, names_people: bool) -> Iterator[str]:
     for notice in notices:
         state = notice.state if not notice.settle_reason else f"{notice.state}: {notice.settle_reason}"
         which = "first reminder" if notice.reason == "first" else "another reminder"
@@ -152,12 +164,14 @@ def _reminders(story: Story, notices: list[SentNotice], policy: Policy) -> Itera
     elif story.next_reminder_at:
         held = f" Held back: {story.held_reason.replace('_', ' ')}." if story.held_reason else ""
         to = "nobody: no contact can be written to, `uptake contacts import FILE` tells them"
-        if story.contacts:
+        if story.contacts and not names_people:
+            to = "one of its contacts"
+        elif story.contacts:
             to = addressee(story.contacts, story.reminders_sent, policy).contact.email
         # When it is due; it goes out when the tenant's people are at work.
         goes_out = next_open(story.next_reminder_at, story.time_zone, policy.working_hours)
         yield f"Next reminder: {_at(goes_out)}, to {to}.{held}"
-    elif not notices:
+    elif not notices and not story.reminders_sent:
         yield "No reminder was sent, and none is planned."
 
 
@@ -165,12 +179,13 @@ def _at(instant: datetime | None) -> str:
     return moment(instant) if instant else "never"
 
 
-def happened(entry: TimelineEntry) -> str:
+def happened(entry: TimelineEntry | TimelineRow) -> str:
     """One event of a tenant's history in words, without what its type says already."""
     data = entry.data
     said = {
         "tenant.upgraded": f"version {data.get('from_version')} to {data.get('to_version')}, {_bounds(data)}",
         "tenant.connected": f"at version {data.get('to_version')}, {_bounds(data)}",
+        "version.regressed": f"version {data.get('from_version')} to {data.get('to_version')}, {_bounds(data)}",
         "reminder.opened": f"for version {data.get('target_version')}",
         "reminder.stopped": _plain(data.get("reason")),
     }
@@ -178,8 +193,16 @@ def happened(entry: TimelineEntry) -> str:
         return said[entry.type]
     if entry.type.startswith("alert."):
         severity = f"{data['severity']}: " if data.get("severity") else ""
-        return f"{severity}{_plain(data.get('kind'))}, {_plain(data.get('reason'))}"
+        return f"{severity}{_plain(data.get('kind'))}{_why(data)}"
     return _bounds(data) if entry.type.startswith("tenant.") else ""
+
+
+def _why(data: dict[str, Any]) -> str:
+    """By what rule, or by whom, until when and why."""
+    if not data.get("by"):
+        return f", {_plain(data['reason'])}" if data.get("reason") else ""
+    until = f" until {_at(datetime.fromisoformat(data['until']))}" if data.get("until") else ""
+    return f", by {clean(data['by'])}{until}" + (f": {clean(data['comment'])}" if data.get("comment") else "")
 
 
 def _bounds(data: dict[str, Any]) -> str:

@@ -1,0 +1,83 @@
+"""What operators do to many alerts at once: in one transaction, with one line in the audit trail, or not at all."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Literal
+
+from sqlalchemy.orm import Session as OrmSession
+
+from dashboard.access import Caller, RefusedError
+from dashboard.chosen import chosen, mutes
+from models import Session, db_now
+from models.audit import Actor, audited
+from models.groups import arouse
+from models.queries.alert_lists import OpenPlace, ResolvedPlace, WantedAlerts, alerts_after
+from models.queries.alerts_alike import firing
+from models.quiet import acknowledge, snooze, unhold
+
+How = Literal["acknowledged", "snoozed", "taken_back"]
+AT_ONCE = 1000
+NAMED = 3  # alerts, in the audit trail's own words
+
+
+def hold(
+    caller: Caller, how: How, alerts: Sequence[int], *, until: datetime | None = None, comment: str = ""
+) -> Sequence[int]:
+    """Do it to those of the *alerts* that fire and that the caller sees; which these are. Raises RefusedError.
+
+    That they are acknowledged or snoozed ends *until* then; a snooze has to end.
+    """
+    policies = chosen().policies
+    with Session.begin() as session:
+        now = db_now(session)
+        if until is not None and until <= now:
+            raise RefusedError(422, "That time is over already: choose a later one.")
+        meant = firing(session, alerts, sources=caller.sources)
+        held = _held(session, how, sorted(meant), caller.name, comment, until, now)
+        if not held:
+            raise RefusedError(409, "None of these alerts fires any more: look at the list again.")
+        apps = {meant[one] for one in held}
+        if of_apps := [app for app in apps if app is not None]:
+            arouse(session, policies, now=now, apps=of_apps)
+        if None in apps:
+            arouse(session, policies, now=now)
+        actor = Actor(caller.name, caller.by_way_of)
+        audited(session, actor, f"alert.{how}", _named(held), now=now, alerts=list(held), comment=comment or None)
+    return held
+
+
+def _held(
+    session: OrmSession,
+    how: How,
+    alerts: Sequence[int],
+    author: str,
+    comment: str,
+    until: datetime | None,
+    now: datetime,
+) -> Sequence[int]:
+    if how == "taken_back":
+        return unhold(session, alerts, author=author, now=now)
+    if how == "acknowledged":
+        return acknowledge(session, alerts, author=author, comment=comment, until=until, now=now)
+    if until is None:
+        raise RefusedError(422, "Say until when.")
+    return snooze(session, alerts, author=author, comment=comment, until=until, now=now)
+
+
+def all_of(caller: Caller, session: OrmSession, wanted: WantedAlerts, *, now: datetime) -> Sequence[int]:
+    """The ids of all alerts that are meant and that the caller sees, however many."""
+    found: list[int] = []
+    after: OpenPlace | ResolvedPlace | None = None
+    while True:
+        rows = alerts_after(session, wanted, now=now, mutes=mutes(), sources=caller.sources, after=after, most=AT_ONCE)
+        found += [one.id for _, one in rows]
+        if len(rows) < AT_ONCE:
+            return found
+        after = rows[-1][0]
+
+
+def _named(alerts: Sequence[int]) -> str:
+    if len(alerts) == 1:
+        return f"alert {alerts[0]}"
+    more = f" and {len(alerts) - NAMED} more" if len(alerts) > NAMED else ""
+    return f"alerts {', '.join(map(str, alerts[:NAMED]))}{more}"

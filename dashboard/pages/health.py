@@ -1,0 +1,116 @@
+"""Whether everything works, and why not: who is alive, how portals answer, what waits, and polls at once."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from importlib.metadata import PackageNotFoundError, version
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Form, Query
+from fastapi.responses import Response
+
+from config.settings import SettingsError
+from dashboard.access import Operator, RefusedError
+from dashboard.api.apps import TEXT
+from dashboard.askings import poll_app_now, poll_source_now
+from dashboard.figures import durations_figure
+from dashboard.frame import Frame, Looking, done
+from models.migrations import newest
+from models.queries.notices import refused
+from models.queries.overdue import Overdue, overdue
+from models.queries.readings import MOST, hours, readings, slowest
+from models.queries.sources import TICK_IS_LATE, sources, tick_age
+from models.queries.wellbeing import beats, database, queues
+from models.stopped import stopped
+from tasks.rules import rules
+
+router = APIRouter()
+HEALTH = "/health"
+SHOWN = 50
+Key = Annotated[str, Form(max_length=300, pattern=TEXT)]
+
+
+@router.get(HEALTH)
+def health(
+    frame: Looking,
+    apps: Literal["failing", "all"] = "failing",
+    after: Annotated[str | None, Query(max_length=300)] = None,
+) -> Response:
+    """All of it, as far as whoever looks may see it."""
+    return _shown(frame, apps=apps, after=after)
+
+
+@router.post(HEALTH)
+def poll_now(caller: Operator, frame: Looking, app: Key = "", source: Key = "") -> Response:
+    """Have an app, or a source with all of its apps, polled as soon as a worker is free."""
+    frame.let_go()
+    try:
+        if app:
+            poll_app_now(caller, app)
+        else:
+            poll_source_now(caller, source)
+    except RefusedError as refusal:
+        return _shown(frame, apps="failing", after=None, refusal=refusal)
+    return done("poll" if app else "polls", HEALTH)
+
+
+def _shown(frame: Frame, *, apps: str, after: str | None, refusal: RefusedError | None = None) -> Response:
+    session, caller, now = frame.session, frame.caller, frame.now
+    of_late = hours(session, now=now, sources=caller.sources)
+    source, _, app = (after or "").replace("\0", "").partition(":")
+    found = readings(
+        session,
+        failing=apps == "failing",
+        sources=caller.sources,
+        after=(source, app) if source else None,
+        most=SHOWN + 1,
+    )
+    tick = tick_age(session)
+    return frame.page(
+        "health.html",
+        title="Health",
+        place=HEALTH,
+        tick=tick,
+        is_late=tick is None or tick > TICK_IS_LATE,
+        beats=beats(session),
+        sources=[one for one in sources(session) if caller.sees(one.source)],
+        hours=of_late,
+        totals={name: sum(getattr(one, name) for one in of_late) for name in OUTCOMES},
+        polls=sum(one.polls for one in of_late),
+        most=MOST,
+        figure=durations_figure(of_late, now=now),
+        slowest=slowest(session, now=now, sources=caller.sources),
+        readings=found[:SHOWN],
+        following=found[SHOWN - 1].app if len(found) > SHOWN else None,
+        apps=apps,
+        after=after,
+        queues=queues(session, now=now, sources=caller.sources),
+        stopped=stopped(session),
+        refused=refused(session, since=now - timedelta(days=1)) if caller.sees_all else (),
+        overdue=_overdue(frame),
+        database=database(session),
+        schema=newest(),
+        version=_version(),
+        refusal=refusal,
+        status=refusal.status if refusal else 200,
+    )
+
+
+OUTCOMES = ("complete", "partial", "held", "failed")
+
+
+def _overdue(frame: Frame) -> Sequence[Overdue] | None:
+    """What is late; None: this is about all sources, and whoever looks sees some of them."""
+    if not frame.caller.sees_all:
+        return None
+    try:
+        receivers = rules().policies.receivers
+    except SettingsError:
+        receivers = ()
+    return overdue(frame.session, receivers, now=frame.now)
+
+
+def _version() -> str:
+    try:
+        return version("uptake")
+    except PackageNotFoundError:
+        return "of a checkout"

@@ -1,0 +1,90 @@
+"""Who ran what at an instant of the past."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from models.queries.taken import Watched
+
+
+@dataclass(frozen=True, slots=True)
+class TenantThen:
+    """How one tenant stood with an app at an instant, and for how long it did."""
+
+    tenant: str
+    tenant_name: str | None
+    environment: str
+    status: str
+    version: int | None
+    scopes: Sequence[str] | None  # null: nobody knew what it grants
+    not_before: datetime | None  # it came to be so after this; null: it was so when we first looked
+    since: datetime  # and was seen to be by then
+    until: datetime | None  # null: it is so still
+
+
+# In the order in which we met the tenants, which never changes. The stretch of then is the first one not over.
+_THEN = text("""
+SELECT c.tenant_id, t.external_id AS tenant, t.name AS tenant_name, c.environment, s.status, s.version,
+    g.grants AS scopes, s.not_before, s.valid_from AS since, s.valid_to AS until
+FROM connection c
+CROSS JOIN LATERAL (
+    (SELECT * FROM tenure WHERE tenure.connection_id = c.id AND tenure.valid_to > :at ORDER BY valid_to LIMIT 1)
+    UNION ALL
+    (SELECT * FROM tenure WHERE tenure.connection_id = c.id AND tenure.valid_to IS NULL)
+    ORDER BY valid_to NULLS LAST LIMIT 1
+) s
+JOIN tenant t ON t.id = c.tenant_id
+LEFT JOIN scope_set g ON g.id = s.scope_set_id
+WHERE c.app_id = :app AND c.environment = :environment AND s.valid_from <= :at
+  AND (cast(:after AS int8) IS NULL OR c.tenant_id > cast(:after AS int8))
+  AND (cast(:status AS text) IS NULL OR s.status = :status)
+  AND (cast(:version AS int4) IS NULL OR s.version = :version)
+ORDER BY c.tenant_id LIMIT :most
+""")
+# Of few among very many: all stretches of then at once, each kind straight from the index.
+_STRETCHES = """
+    SELECT * FROM tenure WHERE app_id = :app AND environment = :environment AND valid_from <= :at AND {is_on}
+      AND (cast(:after AS int8) IS NULL OR tenant_id > cast(:after AS int8))
+      AND (cast(:status AS text) IS NULL OR status = :status)
+      AND (cast(:version AS int4) IS NULL OR version = :version)
+"""
+_SOME = text(f"""
+SELECT s.tenant_id, t.external_id AS tenant, t.name AS tenant_name, s.environment, s.status, s.version,
+    g.grants AS scopes, s.not_before, s.valid_from AS since, s.valid_to AS until
+FROM (
+    SELECT * FROM ({_STRETCHES.format(is_on="valid_to > :at")}
+    UNION ALL {_STRETCHES.format(is_on="valid_to IS NULL")}) AS whole ORDER BY tenant_id LIMIT :most
+) s JOIN tenant t ON t.id = s.tenant_id LEFT JOIN scope_set g ON g.id = s.scope_set_id
+ORDER BY s.tenant_id
+""")  # noqa: S608 - constants only
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Instant:
+    """Which instant is meant, and whom of then; None: whoever."""
+
+    at: datetime
+    environment: str
+    status: str | None = None
+    version: int | None = None
+
+
+def tenants_then(
+    session: Session, app: Watched, then: Instant, *, after: int | None = None, most: int | None = None
+) -> list[tuple[int, TenantThen]]:
+    """Everybody that is meant, each after its own place in the list; the next *most* of them *after* a place."""
+    bound = {
+        "app": app.id,
+        "environment": then.environment,
+        "at": then.at,
+        "status": then.status,
+        "version": then.version,
+        "after": after,
+        "most": most,
+    }
+    is_some = then.status is not None or then.version is not None
+    rows = session.execute(_SOME if is_some else _THEN, bound).mappings()
+    return [(row["tenant_id"], TenantThen(**{k: v for k, v in row.items() if k != "tenant_id"})) for row in rows]

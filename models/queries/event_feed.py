@@ -1,0 +1,154 @@
+"""The feed: every event in the order of commits, with no gap that is filled later."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+# So many events are looked at for one answer, however few of them are meant.
+REACH = 10_000
+
+Place = tuple[int, int]  # of an event: its transaction and its number
+FIRST: Place = (0, 0)
+
+# Numbers are handed out before commits: what is still being written comes before what is there already. So nothing is
+# told that a transaction which still runs may come before.
+_TOLD = "e.tx < pg_snapshot_xmin(pg_current_snapshot())"
+_FEED = f"""
+WITH scanned AS MATERIALIZED (
+    SELECT e.* FROM {{whence}} {_TOLD} AND (e.tx, e.id) > (cast(cast(:tx AS text) AS xid8), cast(:id AS int8))
+    ORDER BY e.tx, e.id LIMIT :reach
+), meant AS (
+    SELECT cast(cast(e.tx AS text) AS numeric) AS tx, e.id AS number, e.at, e.type, s.name AS source,
+        CASE WHEN app.id IS NOT NULL THEN s.name || ':' || app.external_id END AS app, app.name AS app_name,
+        t.external_id AS tenant, t.name AS tenant_name, c.environment, e.data
+    FROM scanned e LEFT JOIN app ON app.id = e.app_id LEFT JOIN connection c ON c.id = e.connection_id
+    LEFT JOIN tenant t ON t.id = coalesce(e.tenant_id, c.tenant_id)
+    LEFT JOIN source s ON s.id = coalesce(app.source_id, t.source_id)
+    WHERE (cast(:sources AS text[]) IS NULL OR s.name = ANY(cast(:sources AS text[])))
+      AND (cast(:types AS text[]) IS NULL OR e.type LIKE ANY(cast(:types AS text[])))
+      AND (cast(:app AS text) IS NULL OR s.name || ':' || app.external_id = :app)
+      AND (cast(:since AS timestamptz) IS NULL OR e.at >= :since)
+    ORDER BY 1, 2 LIMIT :most
+)
+SELECT seen.scanned, seen.last_tx, seen.last_number, meant.* FROM (
+    SELECT count(*) AS scanned, max(cast(cast(tx AS text) AS numeric)) AS last_tx,
+        (array_agg(id ORDER BY tx DESC, id DESC))[1] AS last_number FROM scanned
+) seen LEFT JOIN meant ON true ORDER BY meant.tx, meant.number
+"""  # noqa: S608 - constants only
+_EVERYWHERE = text(_FEED.format(whence="event e WHERE (cast(:since AS timestamptz) IS NULL OR e.at >= :since) AND"))
+_OF_TENANTS = text(
+    _FEED.format(
+        whence="""connection x JOIN event e ON e.connection_id = x.id
+        WHERE x.tenant_id = ANY(cast(:tenants AS int8[])) AND"""
+    )
+)
+_LAST = text(f"SELECT cast(e.tx AS text) AS tx, e.id FROM event e WHERE {_TOLD} ORDER BY e.tx DESC, e.id DESC LIMIT 1")  # noqa: S608 - constants only
+
+
+@dataclass(frozen=True, slots=True)
+class FeedEvent:
+    """One event; its id is its place in the feed."""
+
+    id: str
+    at: datetime
+    type: str  # such as tenant.upgraded
+    source: str | None  # None: it is about none, or about Uptake itself
+    app: str | None  # as source:id
+    app_name: str | None
+    tenant: str | None
+    tenant_name: str | None
+    environment: str | None
+    data: dict[str, Any]
+
+    @property
+    def place(self) -> Place:
+        """Its place."""
+        return place_of(self.id)
+
+
+def place_of(event_id: str) -> Place:
+    """The place that an event's id says; raises ValueError for what is none."""
+    tx, _, number = event_id.partition("-")
+    found = int(tx), int(number)
+    if not (found[0] < 2**64 and found[1] < 2**63 and event_id == id_of(found)):
+        raise ValueError(event_id)
+    return found
+
+
+def id_of(place: Place) -> str:
+    """The id of the event at *place*."""
+    return f"{place[0]}-{place[1]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Fed:
+    """The next events, and the place up to which all that is meant has been told."""
+
+    events: Sequence[FeedEvent]
+    last: Place
+    is_whole: bool  # nothing more is there at present
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WantedEvents:
+    """Which events are meant; None: whichever."""
+
+    types: Sequence[str] | None = None  # in each, * stands for anything
+    app: str | None = None  # as source:id
+    tenants: Sequence[int] | None = None  # by id
+    since: datetime | None = None
+
+
+def events_after(
+    session: Session,
+    after: Place = FIRST,
+    wanted: WantedEvents = WantedEvents(),
+    *,
+    sources: Collection[str] | None = None,
+    most: int = 100,
+) -> Fed:
+    """The next events (of *sources*) *after* a place, in commit order: none is told later that belongs before these.
+
+    While a transaction that writes runs on, whatever was written after its beginning waits.
+    """
+    # Where nothing is chosen among them, no more are looked at than are told.
+    is_any = wanted.types is None and wanted.app is None and sources is None
+    reach = most if is_any and wanted.tenants is None else max(REACH, most)
+    bound = {
+        "tx": str(after[0]),
+        "id": after[1],
+        "types": None if wanted.types is None else [_pattern(one) for one in wanted.types],
+        "app": wanted.app,
+        "tenants": wanted.tenants,
+        "since": wanted.since,
+        "sources": None if sources is None else sorted(sources),
+        "most": most,
+        "reach": reach,
+    }
+    rows = session.execute(_EVERYWHERE if wanted.tenants is None else _OF_TENANTS, bound).all()
+    found = [FeedEvent(id_of((int(row.tx), row.number)), *row[5:]) for row in rows if row.number is not None]
+    if len(found) == most:
+        return Fed(found, found[-1].place, is_whole=False)
+    last = (int(rows[0].last_tx), rows[0].last_number) if rows[0].scanned else after
+    return Fed(found, last, is_whole=rows[0].scanned < reach)
+
+
+def last_event(session: Session) -> Place:
+    """The place of the last event that is told at present."""
+    row = session.execute(_LAST).one_or_none()
+    return (int(row.tx), row.id) if row else FIRST
+
+
+def is_ahead(session: Session, place: Place) -> bool:
+    """Whether no event can have been told at *place*: it is of another database, or of this one before a restore."""
+    oldest = session.scalars(text("SELECT cast(pg_snapshot_xmin(pg_current_snapshot()) AS text)")).one()
+    return place[0] >= int(oldest)
+
+
+def _pattern(pattern: str) -> str:
+    """What LIKE takes for it."""
+    return "".join("%" if one == "*" else f"\\{one}" if one in "\\%_" else one for one in pattern)

@@ -1,0 +1,180 @@
+"""What was sent to whom in pages, and one message in full."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from sqlalchemy import TextClause, text
+from sqlalchemy.orm import Session
+
+MessageKind = Literal["reminder", "alert", "other"]
+MessageState = Literal["due", "sending", "sent", "failed", "cancelled"]
+
+
+@dataclass(frozen=True, slots=True)
+class MessageLine:
+    """One message to one address, and what became of it."""
+
+    id: int
+    created_at: datetime
+    kind: str  # reminder | alert | other
+    receiver: str
+    to: str | None
+    reason: str
+    subject: str
+    state: str  # due | sending | sent | failed | cancelled
+    due_at: datetime
+    attempts: int
+    settled_at: datetime | None
+    settle_reason: str | None
+    source: str | None  # None: it is about several, or about Uptake itself
+    app: str | None  # None: it is about several, or about none
+    app_name: str | None
+    tenant: str | None
+    tenant_name: str | None
+
+
+_LINE = """
+SELECT n.id, n.created_at, CASE WHEN n.reminder_id IS NOT NULL THEN 'reminder' WHEN n.group_id IS NOT NULL THEN 'alert'
+    ELSE 'other' END AS kind, n.receiver, n."to", n.reason, n.subject, n.state, n.due_at, n.attempts, n.settled_at,
+    n.settle_reason, s.name AS source, CASE WHEN app.id IS NOT NULL THEN s.name || ':' || app.external_id END AS app,
+    app.name AS app_name, t.external_id AS tenant, t.name AS tenant_name{more}
+FROM {whence} n LEFT JOIN app ON app.id = n.app_id LEFT JOIN tenant t ON t.id = n.tenant_id
+LEFT JOIN source s ON s.id = coalesce(n.source_id, app.source_id, t.source_id)
+"""
+_MEANT = """
+(cast(:before AS int8) IS NULL OR n.id < :before)
+AND (cast(:receiver AS text) IS NULL OR n.receiver = :receiver)
+AND (cast(:state AS text) IS NULL OR n.state = :state)
+AND (cast(:kind AS text) IS NULL OR CASE :kind WHEN 'reminder' THEN n.reminder_id IS NOT NULL
+    WHEN 'alert' THEN n.group_id IS NOT NULL ELSE n.reminder_id IS NULL AND n.group_id IS NULL END)
+AND (cast(:sources AS text[]) IS NULL OR coalesce(n.source_id, (SELECT source_id FROM app WHERE app.id = n.app_id))
+    = ANY(ARRAY(SELECT id FROM source WHERE name = ANY(cast(:sources AS text[])))))
+"""
+# One message may speak for threads of several apps and tenants, and is then about none of them by itself.
+_THREADS = """
+SELECT p.notice_id FROM connection c CROSS JOIN LATERAL (
+    SELECT id FROM reminder WHERE reminder.app_id = c.app_id AND reminder.connection_id = c.id AND stopped_at IS NULL
+    UNION ALL SELECT id FROM reminder WHERE reminder.connection_id = c.id AND stopped_at IS NOT NULL
+) r JOIN notice_reminder p ON p.reminder_id = r.id
+WHERE {of}
+"""
+_KEY = (
+    "SELECT app.id FROM app JOIN source src ON src.id = app.source_id WHERE src.name || ':' || app.external_id = :app"
+)
+_EVERYWHERE = "(SELECT n.* FROM notice n WHERE {meant} ORDER BY n.id DESC LIMIT :most)"
+_SPEAKING = """(
+    SELECT n.* FROM notice n WHERE n.id IN ({threads}{own}) AND {meant} ORDER BY n.id DESC LIMIT :most
+)"""
+_OWN = f" UNION SELECT n.id FROM notice n WHERE n.app_id = ({_KEY})"  # noqa: S608 - constants only
+_OF_APP_ONLY = f"c.app_id = ({_KEY})"
+_OF_TENANTS = "c.tenant_id = ANY(cast(:tenants AS int8[]))"
+
+
+def _listed(whence: str) -> TextClause:
+    return text(_LINE.format(more="", whence=whence.replace("{meant}", _MEANT)) + " ORDER BY n.id DESC")
+
+
+_BY = {
+    (False, False): _listed(_EVERYWHERE),
+    (True, False): _listed(_SPEAKING.replace("{own}", _OWN).replace("{threads}", _THREADS.format(of=_OF_APP_ONLY))),
+    (False, True): _listed(_SPEAKING.replace("{own}", "").replace("{threads}", _THREADS.format(of=_OF_TENANTS))),
+    (True, True): _listed(
+        _SPEAKING.replace("{own}", "").replace("{threads}", _THREADS.format(of=f"{_OF_TENANTS} AND {_OF_APP_ONLY}"))
+    ),
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WantedMessages:
+    """Which messages are meant; None: whichever."""
+
+    kind: MessageKind | None = None
+    receiver: str | None = None
+    state: MessageState | None = None
+    app: str | None = None  # as source:id
+    tenants: Sequence[int] | None = None  # by id; of alerts, none is about one tenant
+
+
+def messages_before(
+    session: Session,
+    wanted: WantedMessages,
+    *,
+    sources: Collection[str] | None = None,
+    before: int | None = None,
+    most: int = 100,
+) -> list[MessageLine]:
+    """The newest messages (of *sources*), those *before* the id of the last one."""
+    bound = {
+        "kind": wanted.kind,
+        "receiver": wanted.receiver,
+        "state": wanted.state,
+        "app": wanted.app,
+        "tenants": wanted.tenants,
+        "sources": None if sources is None else sorted(sources),
+        "before": before,
+        "most": most,
+    }
+    statement = _BY[wanted.app is not None, wanted.tenants is not None]
+    return [MessageLine(**row) for row in session.execute(statement, bound).mappings()]
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """One try to send a message; without an end, its outcome is not known."""
+
+    number: int
+    started_at: datetime
+    finished_at: datetime | None
+    outcome: str | None  # sent | transient | permanent
+    fault: str | None
+    answer: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class SpokenFor:
+    """A thread of reminders that a message speaks for, and which of its turns that is."""
+
+    reminder_id: int
+    app: str
+    tenant: str
+    environment: str
+    number: int  # 0: it was sent once more by hand
+    target_version: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Message(MessageLine):
+    """One message as it was written, with every try to send it."""
+
+    body: str | None
+    html: str | None
+    payload: dict[str, Any] | None  # what programs are told
+    tries: Sequence[Try]
+    speaks_for: Sequence[SpokenFor]
+
+
+_ONE = text(_LINE.format(more=", n.body, n.html, n.payload", whence="notice") + " WHERE n.id = :notice")
+_TRIES = text("""
+SELECT number, started_at, finished_at, outcome, fault, answer FROM attempt WHERE notice_id = :notice ORDER BY number
+""")
+_SPEAKS_FOR = text("""
+SELECT p.reminder_id, s.name || ':' || app.external_id AS app, t.external_id AS tenant, r.environment, p.number,
+    p.target_version
+FROM notice_reminder p JOIN reminder r ON r.id = p.reminder_id JOIN app ON app.id = r.app_id
+JOIN source s ON s.id = app.source_id JOIN tenant t ON t.id = r.tenant_id
+WHERE p.notice_id = :notice ORDER BY app.name, t.name, r.id
+""")
+
+
+def one_message(session: Session, notice_id: int) -> Message | None:
+    """The message with this id; None: there is none, or it is forgotten."""
+    bound = {"notice": notice_id}
+    row = session.execute(_ONE, bound).mappings().one_or_none()
+    if row is None:
+        return None
+    tries = [Try(**one) for one in session.execute(_TRIES, bound).mappings()]
+    return Message(
+        **row, tries=tries, speaks_for=[SpokenFor(**one) for one in session.execute(_SPEAKS_FOR, bound).mappings()]
+    )

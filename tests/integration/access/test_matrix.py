@@ -1,0 +1,179 @@
+"""Every route by every role and source: nobody reads or changes what they may not, whatever route is added."""
+
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+import pytest
+from fastapi import FastAPI
+from sqlalchemy import text
+
+from config.settings import settings
+from dashboard.access import Named, policies
+from dashboard.app import application
+from models import Role, Scope
+from models.quiet import Matchers, silence
+from tasks.flush import flush_now
+from tasks.remind import remind_now
+from tests.integration.access.callers import SAME_SITE, TEST, asked, bearer, cookie
+from tests.integration.models.world import A, B, World
+from tests.integration.tasks.conftest import chosen as chosen  # noqa: PLC0414 - a fixture of that folder, for this too
+
+# What nobody may learn who does not see the source.
+SECRETS = ("Dispatch Helper", "4711", "Bright HVAC", "someone@bright.example", "tn.crm", "acme")
+ROLES = {Role.VIEWER: Scope.READ, Role.OPERATOR: Scope.OPERATE, Role.ADMIN: Scope.ADMIN}
+SAFE = {"GET", "HEAD"}
+# The one ends with the connection and not with an answer, the other tells nothing of anybody; both have their tests.
+OTHERS = {"/api/v1/events/stream", "/api/v1/openapi.json"}
+
+
+class Ground(NamedTuple):
+    """An application over a world in which there is something of everything."""
+
+    app: FastAPI
+    world: World
+    places: dict[str, str]
+
+    def routes(self) -> Iterator[Named]:
+        """Those that ask who somebody is."""
+        for route in policies(self.app):
+            if route.policy not in {"open", "metrics"} and route.path not in OTHERS:
+                yield route
+
+    def path(self, route: Named) -> str:
+        """The route's path about what there is."""
+        return re.sub(r"\{(\w+)(?::\w+)?\}", lambda it: self.places[it[1]], route.path)
+
+    def unsaid(self, route: Named, text: str) -> str:
+        """The *text* without what somebody typed into the address, which may be said back to them."""
+        for place in re.findall(r"\{(\w+)", route.path):
+            for typed in (self.places[place], quote(self.places[place]), quote(self.places[place], safe="")):
+                text = text.replace(typed, "") if len(typed) > 3 else text
+        return text
+
+    def contents(self) -> dict[str, list[Any]]:
+        """What a refused call must leave as it is; tokens and sessions note that they were used."""
+        tables = (
+            "alert",
+            "silence",
+            "notice",
+            "reminder",
+            "contact",
+            "account",
+            "saved_view",
+            "audit",
+            "app",
+            "source",
+        )
+        return {name: self.world.rows(f"SELECT t::text FROM {name} t ORDER BY 1") for name in tables}  # noqa: S608 - ours
+
+
+@pytest.fixture
+def ground(world: World, database_url: str, chosen: object, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ground]:
+    """One tenant that lags, with alert, reminder, message, silence, events and polls, all at the source acme."""
+    monkeypatch.setenv("UPTAKE_API_RATE", "100000")
+    settings.cache_clear()
+    world.put("1", 1, tenant_name="Bright HVAC")
+    world.poll()
+    world.session.execute(
+        text("INSERT INTO contact (tenant_id, email) SELECT id, 'someone@bright.example' FROM tenant")
+    )
+    world.release(A, B)
+    world.poll()
+    world.evaluate(after=timedelta(days=20))
+    world.session.commit()
+    flush_now(now=world.now)
+    remind_now(now=world.now)
+    silence(
+        world.session,
+        Matchers(app="acme:4711"),
+        starts_at=world.now,
+        ends_at=world.now + timedelta(days=1),
+        author=TEST.who,
+        comment="Bright HVAC knows",
+        now=world.now,
+    )
+    world.session.commit()
+    (row,) = world.rows(
+        "SELECT (SELECT max(id) FROM alert), (SELECT max(id) FROM silence), (SELECT max(id) FROM notice)"
+    )
+    alert, silenced, notice = map(str, row)
+    places = {
+        "app": "acme:4711",
+        "source": "acme",
+        "tenant": "acme:1",
+        "number": "2",
+        "version": "2",
+        "view": "1",
+        "alert_id": alert,
+        "silence_id": silenced,
+        "notice_id": notice,
+        "id": alert,
+    }
+    yield Ground(application(database_url), world, places)
+    settings.cache_clear()
+
+
+def test_roles(ground: Ground) -> None:
+    """Each route answers who has its role, and nobody below it; what is refused leaves everything as it is."""
+    callers = {
+        role: (cookie(ground.world.session, role, name=role), bearer(ground.world.session, scope, name=role))
+        for role, scope in ROLES.items()
+    }
+    before = ground.contents()
+    refused = 0
+    for route in ground.routes():
+        for role, (signed_in, shown) in callers.items():
+            if role.includes(Role(str(route.policy))):
+                continue
+            for headers in (signed_in | SAME_SITE, shown):
+                answer = asked(ground.app, route.method, ground.path(route), headers=headers)
+                assert answer.status_code == 403, (route, role, answer.text[:200])
+                refused += 1
+    assert refused > 50
+    assert ground.contents() == before
+    for route in ground.routes():
+        if route.method in SAFE:
+            for role, (signed_in, _) in callers.items():
+                if role.includes(Role(str(route.policy))):
+                    answer = asked(ground.app, route.method, ground.path(route), headers=signed_in)
+                    assert answer.status_code in {200, 400, 404, 422}, (route, role, answer.text[:300])
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_sources(ground: Ground, role: Role) -> None:
+    """Who is limited to other sources learns nothing of this one from any route, and changes nothing of it."""
+    (other_in, mine_in), (other, mine) = (
+        [cookie(ground.world.session, role, name=name, sources=[name]) | SAME_SITE for name in ("other", "acme")],
+        [bearer(ground.world.session, ROLES[role], name=name, sources=[name]) for name in ("other", "acme")],
+    )
+    before = ground.contents()
+    for route in ground.routes():
+        for headers in (other_in, other):
+            answer = asked(ground.app, route.method, ground.path(route), headers=headers, **_body(route))
+            told = ground.unsaid(route, answer.text)
+            assert not [secret for secret in SECRETS if secret in told], (route, answer.status_code)
+            assert answer.status_code < 500, (route, answer.text[:300])
+    after = ground.contents()
+    assert {name: rows for name, rows in after.items() if name not in {"saved_view", "audit"}} == {
+        name: rows for name, rows in before.items() if name not in {"saved_view", "audit"}
+    }
+    shown = 0
+    for route in ground.routes():
+        if route.method in SAFE:
+            for headers in (mine_in, mine):
+                answer = asked(ground.app, route.method, ground.path(route), headers=headers)
+                shown += any(secret in answer.text for secret in SECRETS)
+    assert shown > 40, "the world shows too little for this test to mean something"
+
+
+def _body(route: Named) -> dict[str, Any]:
+    """Something that most routes take for a proper request."""
+    if route.method in SAFE | {"DELETE"}:
+        return {}
+    if route.path.startswith("/api/"):
+        until = "2030-01-01T00:00:00Z"
+        return {"json": {"until": until, "ends_at": until, "comment": "x", "app": "acme:4711", "anyway": True}}
+    return {"data": {"until": "2030-01-01T00:00", "comment": "x", "app": "acme:4711", "source": "acme", "name": "x"}}

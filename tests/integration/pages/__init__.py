@@ -1,0 +1,1 @@
+"""The pages, as somebody who is signed in sees them and acts on them."""
