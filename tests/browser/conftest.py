@@ -50,13 +50,20 @@ class Dashboard(NamedTuple):
 
     url: str
     daemon: Daemon
+    portal: PortalWorld | None = None  # while it is served
 
 
 @pytest.fixture(scope="session")
 def dashboard(servers: Servers, worker_id: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
     """One that knows one app, of whose ten tenants six lag behind, Ada, who has no password, and Bob."""
-    directory, port = tmp_path_factory.mktemp("browser"), str(free_port())
-    names = [f"{servers.prefix}_browser_{worker_id}", f"{servers.prefix}_browser_portal_{worker_id}"]
+    with lagging(servers, worker_id, tmp_path_factory.mktemp("browser")) as found:
+        yield found
+
+
+@contextmanager
+def lagging(servers: Servers, name: str, directory: Path) -> Iterator[Dashboard]:
+    """A dashboard that knows one app of a portal, of whose ten tenants six lag behind, Ada and Bob."""
+    names = [f"{servers.prefix}_browser_{name}", f"{servers.prefix}_browser_portal_{name}"]
     ours, theirs = create(servers.admin, names[0], servers.template), create(servers.admin, names[1])
     upgrade(ours)
     portal = PortalWorld.started(directory, theirs, tenants=10)
@@ -64,7 +71,7 @@ def dashboard(servers: Servers, worker_id: str, tmp_path_factory: pytest.TempPat
     environment = os.environ | {
         "DATABASE_URL": ours,
         "UPTAKE_CONFIG": str(portal.uptake_toml(directory / "uptake.toml")),
-        "UPTAKE_DASHBOARD_PORT": port,
+        "UPTAKE_DASHBOARD_PORT": str(free_port()),
         "PYTHONPATH": str(ROOT),
     }
     daemon = Daemon(directory, environment)
@@ -72,10 +79,10 @@ def dashboard(servers: Servers, worker_id: str, tmp_path_factory: pytest.TempPat
     daemon.cli("user", "add", "ada", "--role", "admin", "--no-password")
     daemon.cli("user", "add", "bob", "--role", "viewer", "--password-stdin", told=PASSWORD)
     with _serving(daemon, directory) as url:
-        yield Dashboard(url, daemon)
+        yield Dashboard(url, daemon, portal)
     portal.stop()
-    for name in names:
-        drop(servers.admin, name)
+    for made in names:
+        drop(servers.admin, made)
 
 
 @pytest.fixture(scope="session")
@@ -125,19 +132,20 @@ def address(dashboard: Dashboard) -> str:
 @pytest.fixture(scope="module")
 def visitor(browser: Browser, dashboard: Dashboard) -> Iterator[BrowserContext]:
     """A browser in which Ada has opened the link that signs her in."""
-    with _signed_in(browser, dashboard) as context:
+    with signed_in(browser, dashboard) as context:
         yield context
 
 
 @pytest.fixture(scope="module")
 def audience(browser: Browser, demo: Dashboard) -> Iterator[BrowserContext]:
     """The same in the demo."""
-    with _signed_in(browser, demo) as context:
+    with signed_in(browser, demo) as context:
         yield context
 
 
 @contextmanager
-def _signed_in(browser: Browser, dashboard: Dashboard) -> Iterator[BrowserContext]:
+def signed_in(browser: Browser, dashboard: Dashboard) -> Iterator[BrowserContext]:
+    """A browser in which Ada has opened the link that signs her in."""
     context = browser.new_context()
     page = context.new_page()
     page.goto(dashboard.daemon.cli("user", "link", "ada")["url"])

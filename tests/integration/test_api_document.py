@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session as OrmSession
 from models import Scope, Session
 from models.base import engine_for
 from models.migrations import upgrade
+from tasks.evaluate import evaluate_now
 from tasks.flush import flush_now
 from tasks.remind import remind_now
 from tests.acceptance.embedded import ROOT, eventually
@@ -51,13 +52,17 @@ def served(world: World, chosen: Path, tmp_path: Path) -> Iterator[str]:
     world.put("2", 1)
     world.poll()
     world.session.execute(text("INSERT INTO contact (tenant_id, email) SELECT id, 'someone@b.example' FROM tenant"))
+    world.session.execute(text("UPDATE tenant SET time_zone = 'Europe/Berlin'"))
     world.release(A, B)
     world.put("2", 2)
     world.poll()
-    world.evaluate(after=timedelta(days=20))
+    # A Monday again, in working hours.
+    world.poll(after=timedelta(days=21))
+    world.now += timedelta(hours=3)
+    evaluate_now(world.app_id, now=world.now)
     world.session.commit()
     flush_now(now=world.now)
-    remind_now(now=world.now)
+    assert remind_now(now=world.now)
     bind = world.session.get_bind()
     assert isinstance(bind, Engine)
     database_url = bind.url.render_as_string(hide_password=False)

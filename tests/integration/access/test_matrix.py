@@ -15,6 +15,7 @@ from dashboard.access import Named, policies
 from dashboard.app import application
 from models import Role, Scope
 from models.quiet import Matchers, silence
+from tasks.evaluate import evaluate_now
 from tasks.flush import flush_now
 from tasks.remind import remind_now
 from tests.integration.access.callers import SAME_SITE, TEST, asked, bearer, cookie
@@ -80,12 +81,16 @@ def ground(world: World, database_url: str, chosen: object, monkeypatch: pytest.
     world.session.execute(
         text("INSERT INTO contact (tenant_id, email) SELECT id, 'someone@bright.example' FROM tenant")
     )
+    world.session.execute(text("UPDATE tenant SET time_zone = 'Europe/Berlin'"))
     world.release(A, B)
     world.poll()
-    world.evaluate(after=timedelta(days=20))
+    # A Monday again, in working hours.
+    world.poll(after=timedelta(days=21))
+    world.now += timedelta(hours=3)
+    evaluate_now(world.app_id, now=world.now)
     world.session.commit()
     flush_now(now=world.now)
-    remind_now(now=world.now)
+    assert remind_now(now=world.now)
     silence(
         world.session,
         Matchers(app="acme:4711"),
@@ -167,6 +172,26 @@ def test_sources(ground: Ground, role: Role) -> None:
                 answer = asked(ground.app, route.method, ground.path(route), headers=headers)
                 shown += any(secret in answer.text for secret in SECRETS)
     assert shown > 40, "the world shows too little for this test to mean something"
+
+
+def test_addresses(ground: Ground) -> None:
+    """Who only looks learns nobody's address, whatever page or path they ask; who acts sees whom they act on."""
+    address = "someone@bright.example"
+    callers = [
+        (cookie(ground.world.session, role, name=role), bearer(ground.world.session, ROLES[role], name=role))
+        for role in (Role.VIEWER, Role.OPERATOR)
+    ]
+    viewer, operator = (
+        {
+            route.path
+            for route in ground.routes()
+            if route.method == "GET"
+            and any(address in asked(ground.app, "GET", ground.path(route), headers=it).text for it in pair)
+        }
+        for pair in callers
+    )
+    assert viewer == set()
+    assert len(operator) >= 5
 
 
 def _body(route: Named) -> dict[str, Any]:
