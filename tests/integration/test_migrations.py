@@ -5,9 +5,11 @@ from importlib import import_module
 
 from alembic import command
 from sqlalchemy import create_engine, text
+from sqlalchemy.orm import Session
 
 import models
 from models.migrations import config, pending, upgrade
+from models.queries.event_feed import events_after
 
 
 def test_models_and_migrations_agree(database_url: str) -> None:
@@ -77,3 +79,23 @@ def test_every_index_says_why(database_url: str) -> None:
         found = {row.relname: row.obj_description for row in connection.execute(query, {"names": list(wanted)})}
     engine.dispose()
     assert found == wanted
+
+
+def test_events_of_another_server(fresh_database: Callable[[], str]) -> None:
+    """What a server that counted further wrote is told after a restore, and before what happens from then on."""
+    url = fresh_database()
+    upgrade(url)
+    engine = create_engine(url)
+    with Session(engine) as session:
+        write = "INSERT INTO event (tx, at, type) VALUES ({}, '2026-03-02 09:00Z', '{}')"
+        for kind, tx in (("first", "'800000000'"), ("second", "'900000000'"), ("third", "'900000001'")):
+            session.execute(text(write.format(tx, kind)))
+        session.commit()
+        assert events_after(session).events == []
+        upgrade(url)
+        session.execute(text(write.format("pg_current_xact_id()", "fourth")))
+        session.commit()
+        assert [one.type for one in events_after(session).events] == ["first", "second", "third", "fourth"]
+        upgrade(url)
+        assert session.scalar(text("SELECT count(*) FROM event WHERE tx = '0'")) == 3
+    engine.dispose()
