@@ -40,8 +40,10 @@ class Chart:
     summary: str
 
 
-def chart(curves: Sequence[Uptake], versions: Sequence[Version], *, width: int, height: int) -> Chart | None:
-    """The picture of one app; None when nobody ran it on any of the days."""
+def chart(
+    curves: Sequence[Uptake], versions: Sequence[Version], *, width: int, height: int, every: int = 1
+) -> Chart | None:
+    """The picture of one app, of one day in *every* so many, back from the last; None when nobody ran it on any."""
     if not curves:
         return None
     days, first = len(curves[0].tenants), curves[0].first
@@ -54,27 +56,29 @@ def chart(curves: Sequence[Uptake], versions: Sequence[Version], *, width: int, 
         width,
         height,
         days,
-        tuple(_areas(newest_first, latest, step, height, top)),
+        tuple(_areas(newest_first, latest, step, height, top, every)),
         tuple(_releases(versions, first, days, step)),
         _summary(newest_first, latest, totals[-1]),
     )
 
 
-def _areas(curves: Sequence[Uptake], latest: int, step: float, height: int, top: int) -> Iterator[Area]:
-    floor = [0] * len(curves[0].tenants)
+def _areas(curves: Sequence[Uptake], latest: int, step: float, height: int, top: int, every: int) -> Iterator[Area]:
+    count = len(curves[0].tenants)
+    floor, drawn = [0] * count, sorted({0, *range((count - 1) % every, count, every)})
     for rank, curve in enumerate(curves):
         roof = [low + tenants for low, tenants in zip(floor, curve.tenants, strict=True)]
         # A latest version that nobody runs yet leaves its colour to nobody else.
         shade = min(rank + (curves[0].version != latest), SHADES - 1)
-        yield Area(curve.version, shade, _outline(roof, floor, step, height, top), curve.tenants[-1])
+        yield Area(curve.version, shade, _outline(roof, floor, step, height, top, drawn), curve.tenants[-1])
         floor = roof
 
 
-def _outline(roof: Sequence[int], floor: Sequence[int], step: float, height: int, top: int) -> str:
+def _outline(
+    roof: Sequence[int], floor: Sequence[int], step: float, height: int, top: int, drawn: Sequence[int]
+) -> str:
     # In SVG, y grows downwards.
     over, under = (
-        [f"{day * step:.1f},{height - value * height / top:.1f}" for day, value in enumerate(line)]
-        for line in (roof, floor)
+        [f"{day * step:.1f},{height - line[day] * height / top:.1f}" for day in drawn] for line in (roof, floor)
     )
     return "M" + "L".join(over + under[::-1]) + "Z"
 

@@ -20,6 +20,7 @@ from models.queries.sources import sources
 
 router = APIRouter()
 DAYS, WEEK = 90, 7
+COARSE = 3  # days: a picture this small shows no more
 SHOWN = 12
 MOST = 500
 _SIZE = (168, 40)
@@ -69,7 +70,7 @@ def _rows(session: OrmSession, frame: Frame, apps: Sequence[AppOverview]) -> lis
         Row(
             app,
             next(iter(released[app.app]), None),
-            chart(curves[app.app], released[app.app], width=width, height=height),
+            chart(curves[app.app], released[app.app], width=width, height=height, every=COARSE),
             _gained(app, curves[app.app]),
         )
         for app in apps

@@ -46,7 +46,7 @@ PARTS = {
     "To begin with": ["README <../README>", "glossary"],
     "To run it": ["operating", "deploy", "metrics", "security", "scaling"],
     "To choose": ["policy", "alerts", "reminders", "messages", "backtest"],
-    "To ask": ["api", "forecast"],
+    "To ask": ["dashboard", "api", "forecast"],
     "How it is made": ["architecture", "decisions/index", "../bench/RESULTS", "../portal/README"],
     "To work on it": ["../CONTRIBUTING", "../CHANGELOG"],
 }

@@ -39,3 +39,10 @@ def test_latest_without_tenants_keeps_its_colour() -> None:
 def test_nobody_is_no_picture() -> None:
     """An empty box would look like a fault."""
     assert chart([], [version(1, 1)], width=20, height=40) is None
+
+
+def test_coarse() -> None:
+    """Of every second day back from the last; the first is there as well."""
+    drawn = chart([Uptake("acme:1", 1, FIRST, [4, 3, 2, 1])], [version(1, 1)], width=30, height=40, every=2)
+    assert drawn
+    assert drawn.areas[0].path == "M0.0,0.0L10.0,10.0L30.0,30.0L30.0,40.0L10.0,40.0L0.0,40.0Z"
