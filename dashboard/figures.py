@@ -91,8 +91,9 @@ def durations_figure(hours: Sequence[Hour], *, now: datetime) -> Figure | None:
     ]
     slowest = max(hours, key=lambda hour: hour.slow_seconds)
     summary = (
-        f"Half of the polls of the last hour took {hours[-1].median_seconds:.2g} s or less; the slowest hour began at"
-        f" {slowest.begins:%H:%M} UTC, in which one of twenty took {slowest.slow_seconds:.2g} s or more"
+        f"Half of the polls of the hour from {hours[-1].begins:%H:%M} UTC on took {hours[-1].median_seconds:.2g} s or"
+        f" less; the slowest hour began at {slowest.begins:%H:%M} UTC, in which one of twenty took"
+        f" {slowest.slow_seconds:.2g} s or more"
     )
     rows = [
         [f"{hour.begins:%m-%d %H:%M}", str(hour.polls), f"{hour.median_seconds:.3f}", f"{hour.slow_seconds:.3f}"]

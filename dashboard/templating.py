@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from math import floor
 
 from fastapi.responses import HTMLResponse, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
@@ -67,7 +68,8 @@ def _span(span: timedelta) -> str:
 
 def _percent(share: float | None) -> str:
     """Rounded down: 100 % means everybody."""
-    return "-" if share is None else f"{int(share * 100)} %"
+    # 0.29 * 100 is a little less than 29.
+    return "-" if share is None else f"{floor(share * 100 + 1e-9)} %"
 
 
 def _points(share: float | None) -> str:

@@ -69,7 +69,8 @@ def moment(written: str) -> datetime | None:
     if not written.strip():
         return None
     try:
-        return foreseeable(datetime.fromisoformat(written.strip()).replace(tzinfo=UTC))
+        at = datetime.fromisoformat(written.strip())
+        return foreseeable(at if at.tzinfo else at.replace(tzinfo=UTC))
     except ValueError:
         raise RefusedError(
             422, "That is no date and time that people plan in: write it like 2026-03-01T09:00, in UTC."
