@@ -15,7 +15,7 @@ from dashboard.chosen import mutes, muting
 from dashboard.frame import Frame, Looking
 from models.queries.alert_lists import State, WantedAlerts
 from models.queries.alerts_alike import AlertsAlike, alerts_alike
-from models.queries.apps import overview
+from models.queries.app_names import app_names
 from models.queries.silences import silences_after
 from uptake.policy import AlertKind, Severity
 from uptake.wording import KINDS
@@ -95,7 +95,7 @@ def all_alerts(frame: Looking, asked: Annotated[Asked, Query()]) -> Response:
         found=found,
         refusal=refusal,
         most=GROUPS,
-        apps=overview(frame.session, sources=frame.caller.sources),
+        apps=app_names(frame.session, sources=frame.caller.sources),
         states=STATES,
         severities=list(Severity),
         kinds=list(AlertKind),

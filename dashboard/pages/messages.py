@@ -11,7 +11,7 @@ from dashboard.api.messages import MeantMessages, MeantThreads, notices, reminde
 from dashboard.chosen import receivers
 from dashboard.frame import Looking
 from dashboard.pages.alerts import one_of
-from models.queries.apps import overview
+from models.queries.app_names import app_names
 from models.queries.message_lists import MessageKind, MessageState
 from models.queries.reminder_lists import ThreadState
 
@@ -68,7 +68,7 @@ def all_messages(frame: Looking, asked: Annotated[Asked, Query()]) -> Response:
         kinds=KINDS,
         states=get_args(MessageState),
         receivers=receivers(),
-        apps=overview(frame.session, sources=frame.caller.sources),
+        apps=app_names(frame.session, sources=frame.caller.sources),
     )
 
 
@@ -95,5 +95,5 @@ def all_reminders(frame: Looking, asked: Annotated[Asked, Query()]) -> Response:
         found=found,
         refusal=refusal,
         after=asked.after,
-        apps=overview(frame.session, sources=frame.caller.sources),
+        apps=app_names(frame.session, sources=frame.caller.sources),
     )

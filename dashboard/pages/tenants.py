@@ -9,7 +9,7 @@ from dashboard.api.apps import Class
 from dashboard.api.tenants import Meant
 from dashboard.api.tenants import tenants as listed
 from dashboard.frame import Looking
-from models.queries.apps import overview
+from models.queries.app_names import app_names
 
 router = APIRouter()
 SHOWN = 100
@@ -44,7 +44,7 @@ def all_tenants(
         q=q,
         chosen=kind,
         app=app,
-        apps=overview(frame.session, sources=frame.caller.sources),
+        apps=app_names(frame.session, sources=frame.caller.sources),
         classes=CLASSES,
         is_narrowed=bool(meant.q or kind or app),
     )
