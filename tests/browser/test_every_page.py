@@ -11,6 +11,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
 WIDTHS = (360, 1024, 1440)
 SCHEMES: tuple[Scheme, ...] = ("light", "dark")
+EXAMINED = {(360, "light"), (1024, "light"), (1440, "dark")}  # by axe-core, which takes longer than all the rest
 LARGEST = 300_000  # bytes, with everything that comes along
 PATHS = (
     "/",
@@ -47,7 +48,7 @@ def named(demo: Dashboard) -> dict[str, str]:
     """What stands for the names in the paths."""
     (row,) = demo.daemon.rows("""
         SELECT s.name || ':' || a.external_id AS app, s.name || ':' || t.external_id AS tenant, v.missing[1] AS scope,
-            x.id AS alert, (SELECT max(n.id) FROM notice n WHERE n.kind = 'reminder') AS message
+            x.id AS alert, (SELECT max(n.id) FROM notice n WHERE n.reminder_id IS NOT NULL) AS message
         FROM alert x JOIN app a ON a.id = x.app_id JOIN source s ON s.id = a.source_id
         JOIN tenant t ON t.id = x.tenant_id
         JOIN connection c ON c.id = x.connection_id JOIN verdict v ON v.app_id = c.app_id AND v.version = c.version
@@ -70,7 +71,8 @@ def test_page(audience: BrowserContext, demo: Dashboard, named: dict[str, str], 
                 assert answer.status in {200, 404}
                 assert fits(page), (width, scheme)
                 assert unreadable(page) == []
-                assert _violations(page) == [], (width, scheme)
+                if (width, scheme) in EXAMINED:
+                    assert _violations(page) == [], (width, scheme)
                 assert sum(sizes) < LARGEST
 
 
