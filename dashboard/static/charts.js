@@ -121,7 +121,7 @@
       tops,
       width,
       height: width < 560 ? 220 : 280,
-      padding: [8, 8, 0, 0],
+      padding: [8, 28, 0, 0],
       cursor: { points: { show: false }, drag: { setScale: false, x: false, y: false }, y: false },
       legend: { live: true, markers: { fill: (_, i) => i ? colours[spec.series[i - 1].colour] : "transparent", width: 0 } },
       tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC"),
