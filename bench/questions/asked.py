@@ -6,10 +6,14 @@ from datetime import timedelta
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from bench.questions.feed import FEED
+from bench.questions.figures import FIGURES
 from bench.questions.known import Known
 from bench.questions.lists import LISTS
+from bench.questions.messages import MESSAGES
 from bench.questions.question import Question
-from models.queries.accounts import accounts, audit, tokens
+from bench.questions.rollouts import LABOURS, ROLLOUTS
+from models.queries.accounts import accounts, audit, source_names, strange_sources, tokens
 from models.queries.alerts import alerts, silences
 from models.queries.apps import has_apps, is_app, laggards, overview
 from models.queries.asked import asked
@@ -20,6 +24,8 @@ from models.queries.rollouts import uptake, versions
 from models.queries.sources import sources, tick_age
 from models.queries.tenants import is_tenant, notices, story, timeline
 from models.queries.tenants_of import Sort, Wanted, tenants_of
+
+__all__ = ["LABOURS", "QUESTIONS"]
 
 _CURVE, _SHOWN, _PAGE = 90, 12, 101  # days; rows; rows of a page and one more
 _ON_A_PAGE = 500
@@ -117,6 +123,11 @@ QUESTIONS = (
     Question("is somebody ticking", lambda session, _: tick_age(session)),
     Question("what is overdue", lambda session, known: overdue(session, ["hook"], now=known.now)),
     Question("accounts and tokens", lambda session, _: (accounts(session), tokens(session))),
+    Question("names of sources", lambda session, _: (source_names(session), strange_sources(session, ["acme"]))),
     Question("what was done by hand", lambda session, _: audit(session, most=50)),
     *LISTS,
+    *FEED,
+    *MESSAGES,
+    *ROLLOUTS,
+    *FIGURES,
 )

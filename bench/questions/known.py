@@ -9,6 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from models import db_now
+from models.queries.event_feed import Place as EventPlace
 from models.queries.tenants_of import PLACES, Place, Sort, Wanted, tenants_of
 
 _APPS = """
@@ -24,6 +25,19 @@ SELECT DISTINCT unnest(g.grants) FROM app a JOIN source s ON s.id = a.source_id
 JOIN app_version v ON v.app_id = a.id AND v.number = a.latest_version JOIN scope_set g ON g.id = v.scope_set_id
 WHERE s.name || ':' || a.external_id = :app ORDER BY 1
 """
+# Of the newest, among which are those that were sent once more; of reminders, and of alerts.
+_MESSAGES = """
+(SELECT id FROM notice ORDER BY id DESC LIMIT 50)
+UNION (SELECT id FROM notice WHERE reminder_id IS NOT NULL ORDER BY id DESC LIMIT 50)
+UNION (SELECT id FROM notice WHERE group_id IS NOT NULL ORDER BY id DESC LIMIT 50) ORDER BY id
+"""
+_EVENTS = """
+SELECT cast(cast(e.tx AS text) AS numeric), e.id FROM generate_series(0, 700, 50) AS ago (days) CROSS JOIN LATERAL (
+    SELECT tx, id FROM event WHERE at <= cast(:now AS timestamptz) - ago.days * interval '1 day'
+    ORDER BY at DESC LIMIT 1
+) e
+"""
+_ALERTS = "SELECT id FROM alert WHERE state = 'firing' ORDER BY hashint8(id) LIMIT 50"
 _DRAWN = 8  # apps, evenly from the largest to the smallest
 _DEEP = 5000  # rows into a list, where it is so long
 
@@ -44,6 +58,9 @@ class Known:
 
     now: datetime
     apps: Sequence[App]
+    alerts: Sequence[int]  # that fire
+    messages: Sequence[int]
+    places: Sequence[EventPlace]  # in the feed, over the two years
     chance: random.Random = field(default_factory=random.Random)
 
     @classmethod
@@ -52,7 +69,10 @@ class Known:
         keys = session.scalars(text(_APPS)).all()
         step = max(1, (len(keys) - 1) / (_DRAWN - 1))
         chosen = sorted({min(len(keys) - 1, round(place * step)) for place in range(_DRAWN)})
-        return cls(db_now(session), [_app(session, keys[place]) for place in chosen], random.Random(seed))
+        apps, now = [_app(session, keys[place]) for place in chosen], db_now(session)
+        alerts, messages = (session.scalars(text(query)).all() for query in (_ALERTS, _MESSAGES))
+        places = [(int(tx), number) for tx, number in session.execute(text(_EVENTS), {"now": now})]
+        return cls(now, apps, alerts, messages, places, random.Random(seed))
 
     def app(self) -> App:
         """Any of the apps, the largest as often as the smallest."""
@@ -62,6 +82,18 @@ class Known:
         """An app and one of its tenants."""
         app = self.app()
         return app.key, self.chance.choice(app.tenants)
+
+    def alert(self) -> int:
+        """One of the alerts that fire."""
+        return self.chance.choice(self.alerts)
+
+    def message(self) -> int:
+        """One of the messages."""
+        return self.chance.choice(self.messages)
+
+    def place(self) -> EventPlace:
+        """Somewhere in the feed of events."""
+        return self.chance.choice(self.places)
 
     def letters(self) -> str:
         """A few letters of some tenants' names or ids, in several scripts."""

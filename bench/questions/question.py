@@ -14,3 +14,4 @@ class Question:
 
     name: str
     ask: Callable[[Session, Known], object]
+    is_awaited: bool = True  # by somebody who opened a page; else by a program that comes by and by

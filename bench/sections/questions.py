@@ -15,7 +15,7 @@ from bench.plans import whole
 from bench.questions import QUESTIONS, Known
 from bench.report import MIB, Section, Table, Target
 from bench.scale import Scale
-from bench.years import live
+from bench.years import live, work_out
 from bench.years.sizes import Years
 from models import Session
 from models.base import engine_for
@@ -68,6 +68,9 @@ def _lived(years: Years, kept: Path | None) -> Iterator[tuple[Path, Cluster]]:
             engine.dispose()
             running.rename(_UNFINISHED, _DATABASE)
         upgrade(running.dsn(_DATABASE))
+        engine = engine_for(running.dsn(_DATABASE))
+        work_out(engine)
+        engine.dispose()
         yield place, running
 
 
@@ -138,6 +141,7 @@ def _section(
     streamed: Streamed,
 ) -> Section:
     points = {name: _points(each) for name, each in took.items()}
+    awaited = [question.name for question in QUESTIONS if question.is_awaited]
     overview = shown["the page of all apps"] * 1000
     ratios = [slow / fast for fast, slow in plain.values()]
     return Section(
@@ -174,9 +178,11 @@ def _section(
             ),
         ],
         targets=[
-            Target("p95 of the slowest question", max(p95 for _, p95, _ in points.values()), most=20, unit="ms"),
-            Target("p99 of the slowest question", max(p99 for _, _, p99 in points.values()), most=60, unit="ms"),
-            Target("questions that read a large table whole", sum(map(bool, scans.values())), most=0, unit=""),
+            Target("p95 of the slowest question", max(points[name][1] for name in awaited), most=20, unit="ms"),
+            Target("p99 of the slowest question", max(points[name][2] for name in awaited), most=60, unit="ms"),
+            Target(
+                "questions that read a large table whole", sum(bool(scans[name]) for name in awaited), most=0, unit=""
+            ),
             Target("the page of all apps", overview, most=200, unit="ms"),
             Target("memory at the end of a CSV : after a tenth", streamed.last / streamed.first, most=1.1),
             Target("plain history : counters, the least of them", min(ratios), least=1),
@@ -189,6 +195,10 @@ def _section(
             (
                 f"A reader waits {_PAUSE} s on average before it asks again, and draws the app anew: the largest, with"
                 f" {years.sizes[0]:,} connections, as often as the smallest, with {years.sizes[-1]:,}."
+            ),
+            (
+                "What only a program asks for, once in a while (its name begins with `figures:`), is measured and not"
+                " held to the targets: it counts all that is open."
             ),
             "Plain history is the same stretches with the same indexes, without verdicts and counters; asked alone.",
         ],

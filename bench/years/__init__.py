@@ -10,6 +10,9 @@ from bench.years import bulk, founding, living, telling
 from bench.years.sizes import Years
 from models import db_now
 from models.partitions import drop_partitions, make_partitions
+from models.queries.studies import study
+from models.queries.taken import watched_by_id
+from models.study import claim_study, keep_studies
 
 
 def live(engine: Engine, years: Years, *, say: Callable[[str], object] = print) -> None:
@@ -32,3 +35,23 @@ def live(engine: Engine, years: Years, *, say: Callable[[str], object] = print) 
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("VACUUM ANALYZE"))
     say("  (and what was told of them)")
+    work_out(engine)
+    say("  (and what takes long to say is worked out)")
+
+
+def work_out(engine: Engine) -> None:
+    """Have worked out ahead what workers would have by now, of the apps that are due."""
+    with Session(engine) as session, session.begin():
+        now = db_now(session)
+        while (app_id := claim_study(session, now=now)) is not None:
+            app = watched_by_id(session, app_id)
+            for one in study(session, app):
+                keep_studies(
+                    session,
+                    app_id,
+                    one.answers,
+                    environment=one.environment,
+                    as_of=app.as_of,
+                    rests_on=app.changed_at,
+                    now=now,
+                )

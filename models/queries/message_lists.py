@@ -67,7 +67,8 @@ _EVERYWHERE = "(SELECT n.* FROM notice n WHERE {meant} ORDER BY n.id DESC LIMIT 
 _SPEAKING = """(
     SELECT n.* FROM notice n WHERE n.id IN ({threads}{own}) AND {meant} ORDER BY n.id DESC LIMIT :most
 )"""
-_OWN = f" UNION SELECT n.id FROM notice n WHERE n.app_id = ({_KEY})"  # noqa: S608 - constants only
+# Reminders are found by their threads: without them, an index has those of an app.
+_OWN = f" UNION SELECT n.id FROM notice n WHERE n.app_id = ({_KEY}) AND n.reminder_id IS NULL"  # noqa: S608 - constants only
 _OF_APP_ONLY = f"c.app_id = ({_KEY})"
 _OF_TENANTS = "c.tenant_id = ANY(cast(:tenants AS int8[]))"
 

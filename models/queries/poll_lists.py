@@ -51,7 +51,7 @@ _EVERYWHERE = text(_POLLS.format(whose="", which="poll.source_id = s.id", meant=
 _OF_APP = text(
     _POLLS.format(
         whose="JOIN app mine ON mine.source_id = s.id",
-        which="poll.app_id = mine.id",
+        which="poll.source_id = s.id AND poll.app_id = mine.id",
         meant="AND s.name || ':' || mine.external_id = :app",
     )
 )

@@ -44,7 +44,7 @@ SELECT count(*) FROM (SELECT FROM tenant t WHERE {_LETTERS} AND {_AFTER} LIMIT :
 """)  # noqa: S608 - constants only
 _TOGETHER = f"""
 SELECT t.id, t.external_id, t.name, t.first_seen_at, s.name AS source FROM tenant t JOIN source s ON s.id = t.source_id
-WHERE {_SEEN} AND {_AFTER} AND :stands = (t.id IN ({_STANDS.format(columns="b.tenant_id")}))
+WHERE {_SEEN} AND {_AFTER} AND t.id {{among}} ({_STANDS.format(columns="b.tenant_id")})
 """  # noqa: S608 - constants only
 _PAGE = f"""
 WITH page AS (
@@ -69,7 +69,10 @@ FROM page p CROSS JOIN LATERAL (
 ) n
 ORDER BY p.place COLLATE "C", p.id
 """  # noqa: S608 - constants only
-_IN_ORDER, _BY_LETTERS, _BY_LAG = (text(_PAGE.format(candidates=each)) for each in (_NEAR, _FOUND, _TOGETHER))
+_IN_ORDER, _BY_LETTERS, _BY_LAG, _BY_NO_LAG = (
+    text(_PAGE.format(candidates=each))
+    for each in (_NEAR, _FOUND, _TOGETHER.format(among="IN"), _TOGETHER.format(among="NOT IN"))
+)
 
 _APP = text("""SELECT app.id FROM app JOIN source s ON s.id = app.source_id
     WHERE s.name || ':' || app.external_id = :app AND app.deleted_at IS NULL""")
@@ -132,7 +135,10 @@ def tenants(  # noqa: PLR0913 - each says which tenants are meant
     if letters is not None and session.scalars(_MATCHES, bound | reach).one() <= reach["reach"]:
         return _rows(session, _BY_LETTERS, bound)
     near = _rows(session, _IN_ORDER, bound | reach)
-    return near if len(near) == most else _rows(session, _BY_LAG if letters is None else _BY_LETTERS, bound)
+    if len(near) == most:
+        return near
+    by_lag = _BY_LAG if bound["stands"] else _BY_NO_LAG
+    return _rows(session, by_lag if letters is None else _BY_LETTERS, bound)
 
 
 def _rows(session: Session, statement: TextClause, bound: Mapping[str, object]) -> list[TenantRow]:
