@@ -1,6 +1,5 @@
 """The feed of events: page by page, or as they happen."""
 
-import re
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -32,6 +31,7 @@ from models.queries.event_feed import (
     place_of,
 )
 from models.queries.tenant_lists import tenants_named
+from uptake.wildcards import fits
 
 STREAM = "text/event-stream"
 Type = Annotated[str, Field(max_length=100, pattern=TEXT)]
@@ -146,15 +146,11 @@ async def _written(heard: AsyncIterator[tuple[Place, list[FeedEvent]]], is_meant
 def _is_meant(caller: Caller, meant: Meant, tenants: set[str] | None, event: FeedEvent) -> bool:
     return (
         caller.sees(event.source)
-        and (meant.type is None or any(_fits(event.type, one) for one in meant.type))
+        and (meant.type is None or any(fits(one, event.type) for one in meant.type))
         and (meant.app is None or event.app == meant.app)
         and (tenants is None or f"{event.source}:{event.tenant}" in tenants)
         and (meant.since is None or event.at >= meant.since)
     )
-
-
-def _fits(kind: str, pattern: str) -> bool:
-    return re.fullmatch(".*".join(map(re.escape, pattern.split("*"))), kind) is not None
 
 
 def _fetch(caller: Caller, session: OrmSession, meant: Meant, *, after: Place, most: int) -> Fed:
