@@ -4,6 +4,8 @@ import asyncio
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
+from threading import Lock
 
 import structlog
 from anyio import to_thread
@@ -31,24 +33,34 @@ class Listeners:
         self._head: Place = FIRST
         self._news = asyncio.Event()
         self._of_caller: Counter[str] = Counter()
+        self._admitting = Lock()  # requests are admitted in threads
+        self._listening = 0
         self._looking: asyncio.Task[None] | None = None
 
     def close(self) -> None:
         """Let every stream end within a second or so; may be called by a signal."""
         self.is_closing = True
 
-    def has_room(self, caller: str) -> bool:
-        """Whether this caller may have one stream more."""
-        return self._of_caller[caller] < MOST_EACH
+    def admit(self, caller: str) -> Callable[[], None] | None:
+        """Give this caller one stream more, until what is returned is called, once; None: they have all they may."""
+        with self._admitting:
+            if self._of_caller[caller] >= MOST_EACH:
+                return None
+            self._of_caller[caller] += 1
+        return partial(self._leave, caller)
+
+    def _leave(self, caller: str) -> None:
+        with self._admitting:
+            self._of_caller -= Counter([caller])
 
     async def listen(
-        self, caller: str, after: Place | None, *, is_still: Callable[[], bool]
+        self, after: Place | None, *, is_still: Callable[[], bool]
     ) -> AsyncIterator[tuple[Place, list[FeedEvent]]]:
         """The events *after* that place (None: from now on) as they happen, each time with the place that is reached.
 
         Nothing new for a while is told as no events. It ends when the caller *is_still* one no more, or all is closed.
         """
-        with self._counted(caller):
+        with self._counted():
             clock = asyncio.get_running_loop()
             told_at = checked_at = clock.time()
             place = after
@@ -65,12 +77,12 @@ class Listeners:
                         return
 
     @contextmanager
-    def _counted(self, caller: str) -> Iterator[None]:
-        self._of_caller[caller] += 1
+    def _counted(self) -> Iterator[None]:
+        self._listening += 1
         try:
             yield
         finally:
-            self._of_caller -= Counter([caller])
+            self._listening -= 1
 
     def _require_looking(self) -> None:
         """Have somebody look, also after whoever did broke off."""
@@ -102,7 +114,7 @@ class Listeners:
             return
 
     async def _look_on(self) -> None:
-        while self._of_caller and not self.is_closing:
+        while self._listening and not self.is_closing:
             try:
                 await self._look()
             except SQLAlchemyError:
@@ -113,13 +125,20 @@ class Listeners:
         if self._floor is None:
             self._floor = self._head = await to_thread.run_sync(_last)
         else:
+            await self._catch_up()
+        news, self._news = self._news, asyncio.Event()
+        news.set()
+
+    async def _catch_up(self) -> None:
+        """Read what is new, however much it is: no more of it at one look than is kept."""
+        for _ in range(_KEPT // _AT_ONCE):
             fed = await to_thread.run_sync(_read, self._head)
             self._events.extend(fed.events)
             self._head = fed.last
             while len(self._events) > _KEPT:
                 self._floor = self._events.popleft().place
-        news, self._news = self._news, asyncio.Event()
-        news.set()
+            if fed.is_whole:
+                return
 
 
 def _unless_broken(is_still: Callable[[], bool]) -> bool:

@@ -10,9 +10,9 @@ from models import Session
 
 
 def reading() -> Iterator[OrmSession]:
-    """A session for one request."""
+    """A session until the answer is made: not while it is sent, for whoever reads it slowly would keep it."""
     with Session() as session:
         yield session
 
 
-Reading = Annotated[OrmSession, Depends(reading)]
+Reading = Annotated[OrmSession, Depends(reading, scope="function")]

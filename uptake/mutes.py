@@ -1,11 +1,11 @@
 """Hours that come again every week, in which nobody is told of some alerts."""
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 
 from uptake.cadence import Hours, zone
+from uptake.wildcards import fits
 
 # Windows that join to more than this have no end worth waiting for: they are looked at again.
 LONGEST = timedelta(days=8)
@@ -31,7 +31,7 @@ class Mute:
 
     def is_about(self, *, labels: Mapping[str, str], **names: str) -> bool:
         """Whether it is about an alert of a tenant with these *labels*; *names* are its source, app and so on."""
-        return all(matches(getattr(self, key), name) for key, name in names.items()) and all(
+        return all(fits(getattr(self, key), name) for key, name in names.items()) and all(
             labels.get(key) == value for key, value in self.labels
         )
 
@@ -42,11 +42,6 @@ class Muted:
 
     by: str
     until: datetime
-
-
-def matches(pattern: str, name: str) -> bool:
-    """Whether the *name* is one that the *pattern* means, in which * stands for anything."""
-    return re.fullmatch(".*".join(map(re.escape, pattern.split("*"))), name, re.DOTALL) is not None
 
 
 def muted_until(mute: Mute, now: datetime) -> datetime | None:

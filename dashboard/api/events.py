@@ -1,15 +1,16 @@
 """The feed of events: page by page, or as they happen."""
 
-import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any
+from weakref import finalize
 
 from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import Response, StreamingResponse
 from pydantic import AwareDatetime, BaseModel, Field, TypeAdapter
 from sqlalchemy.orm import Session as OrmSession
+from starlette.types import Receive, Scope, Send
 
 from dashboard.access import Caller, RefusedError, Viewer, is_still
 from dashboard.api.apps import TEXT, require
@@ -32,6 +33,7 @@ from models.queries.event_feed import (
     place_of,
 )
 from models.queries.tenant_lists import tenants_named
+from uptake.wildcards import fits
 
 STREAM = "text/event-stream"
 Type = Annotated[str, Field(max_length=100, pattern=TEXT)]
@@ -116,8 +118,6 @@ def event_stream(
 def stream(caller: Caller, request: Request, meant: Window, last_event_id: str | None) -> Response:
     """What the caller sees of what happens from now on, or after an event; raises RefusedError for one too many."""
     listeners: Listeners = request.app.state.listeners
-    if not listeners.has_room(caller.key):
-        raise RefusedError(429, "You have ten streams of events: end one, then begin another.", Retry_After="5")
     begin = last_event_id or meant.after
     with Session() as session:
         _require(caller, session, meant)
@@ -125,13 +125,28 @@ def stream(caller: Caller, request: Request, meant: Window, last_event_id: str |
         after = None if begin in {None, "now"} else _begin(session, begin, or_now=True)
         named = None if meant.tenant is None else tenants_named(session, meant.tenant, sources=caller.sources)
     keys = None if named is None else {one.key for one in named}
-    heard = listeners.listen(caller.key, after, is_still=partial(is_still, request, caller))
-    return StreamingResponse(
-        _written(heard, partial(_is_meant, caller, meant, keys)),
-        media_type=STREAM,
+    leave = listeners.admit(caller.key)
+    if leave is None:
+        raise RefusedError(429, "You have ten streams of events: end one, then begin another.", Retry_After="5")
+    heard = listeners.listen(after, is_still=partial(is_still, request, caller))
+    return _Stream(_written(heard, partial(_is_meant, caller, meant, keys)), leave)
+
+
+class _Stream(StreamingResponse):
+    """Events as they happen; it *leaves* when it ends, or when nobody ever begins to read it."""
+
+    def __init__(self, written: AsyncIterator[str], leave: Callable[[], None]) -> None:
         # Proxies that hold answers back until they are whole would hold this for ever.
-        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
-    )
+        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        super().__init__(written, media_type=STREAM, headers=headers)
+        self._leave = finalize(self, leave)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._leave()
 
 
 async def _written(heard: AsyncIterator[tuple[Place, list[FeedEvent]]], is_meant: Any) -> AsyncIterator[str]:
@@ -146,15 +161,11 @@ async def _written(heard: AsyncIterator[tuple[Place, list[FeedEvent]]], is_meant
 def _is_meant(caller: Caller, meant: Meant, tenants: set[str] | None, event: FeedEvent) -> bool:
     return (
         caller.sees(event.source)
-        and (meant.type is None or any(_fits(event.type, one) for one in meant.type))
+        and (meant.type is None or any(fits(one, event.type) for one in meant.type))
         and (meant.app is None or event.app == meant.app)
         and (tenants is None or f"{event.source}:{event.tenant}" in tenants)
         and (meant.since is None or event.at >= meant.since)
     )
-
-
-def _fits(kind: str, pattern: str) -> bool:
-    return re.fullmatch(".*".join(map(re.escape, pattern.split("*"))), kind) is not None
 
 
 def _fetch(caller: Caller, session: OrmSession, meant: Meant, *, after: Place, most: int) -> Fed:

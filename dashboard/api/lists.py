@@ -119,7 +119,7 @@ def _place(cursor: str | None, kinds: tuple[type, ...]) -> Place | None:
         read = [
             datetime.fromisoformat(one) if kind is datetime else one for one, kind in zip(found, kinds, strict=True)
         ]
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         read = []
     if not (tuple(map(type, read)) == kinds and all(map(_is_kept, read))):
         raise RefusedError(400, "That cursor is none of this list's: take `next` of the page before.")

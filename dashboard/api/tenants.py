@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field, TypeAdapter
 from sqlalchemy.orm import Session
 
 from dashboard.access import Caller, RefusedError, Viewer
-from dashboard.api.apps import TEXT, Class, Environment, Words
+from dashboard.api.apps import TEXT, Class, Environment, Words, require
 from dashboard.api.lists import Listing, Place, add_list, validated
 from dashboard.chosen import features
 from dashboard.reading import Reading
@@ -69,8 +69,17 @@ class Meant(BaseModel):
     environment: Environment = "production"
 
 
-def tenants(caller: Viewer, meant: Annotated[Meant, Query()]) -> Listing[Listed]:
+def tenants(caller: Viewer, session: Reading, meant: Annotated[Meant, Query()]) -> Listing[Listed]:
     """Every tenant of every source by name: how many apps it has, and in how many it is blocked."""
+    if meant.blocking is not None and meant.lag is not None:
+        raise RefusedError(422, "Ask for `blocking` or for a `class`: blocking=true is class=blocking.")
+    if meant.app is not None:
+        require(caller, session, meant.app)
+    return listed(caller, meant)
+
+
+def listed(caller: Caller, meant: Meant) -> Listing[Listed]:
+    """Those of the tenants that are meant that the caller sees; of an app that there is not, none."""
 
     def fetch(session: Session, after: Any, most: int) -> Sequence[tuple[Place, Listed]]:
         found = tenants_after(

@@ -1,11 +1,11 @@
 """One app: how its rollout goes and will go, what can be relied on, and who holds it up."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter
 from fastapi.responses import Response
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session as OrmSession
 
 from dashboard.api.apps import Meant, app_tenants
@@ -36,7 +36,7 @@ class View(BaseModel):
 
     days: Literal["30", "90", "180", "365", "730"] = "90"
     show: Literal["share", "count"] = "count"
-    after: str | None = None
+    after: Annotated[str, Field(max_length=1000)] | None = None
 
 
 @dataclass(frozen=True, slots=True)

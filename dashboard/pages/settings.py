@@ -16,7 +16,8 @@ from dashboard.frame import Frame, Looking
 from dashboard.pages.sections import PLACE, sections
 from dashboard.rules_told import Choice, FileNow, choices, file_now, whom
 from tasks.rules import Rules, rules
-from uptake.mutes import Mute, matches, muted_until
+from uptake.mutes import Mute, muted_until
+from uptake.wildcards import fits
 
 router = APIRouter()
 
@@ -115,9 +116,7 @@ def _sees(caller: Caller, table: AppTable) -> bool:
 def _sees_mute(caller: Caller, mute: Mute) -> bool:
     if caller.sources is None:
         return True
-    is_about = any(
-        matches(mute.source, one) and matches(mute.app.partition(":")[0], one) for one in sorted(caller.sources)
-    )
+    is_about = any(fits(mute.source, one) and fits(mute.app.partition(":")[0], one) for one in sorted(caller.sources))
     return is_about and mute.tenant == "*"
 
 

@@ -6,8 +6,7 @@ from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
 from dashboard.api.apps import Class
-from dashboard.api.tenants import Meant
-from dashboard.api.tenants import tenants as listed
+from dashboard.api.tenants import Meant, listed
 from dashboard.frame import Looking
 from models.queries.app_names import app_names
 

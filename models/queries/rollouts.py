@@ -34,13 +34,13 @@ SELECT s.name || ':' || a.external_id AS app, k.number, k.released_at, k.release
     ARRAY(SELECT unnest(k.grants) EXCEPT SELECT unnest(k.before) ORDER BY 1) AS added,
     ARRAY(SELECT unnest(k.before) EXCEPT SELECT unnest(k.grants) ORDER BY 1) AS removed
 FROM known k JOIN app a ON a.id = k.app_id JOIN source s ON s.id = a.source_id
-WHERE a.deleted_at IS NULL AND (cast(:app AS text) IS NULL OR s.name || ':' || a.external_id = :app)
+WHERE CASE WHEN cast(:app AS text) IS NULL THEN a.deleted_at IS NULL ELSE s.name || ':' || a.external_id = :app END
 ORDER BY s.name, a.name, a.id, k.number DESC
 """)
 
 
 def versions(session: Session, *, app: str | None = None, environment: str = "production") -> list[Version]:
-    """Every version of every app (or of the one called *app*), the newest of each first."""
+    """Every version of every app (or of the one called *app*, be it deleted), the newest of each first."""
     bound = {"app": app, "environment": environment}
     return [Version(**row) for row in session.execute(_VERSIONS, bound).mappings()]
 
@@ -60,7 +60,7 @@ class Uptake:
 _ADOPTION = text("""
 WITH RECURSIVE meant AS MATERIALIZED (
     SELECT a.id, s.name || ':' || a.external_id AS app FROM app a JOIN source s ON s.id = a.source_id
-    WHERE a.deleted_at IS NULL AND (cast(:app AS text) IS NULL OR s.name || ':' || a.external_id = :app)
+    WHERE CASE WHEN cast(:app AS text) IS NULL THEN a.deleted_at IS NULL ELSE s.name || ':' || a.external_id = :app END
 ), ran AS (
     SELECT m.id, m.app, (
         SELECT min(version) FROM adoption WHERE app_id = m.id AND environment = :environment) AS version FROM meant m
@@ -87,7 +87,10 @@ SELECT r.app, r.version, d.days, d.tenants FROM ran r CROSS JOIN LATERAL (
 def uptake(
     session: Session, *, until: date, days: int, environment: str = "production", app: str | None = None
 ) -> list[Uptake]:
-    """The last *days* days up to *until*, for every version that somebody ran in them, by app and version."""
+    """The last *days* days up to *until*, for every version that somebody ran in them, by app and version.
+
+    It is told of every app that is not deleted, or of the one called *app*, whatever became of it.
+    """
     first = until - timedelta(days=days - 1)
     bound = {"first": first, "until": until, "environment": environment, "app": app}
     rows = session.execute(_ADOPTION, bound)

@@ -1,5 +1,6 @@
 """The API's lists: pages, CSV, filters and marks, and nothing for who may not see it."""
 
+import base64
 import csv
 import io
 import json
@@ -11,7 +12,8 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import text
 
-from dashboard.api.lists import _cell
+from dashboard.access import RefusedError
+from dashboard.api.lists import _cell, _place
 from dashboard.app import application
 from tests.integration.access.callers import asked, bearer
 from tests.integration.models.world import A, B, World
@@ -113,6 +115,17 @@ def test_cursor_of_somebody_else(app: FastAPI, mine: dict[str, str], cursor: str
     """Whatever is no cursor of the list is told to be none."""
     answer = asked(app, "GET", "/api/v1/apps/acme:4711/tenants", params={"cursor": cursor}, headers=mine)
     assert "none of this list's" in refused(answer, 400)
+
+
+def test_cursor_without_end(app: FastAPI, mine: dict[str, str]) -> None:
+    """One that goes deeper than anybody reads is none either; a page that is given it begins at the start."""
+    deep = base64.urlsafe_b64encode(b"[" * 24_000).decode()
+    with pytest.raises(RefusedError, match="none of this list's"):
+        _place(deep, (str, int))
+    answer = asked(app, "GET", "/api/v1/apps/acme:4711/tenants", params={"cursor": deep}, headers=mine)
+    refused(answer, 422)
+    for path in ("/apps/acme:4711", "/apps/acme:4711/versions/1"):
+        assert asked(app, "GET", path, params={"after": deep}, headers=mine).status_code == 200
 
 
 def test_csv(app: FastAPI, mine: dict[str, str]) -> None:

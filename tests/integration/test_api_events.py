@@ -1,6 +1,7 @@
 """The feed of events: in commit order with no gap, page by page and as they happen."""
 
 import asyncio
+import gc
 import json
 import os
 import signal
@@ -15,9 +16,12 @@ from typing import Any, NamedTuple
 
 import httpx
 import pytest
+from fastapi import Request
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.orm import Session as OrmSession
 
+from dashboard.access import Caller, RefusedError
+from dashboard.api.events import Window, stream
 from dashboard.app import application
 from dashboard.listeners import Listeners
 from models import Role, Session, db_now
@@ -184,7 +188,7 @@ def test_one_look_for_all(own: Own, monkeypatch: pytest.MonkeyPatch) -> None:
 
     async def one(listeners: Listeners, after: event_feed.Place | None) -> list[str]:
         heard: list[str] = []
-        async for _, found in listeners.listen("ada", after, is_still=lambda: True):
+        async for _, found in listeners.listen(after, is_still=lambda: True):
             heard += [event.type for event in found]
             if "the.end" in heard:
                 return heard
@@ -202,14 +206,67 @@ def test_one_look_for_all(own: Own, monkeypatch: pytest.MonkeyPatch) -> None:
         await asyncio.sleep(0.5)
         write(own.world.session, "the.end")
         own.world.session.commit()
-        heard = await asyncio.wait_for(asyncio.gather(*old, *new), WAIT)
-        assert listeners.has_room("ada")
-        return heard
+        return await asyncio.wait_for(asyncio.gather(*old, *new), WAIT)
 
     whole = [one.type for one in events_after(own.world.session, wanted=WantedEvents()).events]
     heard = asyncio.run(all_of_them())
     assert heard == [[*whole, "a.b", "the.end"]] * 2 + [["a.b", "the.end"]] * 10
     assert 2 <= len(looks) <= 25
+
+
+def test_many_at_once(own: Own, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever listens keeps up with more events than are read at once: a look reads on until there are no more."""
+    monkeypatch.setattr("dashboard.listeners._AT_ONCE", 10)
+    monkeypatch.setattr("dashboard.listeners._KEPT", 200)
+    many = [f"a.b{number}" for number in range(150)]
+    heard: list[str] = []
+
+    async def one() -> None:
+        listeners = Listeners()
+        clock = asyncio.get_running_loop()
+        # The first look finds out where the feed is: what happens from then on is told by the next.
+        async for _, found in listeners.listen(None, is_still=lambda: True):
+            heard.extend(event.type for event in found)
+            if not heard:
+                continue
+            begun.append(clock.time())
+            if len(heard) >= len(many):
+                return
+
+    begun: list[float] = []
+
+    def happen() -> None:
+        with own.engine.begin() as connection:
+            for kind in many:
+                write(connection, kind)  # type: ignore[arg-type]  # executes as a session does
+
+    threading.Timer(1.5, happen).start()
+    asyncio.run(asyncio.wait_for(one(), WAIT))
+    assert heard == many
+    assert len(begun) <= 2, "one look, or two where the first of them fell into the commit"
+
+
+def test_streams_are_counted_when_they_are_admitted(own: Own, mine: dict[str, str]) -> None:
+    """Of many that ask at the same time ten are admitted, and whoever never reads gives the place back."""
+    listeners = Listeners()
+    left = [leave for leave in (listeners.admit("ada") for _ in range(30)) if leave is not None]
+    assert len(left) == 10
+    assert listeners.admit("bob")
+    left[0]()
+    assert listeners.admit("ada")
+    assert listeners.admit("ada") is None
+    app = application(own.url)
+    request = Request({"type": "http", "app": app, "headers": []})
+    caller = Caller("ada", Role.VIEWER, key="ada")
+    for _ in range(20):
+        answer = stream(caller, request, Window(), None)
+        assert answer.status_code == 200
+        del answer
+        gc.collect()
+    kept = [stream(caller, request, Window(), None) for _ in range(10)]
+    with pytest.raises(RefusedError, match="ten streams"):
+        stream(caller, request, Window(), None)
+    assert len(kept) == 10
 
 
 @pytest.fixture

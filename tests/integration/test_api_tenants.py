@@ -93,6 +93,15 @@ def test_only_the_blocked(app: FastAPI, mine: dict[str, str]) -> None:
     assert len(keys(app, mine, "?blocking=false")) == 5
 
 
+def test_what_cannot_be_meant(app: FastAPI, mine: dict[str, str]) -> None:
+    """Nothing that is asked for is left out silently: two ways to say the class are one too many."""
+    for blocking in ("true", "false"):
+        answer = asked(app, "GET", f"/api/v1/tenants?blocking={blocking}&class=trimming", headers=mine)
+        assert "`class`" in refused(answer, 422)
+    assert "no such app" in refused(asked(app, "GET", "/api/v1/tenants?app=acme:1", headers=mine), 404)
+    refused(asked(app, "GET", "/api/v1/tenants.csv?app=acme:1", headers=mine), 404)
+
+
 @pytest.mark.parametrize("query", ["", "q=hvac&", "q=ö&", "blocking=true&", "blocking=false&q=hvac&"])
 @pytest.mark.parametrize("few", [1, 4000])
 def test_pages(app: FastAPI, mine: dict[str, str], monkeypatch: pytest.MonkeyPatch, query: str, few: int) -> None:

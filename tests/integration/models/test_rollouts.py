@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 
+from sqlalchemy import text
+
 from models.queries.notices import told
 from models.queries.rollouts import uptake, versions
 from tests.integration.models.world import A, B, C, World
@@ -17,6 +19,18 @@ def test_versions_say_what_they_changed(world: World) -> None:
     found = [(one.number, list(one.added), list(one.removed)) for one in versions(world.session, app="acme:4711")]
     assert found == [(3, [C], [A]), (2, [B], []), (1, [A], [])]
     assert versions(world.session, app="acme:nothing") == []
+
+
+def test_what_is_deleted(world: World) -> None:
+    """An app that is there no more is told of as it was to whoever names it, and to nobody else."""
+    world.put("1", 1)
+    world.poll()
+    world.session.execute(text("UPDATE app SET deleted_at = now()"))
+    until = world.now.date()
+    assert [one.number for one in versions(world.session, app="acme:4711")] == [1]
+    assert [one.version for one in uptake(world.session, until=until, days=2, app="acme:4711")] == [1]
+    assert versions(world.session) == []
+    assert uptake(world.session, until=until, days=2) == []
 
 
 def test_curves_carry_over(world: World) -> None:

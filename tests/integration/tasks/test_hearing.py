@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session as OrmSession
 
 from models.quiet import _LIKE
 from tests.integration.tasks.recorded import Ours
-from uptake.mutes import matches
+from uptake.wildcards import fits
 
 CHOSEN = """
 [policy]
@@ -117,7 +117,7 @@ def test_a_pattern_is_the_same_to_both(session: OrmSession, pattern: str) -> Non
             (SELECT {_LIKE.format("source")} FROM (SELECT cast(:p AS text) AS source) v) x ORDER BY place
     """)  # noqa: S608 - constants only
     found = session.scalars(like, {"p": pattern, "names": names}).all()
-    assert found == [matches(pattern, name) for name in names]
+    assert found == [fits(pattern, name) for name in names]
 
 
 def test_of_the_file_that_is_checked(ours: Ours, chosen: Path, tmp_path: Path) -> None:
