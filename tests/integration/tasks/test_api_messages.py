@@ -147,8 +147,35 @@ def test_what_viewers_are_told(app: FastAPI, mine: dict[str, str]) -> None:
     assert [whole[name] for name in ("to", "body", "html", "payload")] == [None] * 4
     assert "b.example" not in asked(app, "GET", "/api/v1/notices.csv", headers=mine).text
     alerts = rows(app, mine, "notices?kind=alert")
-    assert alerts[0]["to"] is not None
+    assert {one["to"] for one in alerts} == {None}
     assert got(app, f"notices/{alerts[0]['id']}", mine)["body"]
+
+
+def test_what_servers_said(app: FastAPI, mine: dict[str, str], ops: dict[str, str], lagging: World) -> None:
+    """A server's words may name whom it refused: viewers are told that it did, by which fault, and our own reasons."""
+    session, (line,) = lagging.session, rows(app, ops, "notices?tenant=1")
+
+    def is_so(state: str, reason: str) -> tuple[Any, ...]:
+        session.execute(
+            text("UPDATE notice SET state = :state, settle_reason = :reason WHERE id = :id"),
+            {"state": state, "reason": reason, "id": line["id"]},
+        )
+        session.execute(
+            text("UPDATE attempt SET outcome = 'permanent', fault = 'recipient', answer = :said WHERE notice_id = :id"),
+            {"said": reason, "id": line["id"]},
+        )
+        session.commit()
+        shown = got(app, f"notices/{line['id']}", mine)
+        assert rows(app, mine, "notices?tenant=1")[0]["settle_reason"] == shown["settle_reason"]
+        whole = got(app, f"notices/{line['id']}", ops)
+        assert (whole["settle_reason"], whole["tries"][0]["answer"]) == (reason, reason)
+        (tried,) = shown["tries"]
+        return shown["state"], shown["settle_reason"], tried["outcome"], tried["fault"], tried["answer"]
+
+    assert is_so("failed", "550 <a@b.example> unknown") == ("failed", None, "permanent", "recipient", None)
+    assert is_so("failed", "unknown") == ("failed", None, "permanent", "recipient", None)
+    assert is_so("cancelled", "opted_out") == ("cancelled", "opted_out", "permanent", "recipient", None)
+    assert is_so("cancelled", "told to a@b.example")[1] is None
 
 
 def test_once_more(app: FastAPI, ops: dict[str, str], mine: dict[str, str], lagging: World) -> None:
