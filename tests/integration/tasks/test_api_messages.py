@@ -9,6 +9,7 @@ from sqlalchemy import text
 
 from dashboard.app import application
 from models import Scope
+from models.queries.wellbeing import queues
 from tasks.deliver import deliver_now
 from tasks.evaluate import evaluate_now
 from tasks.flush import flush_now
@@ -137,6 +138,30 @@ def test_one_message(app: FastAPI, ops: dict[str, str]) -> None:
     again = asked(app, "GET", f"/api/v1/notices/{line['id']}", headers=ops | {"If-None-Match": mark})
     assert again.status_code == 304
     refused(asked(app, "GET", "/api/v1/notices/999999", headers=ops), 404)
+
+
+def test_whose_message_it_is(app: FastAPI, lagging: World) -> None:
+    """A message is its source's by whatever it is about: in the list, by itself and among what waits it is the same."""
+    session = lagging.session
+    session.execute(
+        text("""INSERT INTO notice (key, receiver, "to", reason, subject, body, state, created_at, due_at,
+                    source_id, app_id, tenant_id)
+                SELECT about, 'waits', 'ops', 'first', about, '', 'due', now(), now(),
+                    CASE about WHEN 'source' THEN (SELECT min(id) FROM source) END,
+                    CASE about WHEN 'app' THEN (SELECT min(id) FROM app) END,
+                    CASE about WHEN 'tenant' THEN (SELECT min(id) FROM tenant) END
+                FROM unnest(ARRAY['source', 'app', 'tenant', 'none']) AS t (about)""")
+    )
+    session.commit()
+    found = dict(lagging.rows("SELECT subject, id FROM notice WHERE receiver = 'waits'"))
+    of_source = {"source", "app", "tenant"}
+    for sources, seen in ((["acme"], of_source), (["other"], set()), (None, of_source | {"none"})):
+        mine = bearer(session, name=str(sources), sources=sources)
+        answers = {about: asked(app, "GET", f"/api/v1/notices/{found[about]}", headers=mine) for about in found}
+        assert {about for about in found if answers[about].status_code == 200} == seen
+        assert {one["subject"] for one in rows(app, mine, "notices?receiver=waits")} == seen
+        waiting = {one.receiver: one.waiting for one in queues(session, now=lagging.now, sources=sources)}
+        assert waiting.get("waits", 0) == len(seen)
 
 
 def test_what_viewers_are_told(app: FastAPI, mine: dict[str, str]) -> None:
