@@ -3,61 +3,42 @@
 Whatever a caller does not see is not there for them; what cannot be done is refused in words (RefusedError).
 """
 
-from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from sqlalchemy.orm import Session as OrmSession
 
 from dashboard.access import Caller, RefusedError
 from dashboard.chosen import chosen
+from dashboard.holding import How, hold_in
 from models import Session, db_now
 from models.audit import Actor, audited
-from models.groups import arouse, arouse_all
+from models.groups import arouse_all
 from models.queries.alert_lists import AlertLine, one_alert
 from models.queries.silences import SilenceLine, silences_after
-from models.quiet import Matchers, acknowledge, change_silence, end_silence, silence, snooze, unhold
-
-_Held = Callable[[OrmSession, datetime], Sequence[int]]
+from models.quiet import Matchers, change_silence, end_silence, silence
 
 
 def acknowledge_alert(caller: Caller, alert_id: int, *, until: datetime | None, comment: str) -> None:
     """The caller looks after the alert: no more is told of it *until* then, or until it gets more severe."""
-
-    def held(session: OrmSession, now: datetime) -> Sequence[int]:
-        _require_ahead(until, now=now)
-        return acknowledge(session, [alert_id], author=caller.name, comment=comment, until=until, now=now)
-
-    _hold(caller, alert_id, held, "acknowledged")
+    _hold(caller, alert_id, "acknowledged", until=until, comment=comment)
 
 
 def snooze_alert(caller: Caller, alert_id: int, *, until: datetime, comment: str) -> None:
     """Nothing is told of the alert *until* then, however severe it gets."""
-
-    def held(session: OrmSession, now: datetime) -> Sequence[int]:
-        _require_ahead(until, now=now)
-        return snooze(session, [alert_id], author=caller.name, comment=comment, until=until, now=now)
-
-    _hold(caller, alert_id, held, "snoozed")
+    _hold(caller, alert_id, "snoozed", until=until, comment=comment)
 
 
 def unhold_alert(caller: Caller, alert_id: int) -> None:
     """Take acknowledgement and snooze of the alert back."""
-
-    def held(session: OrmSession, now: datetime) -> Sequence[int]:
-        return unhold(session, [alert_id], author=caller.name, now=now)
-
-    _hold(caller, alert_id, held, "taken_back")
+    _hold(caller, alert_id, "taken_back")
 
 
-def _hold(caller: Caller, alert_id: int, held: _Held, done: str) -> None:
-    policies = chosen().policies
+def _hold(caller: Caller, alert_id: int, how: How, *, until: datetime | None = None, comment: str = "") -> None:
     with Session.begin() as session:
-        now = db_now(session)
-        found = seen_alert(caller, session, alert_id, now=now)
-        if not held(session, now):
+        found = seen_alert(caller, session, alert_id, now=db_now(session))
+        if found.state != "firing":
             raise RefusedError(409, f"Alert {alert_id} is {found.state}: this is for alerts that fire.")
-        arouse(session, policies, now=now, apps=[found.app_id] if found.app_id is not None else ())
-        audited(session, actor(caller), f"alert.{done}", f"alert {alert_id}", now=now)
+        hold_in(session, caller, how, [alert_id], until=until, comment=comment)
 
 
 def seen_alert(caller: Caller, session: OrmSession, alert_id: int, *, now: datetime) -> AlertLine:

@@ -7,6 +7,8 @@ from itertools import groupby
 
 from sqlalchemy.orm import Session
 
+from dashboard.access import Caller
+from dashboard.discreet import discreet
 from models.queries.said import Said, said
 from models.queries.tenant_apps import TimelineRow
 from tasks.story import happened
@@ -63,9 +65,10 @@ class Day:
     happenings: Sequence[Happening]
 
 
-def days(session: Session, events: Sequence[TimelineRow]) -> Sequence[Day]:
-    """The *events*, which are in order, by their days in UTC."""
-    messages = said(session, [one.data["notice"] for one in events if one.data.get("notice")])
+def days(caller: Caller, session: Session, events: Sequence[TimelineRow]) -> Sequence[Day]:
+    """The *events*, which are in order, by their days in UTC, as the caller may be told of them."""
+    found = said(session, [one.data["notice"] for one in events if one.data.get("notice")])
+    messages = {number: discreet(caller, one) for number, one in found.items()}
     return [
         Day(on, day(rows[0].at), [_in_words(row, messages.get(row.data.get("notice", 0))) for row in rows])
         for on, rows in _by_day(events)

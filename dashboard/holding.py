@@ -1,4 +1,4 @@
-"""What operators do to many alerts at once: in one transaction, with one line in the audit trail, or not at all."""
+"""What operators do to one alert or to many at once: in one transaction, with one line in the trail, or not at all."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -27,23 +27,48 @@ def hold(
 
     That they are acknowledged or snoozed ends *until* then; a snooze has to end.
     """
-    policies = chosen().policies
     with Session.begin() as session:
-        now = db_now(session)
-        if until is not None and until <= now:
-            raise RefusedError(422, "That time is over already: choose a later one.")
-        meant = firing(session, alerts, sources=caller.sources)
-        held = _held(session, how, sorted(meant), caller.name, comment, until, now)
-        if not held:
-            raise RefusedError(409, "None of these alerts fires any more: look at the list again.")
-        apps = {meant[one] for one in held}
-        if of_apps := [app for app in apps if app is not None]:
-            arouse(session, policies, now=now, apps=of_apps)
-        if None in apps:
-            arouse(session, policies, now=now)
-        actor = Actor(caller.name, caller.by_way_of)
-        audited(session, actor, f"alert.{how}", _named(held), now=now, alerts=list(held), comment=comment or None)
+        return hold_in(session, caller, how, alerts, until=until, comment=comment)
+
+
+def hold_in(
+    session: OrmSession,
+    caller: Caller,
+    how: How,
+    alerts: Sequence[int],
+    *,
+    until: datetime | None = None,
+    comment: str = "",
+) -> Sequence[int]:
+    """The same within a transaction that the caller has begun, and as its last step: the trail is written."""
+    policies, now = chosen().policies, db_now(session)
+    if until is not None and until <= now:
+        raise RefusedError(422, "That time is over already: choose a later one.")
+    meant = firing(session, alerts, sources=caller.sources)
+    held = _held(session, how, sorted(meant), caller.name, comment, until, now)
+    if not held:
+        raise RefusedError(409, "None of these alerts fires any more: look at the list again.")
+    apps = {meant[one] for one in held}
+    if of_apps := [app for app in apps if app is not None]:
+        arouse(session, policies, now=now, apps=of_apps)
+    if None in apps:
+        arouse(session, policies, now=now)
+    _note(session, caller, how, held, until=until, comment=comment, now=now)
     return held
+
+
+def _note(
+    session: OrmSession,
+    caller: Caller,
+    how: How,
+    held: Sequence[int],
+    *,
+    until: datetime | None,
+    comment: str,
+    now: datetime,
+) -> None:
+    more = {"alerts": list(held), "until": until.isoformat() if until else None, "comment": comment or None}
+    audited(session, Actor(caller.name, caller.by_way_of), f"alert.{how}", _named(held), now=now, **more)
 
 
 def _held(

@@ -16,6 +16,7 @@ from dashboard.api.apps import TEXT, Words, require
 from dashboard.api.lists import Listing, Place, add_list, validated
 from dashboard.api.tenants import AppName, TenantName, tenants_meant
 from dashboard.chosen import mutes
+from dashboard.discreet import discreet
 from dashboard.reading import Reading
 from models import db_now
 from models.queries.alert_lists import (
@@ -214,7 +215,7 @@ def _in_full(caller: Caller, session: Session, alert_id: int) -> bytes:
         **known,
         steps=steps_of(session, alert_id),
         heard=heard_of(session, alert_id),
-        messages=messages_about(session, alert_id),
+        messages=[discreet(caller, one) for one in messages_about(session, alert_id)],
     )
     return _IN_FULL.dump_json(whole)
 

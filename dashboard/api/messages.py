@@ -1,7 +1,7 @@
 """Reminders and messages: whose turn is next, what was sent to whom, and one message once more."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -15,8 +15,9 @@ from dashboard.api.apps import Words, require
 from dashboard.api.lists import Listing, Place, add_list, validated
 from dashboard.api.tenants import AppName, TenantName, tenants_meant
 from dashboard.askings import replay_message, seen_message
+from dashboard.discreet import discreet, discreet_in_full
 from dashboard.reading import Reading
-from models import Role, db_now
+from models import db_now
 from models.queries.message_lists import (
     Message,
     MessageKind,
@@ -68,7 +69,7 @@ class MeantMessages(BaseModel):
 
 
 def notices(caller: Viewer, session: Reading, meant: Annotated[MeantMessages, Query()]) -> Listing[MessageLine]:
-    """What was sent to whom, why, and what became of it, the newest first; operators are told the addresses."""
+    """What was sent to whom, why, and what became of it, the newest first; operators are told addresses and answers."""
     wanted = WantedMessages(
         kind=meant.kind,
         receiver=meant.receiver,
@@ -79,17 +80,15 @@ def notices(caller: Viewer, session: Reading, meant: Annotated[MeantMessages, Qu
 
     def fetch(session: Session, after: Any, most: int) -> Sequence[tuple[Place, MessageLine]]:
         found = messages_before(session, wanted, sources=caller.sources, before=after and after[0], most=most)
-        return [((one.id,), one if may_read(caller, one) else replace(one, to=None)) for one in found]
+        return [((one.id,), discreet(caller, one)) for one in found]
 
     return Listing("notices", fetch, (int,))
 
 
 def one_notice(caller: Viewer, session: Reading, request: Request, notice_id: NoticeId) -> Response:
-    """One message with every try to send it; operators are told what stands in a reminder."""
+    """One message with every try to send it; operators are told to whom, each answer, and what a reminder says."""
     found = seen_message(caller, session, notice_id)
-    if not may_read(caller, found):
-        found = replace(found, to=None, body=None, html=None, payload=None)
-    return validated(request, _MESSAGE.dump_json(found))
+    return validated(request, _MESSAGE.dump_json(discreet_in_full(caller, found)))
 
 
 class Once(BaseModel):
@@ -111,11 +110,6 @@ class Replayed:
 def replay_notice(caller: Operator, notice_id: NoticeId, how: Once = Once()) -> Replayed:
     """Send a message once more, as it was; a reminder only while its tenants lag, and in their working hours."""
     return Replayed(replay_message(caller, notice_id, anyway=how.anyway), notice_id)
-
-
-def may_read(caller: Caller, message: MessageLine) -> bool:
-    """Whether the caller is told whom it is to and what it says: a reminder holds what is a tenant's."""
-    return message.kind != "reminder" or caller.role.includes(Role.OPERATOR)
 
 
 def _seen_app(caller: Caller, session: Session, app: str | None) -> str | None:

@@ -8,6 +8,7 @@ from fastapi.responses import Response
 
 from config.settings import SettingsError
 from dashboard.chosen import mutes
+from dashboard.discreet import discreet
 from dashboard.frame import Frame, Looking
 from dashboard.stories import told_of
 from models.queries.alert_lists import AlertLine, heard_of, messages_about, one_alert, steps_of
@@ -46,7 +47,7 @@ def whole_alert(frame: Looking, alert_id: Annotated[int, Path(ge=1, le=2**63 - 1
         steps=list(reversed(steps_of(session, alert_id))),
         step_words=STEPS,
         heard=heard_of(session, alert_id),
-        messages=messages_about(session, alert_id, most=MESSAGES),
+        messages=[discreet(frame.caller, one) for one in messages_about(session, alert_id, most=MESSAGES)],
     )
 
 

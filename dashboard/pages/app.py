@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session as OrmSession
 
 from dashboard.api.apps import Meant, app_tenants
 from dashboard.chosen import features, muting
+from dashboard.discreet import discreet
 from dashboard.figures import Figure, adoption_figure, forecast_figure, upgrade_figure
 from dashboard.frame import Frame, Looking
 from models.queries.adoption import version_stages
@@ -83,8 +84,8 @@ def one_app(frame: Looking, app: str) -> Response:
         tenants=app_tenants(frame.caller, session, app, meant).page(session, view.after, LISTED),
         groups=alerts_alike(session, WantedAlerts(app=app), now=frame.now, mutes=mutes or ()),
         mutes=mutes,
-        reminders=told(session, app=app, reminders=True, most=SHOWN),
-        told=told(session, app=app, reminders=False, most=SHOWN),
+        reminders=[discreet(frame.caller, one) for one in told(session, app=app, reminders=True, most=SHOWN)],
+        told=[discreet(frame.caller, one) for one in told(session, app=app, reminders=False, most=SHOWN)],
     )
 
 

@@ -12,10 +12,11 @@ from config.settings import SettingsError
 from dashboard.access import Operator, RefusedError
 from dashboard.api.apps import TEXT
 from dashboard.askings import Asked, poll_app_now, poll_source_now
+from dashboard.discreet import discreet_refusal
 from dashboard.figures import durations_figure
 from dashboard.frame import Frame, Looking, done
 from models.migrations import newest
-from models.queries.notices import refused
+from models.queries.notices import Refused, refused
 from models.queries.overdue import Overdue, overdue
 from models.queries.readings import MOST, hours, readings, slowest
 from models.queries.sources import TICK_IS_LATE, sources, tick_age
@@ -86,7 +87,7 @@ def _shown(
         after=after,
         queues=queues(session, now=now, sources=caller.sources),
         stopped=stopped(session),
-        refused=refused(session, since=now - timedelta(days=1)) if caller.sees_all else (),
+        refused=_refused(frame),
         overdue=_overdue(frame),
         database=database(session),
         schema=newest(),
@@ -98,6 +99,14 @@ def _shown(
 
 
 OUTCOMES = ("complete", "partial", "held", "failed")
+
+
+def _refused(frame: Frame) -> Sequence[Refused]:
+    """Reminders that came to nothing, for who sees all sources."""
+    if not frame.caller.sees_all:
+        return ()
+    found = refused(frame.session, since=frame.now - timedelta(days=1))
+    return [discreet_refusal(frame.caller, one) for one in found]
 
 
 def _overdue(frame: Frame) -> Sequence[Overdue] | None:

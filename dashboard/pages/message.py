@@ -7,9 +7,10 @@ from fastapi.responses import HTMLResponse, Response
 
 from dashboard.access import Caller, Operator, RefusedError, Viewer
 from dashboard.api.apps import TEXT, require
-from dashboard.api.messages import NoticeId, may_read
+from dashboard.api.messages import NoticeId
 from dashboard.askings import replay_message, seen_message
 from dashboard.chosen import chosen
+from dashboard.discreet import discreet_in_full, may_read
 from dashboard.frame import Frame, Looking, done
 from dashboard.pages.messages import PLACE
 from dashboard.reading import Reading
@@ -98,7 +99,7 @@ def once_more(
 def _shown(frame: Frame, notice_id: int, *, refusal: RefusedError | None = None) -> Response:
     caller, session = frame.caller, frame.session
     try:
-        found = seen_message(caller, session, notice_id)
+        found = discreet_in_full(caller, seen_message(caller, session, notice_id))
     except RefusedError:
         return frame.missing(f"message {notice_id}", title="No such message", place=PLACE)
     is_readable = may_read(caller, found)

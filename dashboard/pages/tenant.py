@@ -79,7 +79,7 @@ def one_tenant(
         about=kind,
         kinds=KINDS,
         words=CLASS_WORDS,
-        days=days(session, timeline.data),
+        days=days(frame.caller, session, timeline.data),
         more=timeline.next,
         is_first=after is None,
     )

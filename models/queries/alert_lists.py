@@ -249,7 +249,7 @@ class MessageAbout:
     id: int
     created_at: datetime
     receiver: str
-    to: str
+    to: str | None  # None: not told
     reason: str
     subject: str
     state: str  # due | sending | sent | failed | cancelled

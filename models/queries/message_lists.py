@@ -11,6 +11,12 @@ from sqlalchemy.orm import Session
 MessageKind = Literal["reminder", "alert", "other"]
 MessageState = Literal["due", "sending", "sent", "failed", "cancelled"]
 
+# The source that the notice *n* is about, and so who sees it; none: it is about several, or about Uptake itself.
+SOURCE_OF = """coalesce(n.source_id, (SELECT source_id FROM app WHERE app.id = n.app_id),
+    (SELECT source_id FROM tenant WHERE tenant.id = n.tenant_id))"""
+SEEN = f"""(cast(:sources AS text[]) IS NULL OR {SOURCE_OF}
+    = ANY(ARRAY(SELECT id FROM source WHERE name = ANY(cast(:sources AS text[])))))"""  # noqa: S608 - constants only
+
 
 @dataclass(frozen=True, slots=True)
 class MessageLine:
@@ -35,22 +41,21 @@ class MessageLine:
     tenant_name: str | None
 
 
-_LINE = """
+_LINE = f"""
 SELECT n.id, n.created_at, CASE WHEN n.reminder_id IS NOT NULL THEN 'reminder' WHEN n.group_id IS NOT NULL THEN 'alert'
     ELSE 'other' END AS kind, n.receiver, n."to", n.reason, n.subject, n.state, n.due_at, n.attempts, n.settled_at,
     n.settle_reason, s.name AS source, CASE WHEN app.id IS NOT NULL THEN s.name || ':' || app.external_id END AS app,
-    app.name AS app_name, t.external_id AS tenant, t.name AS tenant_name{more}
-FROM {whence} n LEFT JOIN app ON app.id = n.app_id LEFT JOIN tenant t ON t.id = n.tenant_id
-LEFT JOIN source s ON s.id = coalesce(n.source_id, app.source_id, t.source_id)
-"""
-_MEANT = """
+    app.name AS app_name, t.external_id AS tenant, t.name AS tenant_name{{more}}
+FROM {{whence}} n LEFT JOIN app ON app.id = n.app_id LEFT JOIN tenant t ON t.id = n.tenant_id
+LEFT JOIN source s ON s.id = {SOURCE_OF}
+"""  # noqa: S608 - constants only
+_MEANT = f"""
 (cast(:before AS int8) IS NULL OR n.id < :before)
 AND (cast(:receiver AS text) IS NULL OR n.receiver = :receiver)
 AND (cast(:state AS text) IS NULL OR n.state = :state)
 AND (cast(:kind AS text) IS NULL OR CASE :kind WHEN 'reminder' THEN n.reminder_id IS NOT NULL
     WHEN 'alert' THEN n.group_id IS NOT NULL ELSE n.reminder_id IS NULL AND n.group_id IS NULL END)
-AND (cast(:sources AS text[]) IS NULL OR coalesce(n.source_id, (SELECT source_id FROM app WHERE app.id = n.app_id))
-    = ANY(ARRAY(SELECT id FROM source WHERE name = ANY(cast(:sources AS text[])))))
+AND {SEEN}
 """
 # One message may speak for threads of several apps and tenants, and is then about none of them by itself.
 _THREADS = """

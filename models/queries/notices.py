@@ -14,7 +14,7 @@ class Told:
     id: int
     created_at: datetime
     receiver: str
-    to: str
+    to: str | None
     reason: str
     subject: str
     state: str  # due | sending | sent | failed | cancelled
@@ -93,7 +93,7 @@ class Refused:
 
     receiver: str
     count: int
-    last: str
+    last: str | None
 
 
 # An address that there is not is the contact book's, and the next in it has had the turn.

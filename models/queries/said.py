@@ -13,7 +13,7 @@ class Said:
 
     id: int
     receiver: str
-    to: str
+    to: str | None
     subject: str
     state: str  # due | sending | sent | failed | cancelled
     settle_reason: str | None

@@ -7,16 +7,17 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from models.queries.message_lists import SEEN
+
 _BEATS = text("SELECT process, at FROM heartbeat ORDER BY process")
-_QUEUES = text("""
+_QUEUES = text(f"""
 SELECT n.receiver, count(*) AS waiting, count(*) FILTER (WHERE n.due_at <= :now) AS due,
     count(*) FILTER (WHERE n.state = 'sending') AS sending, count(*) FILTER (WHERE n.failures > 0) AS tried,
     min(n.created_at) AS oldest_at
 FROM notice n
-WHERE n.state IN ('due', 'sending') AND (cast(:sources AS text[]) IS NULL OR n.source_id IN (
-    SELECT id FROM source WHERE name = ANY(cast(:sources AS text[]))))
+WHERE n.state IN ('due', 'sending') AND {SEEN}
 GROUP BY n.receiver ORDER BY n.receiver
-""")
+""")  # noqa: S608 - constants only
 _DATABASE = text("""
 SELECT current_setting('server_version') AS version, pg_database_size(current_database()) AS size,
     (SELECT max(version_num) FROM alembic_version) AS schema

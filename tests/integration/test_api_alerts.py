@@ -163,6 +163,10 @@ def test_acknowledging(app: FastAPI, ops: dict[str, str], world: World) -> None:
             "alert.taken_back",
         )
     ]
+    trail = [data for (data,) in world.rows("SELECT data FROM audit WHERE what LIKE 'alert.%' ORDER BY id")]
+    until = AHEAD.replace("Z", "+00:00")
+    assert trail[0] == {"alerts": [number], "until": until, "comment": "on it"}
+    assert [one["until"] for one in trail] == [until, None, None, until, None]
 
 
 def test_what_cannot_be_done(app: FastAPI, ops: dict[str, str], world: World) -> None:

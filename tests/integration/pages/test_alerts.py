@@ -197,6 +197,8 @@ def test_acknowledge_ticked(app: FastAPI, operator: dict[str, str], world: World
         ("olga", "page", "alert.acknowledged", f"alerts {one}, {two}"),
         ("olga", "page", "alert.taken_back", f"alert {one}"),
     ]
+    ((trail,),) = world.rows("SELECT data FROM audit WHERE what = 'alert.acknowledged'")
+    assert trail == {"alerts": [one, two], "until": None, "comment": "mine"}
 
 
 def test_all_of_a_group(app: FastAPI, operator: dict[str, str], world: World) -> None:

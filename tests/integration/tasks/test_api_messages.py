@@ -9,6 +9,7 @@ from sqlalchemy import text
 
 from dashboard.app import application
 from models import Scope
+from models.queries.wellbeing import queues
 from tasks.deliver import deliver_now
 from tasks.evaluate import evaluate_now
 from tasks.flush import flush_now
@@ -139,6 +140,30 @@ def test_one_message(app: FastAPI, ops: dict[str, str]) -> None:
     refused(asked(app, "GET", "/api/v1/notices/999999", headers=ops), 404)
 
 
+def test_whose_message_it_is(app: FastAPI, lagging: World) -> None:
+    """A message is its source's by whatever it is about: in the list, by itself and among what waits it is the same."""
+    session = lagging.session
+    session.execute(
+        text("""INSERT INTO notice (key, receiver, "to", reason, subject, body, state, created_at, due_at,
+                    source_id, app_id, tenant_id)
+                SELECT about, 'waits', 'ops', 'first', about, '', 'due', now(), now(),
+                    CASE about WHEN 'source' THEN (SELECT min(id) FROM source) END,
+                    CASE about WHEN 'app' THEN (SELECT min(id) FROM app) END,
+                    CASE about WHEN 'tenant' THEN (SELECT min(id) FROM tenant) END
+                FROM unnest(ARRAY['source', 'app', 'tenant', 'none']) AS t (about)""")
+    )
+    session.commit()
+    found = dict(lagging.rows("SELECT subject, id FROM notice WHERE receiver = 'waits'"))
+    of_source = {"source", "app", "tenant"}
+    for sources, seen in ((["acme"], of_source), (["other"], set()), (None, of_source | {"none"})):
+        mine = bearer(session, name=str(sources), sources=sources)
+        answers = {about: asked(app, "GET", f"/api/v1/notices/{found[about]}", headers=mine) for about in found}
+        assert {about for about in found if answers[about].status_code == 200} == seen
+        assert {one["subject"] for one in rows(app, mine, "notices?receiver=waits")} == seen
+        waiting = {one.receiver: one.waiting for one in queues(session, now=lagging.now, sources=sources)}
+        assert waiting.get("waits", 0) == len(seen)
+
+
 def test_what_viewers_are_told(app: FastAPI, mine: dict[str, str]) -> None:
     """Whom a reminder went to and what stood in it, with the link that ends them, is for operators."""
     reminders = rows(app, mine, "notices?kind=reminder")
@@ -147,8 +172,35 @@ def test_what_viewers_are_told(app: FastAPI, mine: dict[str, str]) -> None:
     assert [whole[name] for name in ("to", "body", "html", "payload")] == [None] * 4
     assert "b.example" not in asked(app, "GET", "/api/v1/notices.csv", headers=mine).text
     alerts = rows(app, mine, "notices?kind=alert")
-    assert alerts[0]["to"] is not None
+    assert {one["to"] for one in alerts} == {None}
     assert got(app, f"notices/{alerts[0]['id']}", mine)["body"]
+
+
+def test_what_servers_said(app: FastAPI, mine: dict[str, str], ops: dict[str, str], lagging: World) -> None:
+    """A server's words may name whom it refused: viewers are told that it did, by which fault, and our own reasons."""
+    session, (line,) = lagging.session, rows(app, ops, "notices?tenant=1")
+
+    def is_so(state: str, reason: str) -> tuple[Any, ...]:
+        session.execute(
+            text("UPDATE notice SET state = :state, settle_reason = :reason WHERE id = :id"),
+            {"state": state, "reason": reason, "id": line["id"]},
+        )
+        session.execute(
+            text("UPDATE attempt SET outcome = 'permanent', fault = 'recipient', answer = :said WHERE notice_id = :id"),
+            {"said": reason, "id": line["id"]},
+        )
+        session.commit()
+        shown = got(app, f"notices/{line['id']}", mine)
+        assert rows(app, mine, "notices?tenant=1")[0]["settle_reason"] == shown["settle_reason"]
+        whole = got(app, f"notices/{line['id']}", ops)
+        assert (whole["settle_reason"], whole["tries"][0]["answer"]) == (reason, reason)
+        (tried,) = shown["tries"]
+        return shown["state"], shown["settle_reason"], tried["outcome"], tried["fault"], tried["answer"]
+
+    assert is_so("failed", "550 <a@b.example> unknown") == ("failed", None, "permanent", "recipient", None)
+    assert is_so("failed", "unknown") == ("failed", None, "permanent", "recipient", None)
+    assert is_so("cancelled", "opted_out") == ("cancelled", "opted_out", "permanent", "recipient", None)
+    assert is_so("cancelled", "told to a@b.example")[1] is None
 
 
 def test_once_more(app: FastAPI, ops: dict[str, str], mine: dict[str, str], lagging: World) -> None:

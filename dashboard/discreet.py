@@ -1,0 +1,45 @@
+"""What a caller is told of a message: whom it went to, and what a server said of them, is for operators."""
+
+from dataclasses import replace
+from typing import TypeVar
+
+from dashboard.access import Caller
+from models import Role
+from models.queries.alert_lists import MessageAbout
+from models.queries.message_lists import Message, MessageLine
+from models.queries.notices import Refused, Told
+from models.queries.said import Said
+
+_Sent = TypeVar("_Sent", MessageLine, Told, Said, MessageAbout)
+
+
+def discreet(caller: Caller, message: _Sent) -> _Sent:
+    """The message as the caller may see it: to viewers without an address, and without what may hold one."""
+    if caller.role.includes(Role.OPERATOR):
+        return message
+    return replace(message, to=None, settle_reason=_ours(message.state, message.settle_reason))
+
+
+def discreet_in_full(caller: Caller, message: Message) -> Message:
+    """The same of a whole message; of each try its outcome and its fault stay, of a reminder not what it says."""
+    if caller.role.includes(Role.OPERATOR):
+        return message
+    tries = [replace(one, answer=None) for one in message.tries]
+    reason = _ours(message.state, message.settle_reason)
+    known = replace(message, to=None, settle_reason=reason, tries=tries)
+    return known if may_read(caller, known) else replace(known, body=None, html=None, payload=None)
+
+
+def discreet_refusal(caller: Caller, refused: Refused) -> Refused:
+    """How many reminders came to nothing, without what was said of the last to who is no operator."""
+    return refused if caller.role.includes(Role.OPERATOR) else replace(refused, last=None)
+
+
+def may_read(caller: Caller, message: MessageLine) -> bool:
+    """Whether the caller is told what the message says: a reminder holds what is a tenant's."""
+    return message.kind != "reminder" or caller.role.includes(Role.OPERATOR)
+
+
+def _ours(state: str, reason: str | None) -> str | None:
+    """The reason where it is one of our own words, such as `opted_out`; a server's may name whom it refused."""
+    return reason if state == "cancelled" and (reason or "").isidentifier() else None
