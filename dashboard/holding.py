@@ -1,7 +1,8 @@
 """What operators do to one alert or to many at once: in one transaction, with one line in the trail, or not at all."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from typing import Literal
 
 from sqlalchemy.orm import Session as OrmSession
@@ -11,7 +12,7 @@ from dashboard.chosen import chosen, mutes
 from models import Session, db_now
 from models.audit import Actor, audited
 from models.groups import arouse
-from models.queries.alert_lists import OpenPlace, ResolvedPlace, WantedAlerts, alerts_after
+from models.queries.alert_lists import WantedAlerts, alerts_after
 from models.queries.alerts_alike import firing
 from models.quiet import acknowledge, snooze, unhold
 
@@ -21,14 +22,21 @@ NAMED = 3  # alerts, in the audit trail's own words
 
 
 def hold(
-    caller: Caller, how: How, alerts: Sequence[int], *, until: datetime | None = None, comment: str = ""
+    caller: Caller,
+    how: How,
+    alerts: Sequence[int],
+    *,
+    until: datetime | None = None,
+    comment: str = "",
+    meant_by: Mapping[str, str] = MappingProxyType({}),
 ) -> Sequence[int]:
     """Do it to those of the *alerts* that fire and that the caller sees; which these are. Raises RefusedError.
 
-    That they are acknowledged or snoozed ends *until* then; a snooze has to end.
+    That they are acknowledged or snoozed ends *until* then; a snooze has to end. Of alerts *meant_by* a
+    filter, the trail has that and how many they were, and not each.
     """
     with Session.begin() as session:
-        return hold_in(session, caller, how, alerts, until=until, comment=comment)
+        return hold_in(session, caller, how, alerts, until=until, comment=comment, meant_by=meant_by)
 
 
 def hold_in(
@@ -39,6 +47,7 @@ def hold_in(
     *,
     until: datetime | None = None,
     comment: str = "",
+    meant_by: Mapping[str, str] = MappingProxyType({}),
 ) -> Sequence[int]:
     """The same within a transaction that the caller has begun, and as its last step: the trail is written."""
     policies, now = chosen().policies, db_now(session)
@@ -53,21 +62,12 @@ def hold_in(
         arouse(session, policies, now=now, apps=of_apps)
     if None in apps:
         arouse(session, policies, now=now)
-    _note(session, caller, how, held, until=until, comment=comment, now=now)
+    which = {"meant_by": dict(meant_by), "count": len(held)} if meant_by else {"alerts": list(held)}
+    _note(session, caller, how, held, now=now, until=until and until.isoformat(), comment=comment or None, **which)
     return held
 
 
-def _note(
-    session: OrmSession,
-    caller: Caller,
-    how: How,
-    held: Sequence[int],
-    *,
-    until: datetime | None,
-    comment: str,
-    now: datetime,
-) -> None:
-    more = {"alerts": list(held), "until": until.isoformat() if until else None, "comment": comment or None}
+def _note(session: OrmSession, caller: Caller, how: How, held: Sequence[int], *, now: datetime, **more: object) -> None:
     audited(session, Actor(caller.name, caller.by_way_of), f"alert.{how}", _named(held), now=now, **more)
 
 
@@ -90,15 +90,13 @@ def _held(
 
 
 def all_of(caller: Caller, session: OrmSession, wanted: WantedAlerts, *, now: datetime) -> Sequence[int]:
-    """The ids of all alerts that are meant and that the caller sees, however many."""
-    found: list[int] = []
-    after: OpenPlace | ResolvedPlace | None = None
-    while True:
-        rows = alerts_after(session, wanted, now=now, mutes=mutes(), sources=caller.sources, after=after, most=AT_ONCE)
-        found += [one.id for _, one in rows]
-        if len(rows) < AT_ONCE:
-            return found
-        after = rows[-1][0]
+    """The ids of all alerts that are meant and that the caller sees; raises RefusedError for more than AT_ONCE."""
+    found = alerts_after(session, wanted, now=now, mutes=mutes(), sources=caller.sources, most=AT_ONCE + 1)
+    if len(found) > AT_ONCE:
+        raise RefusedError(
+            422, f"These are more than {AT_ONCE:,} alerts: silence the app or the kind of alert, or narrow them down."
+        )
+    return [one.id for _, one in found]
 
 
 def _named(alerts: Sequence[int]) -> str:

@@ -37,6 +37,12 @@ class Held(BaseModel):
     comment: Text = ""
     back: Text = HOME
 
+    @property
+    def filters(self) -> dict[str, str]:
+        """By what all of the group are meant."""
+        filters = {name: clear(getattr(self, name)) for name in ("group", "severity", "q", "quiet")}
+        return {name: value for name, value in filters.items() if value}
+
 
 @router.post("/alerts/hold")
 def hold_alerts(caller: Operator, form: Annotated[Held, Form()]) -> Response:
@@ -52,7 +58,8 @@ def hold_alerts(caller: Operator, form: Annotated[Held, Form()]) -> Response:
     if not meant:
         return done("nothing_ticked", back)
     until = now + SPANS[form.what] if form.what in SPANS else moment(form.until) if how != "taken_back" else None
-    hold(caller, how, meant, until=until, comment=clear(form.comment))
+    by = form.filters if form.whom == "all" else {}
+    hold(caller, how, meant, until=until, comment=clear(form.comment), meant_by=by)
     return done(how, back)
 
 

@@ -210,6 +210,20 @@ def test_all_of_a_group(app: FastAPI, operator: dict[str, str], world: World) ->
     assert done.headers["location"] == "/alerts?said=acknowledged"
     assert firing(world, "acknowledged_by = 'olga'") == firing(world)
     assert world.rows("SELECT count(*) FROM alert WHERE acknowledged_by IS NOT NULL") == [(3,)]
+    first, second = [data for (data,) in world.rows("SELECT data FROM audit WHERE what LIKE 'alert.%' ORDER BY id")]
+    assert (first["meant_by"], first["count"]) == ({"group": GROUP, "severity": "critical"}, 1)
+    assert (second["meant_by"], second["count"], "alerts" in second) == ({"group": GROUP}, 3, False)
+
+
+def test_too_many_at_once(
+    app: FastAPI, operator: dict[str, str], world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More than can be held in one transaction are refused whole, in words that lead to a silence."""
+    monkeypatch.setattr("dashboard.holding.AT_ONCE", 2)
+    answer = post(app, operator, "/alerts/hold", what="acknowledge", whom="all", group=GROUP)
+    assert (answer.status_code, "silence the app" in answer.text) == (422, True)
+    assert firing(world, "acknowledged_by IS NOT NULL") == []
+    assert audited(world) == []
 
 
 @pytest.mark.parametrize(
