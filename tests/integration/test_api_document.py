@@ -59,8 +59,8 @@ def served(world: World, chosen: Path, tmp_path: Path) -> Iterator[str]:
     # A Monday again, in working hours.
     world.poll(after=timedelta(days=21))
     world.now += timedelta(hours=3)
-    evaluate_now(world.app_id, now=world.now)
     world.session.commit()
+    evaluate_now(world.app_id, now=world.now)
     flush_now(now=world.now)
     assert remind_now(now=world.now)
     bind = world.session.get_bind()
