@@ -8,13 +8,14 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.responses import Response
 from fastapi.telemetry import TelemetryConfig
-from sqlalchemy.exc import ProgrammingError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 
 from dashboard.access import OPEN, Viewer, require_policies
 from dashboard.api import router as api
 from dashboard.api.document import document
-from dashboard.api.problems import problem, tell_problems
+from dashboard.api.problems import tell_problems
 from dashboard.chosen import muting
+from dashboard.failures import tell_failures
 from dashboard.guard import guard
 from dashboard.listeners import Listeners
 from dashboard.metrics.answer import Figures
@@ -25,7 +26,6 @@ from dashboard.sign_in import router as sign_in
 from dashboard.sign_in_oidc import provider
 from dashboard.sign_in_oidc import router as sign_in_oidc
 from dashboard.static import router as static
-from dashboard.templating import gone
 from models import Session
 from models.base import engine_for
 from models.migrations import pending
@@ -73,7 +73,7 @@ def application(database_url: str) -> FastAPI:
         telemetry=_telemetry(traced),
     )
     guard(app)
-    app.add_exception_handler(SQLAlchemyError, _database_is_gone)
+    tell_failures(app)
     tell_problems(app)
     app.include_router(api)
     app.include_router(pages)
@@ -129,12 +129,3 @@ def _problems(database_url: str) -> Iterator[str]:
                 yield "nobody has ticked for a minute: is a worker running, and the broker?"
     except SQLAlchemyError:
         yield "the database does not answer"
-
-
-async def _database_is_gone(request: Request, raised: Exception) -> Response:
-    # Tables or columns that are not there: migrations have not run.
-    behind = isinstance(raised, ProgrammingError)
-    if not request.url.path.startswith("/api/"):
-        return gone(behind=behind)
-    title = "The schema is behind this code: run `uptake migrate`." if behind else "The database does not answer."
-    return problem(503, title)

@@ -27,7 +27,7 @@ class Held(BaseModel):
     """The form: what to do, to which alerts, until when and why."""
 
     what: str = Field(max_length=20)
-    alert: list[int] = Field([], max_length=2000)
+    alert: list[Annotated[int, Field(ge=1, le=2**63 - 1)]] = Field([], max_length=2000)
     whom: Text = "ticked"
     group: Text = ""
     severity: Text = ""  # the filters, as they were

@@ -5,8 +5,10 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Form
 from fastapi.responses import Response
+from pydantic import Field
 
 from dashboard.access import Admin, Caller, RefusedError, require_all
+from dashboard.api.apps import TEXT
 from dashboard.frame import Frame, Looking, done
 from dashboard.origins import origin
 from dashboard.pages.sections import PLACE, sections
@@ -18,8 +20,8 @@ from models.sessions import link
 
 router = APIRouter()
 PEOPLE = f"{PLACE}/people"
-Name = Annotated[str, Form(max_length=1000)]
-Sources = Annotated[tuple[str, ...], Form(max_length=100)]
+Name = Annotated[str, Form(max_length=1000, pattern=TEXT)]
+Sources = Annotated[tuple[Annotated[str, Field(max_length=200, pattern=TEXT)], ...], Form(max_length=100)]
 _LAST = "They are the last admin who can sign in: make somebody else one first."
 
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Form
+from fastapi import APIRouter, Form, Path
 from fastapi.responses import RedirectResponse, Response
 
 from dashboard.access import RefusedError, Viewer
@@ -11,6 +11,8 @@ from dashboard.origins import local
 from models.views import MOST, drop_view, save_view
 
 router = APIRouter()
+ViewId = Annotated[int, Path(ge=1, le=2**63 - 1)]
+Address = Annotated[str, Form(max_length=2000)]
 
 
 @router.post("/views")
@@ -18,7 +20,7 @@ def save(
     caller: Viewer,
     frame: Looking,
     name: Annotated[str, Form(max_length=80)],
-    address: Annotated[str, Form(max_length=2000)],
+    address: Address,
 ) -> Response:
     """Keep the page at *address* as *name*."""
     named, to = " ".join(name.replace("\0", "").split()), local(address)
@@ -31,7 +33,7 @@ def save(
 
 
 @router.post("/views/{view}/forget")
-def forget(caller: Viewer, frame: Looking, view: int, address: Annotated[str, Form(max_length=2000)] = "/") -> Response:
+def forget(caller: Viewer, frame: Looking, view: ViewId, address: Address = "/") -> Response:
     """Forget it; the page itself is as it was."""
     if not drop_view(frame.session, _mine(caller.account_id), view):
         raise RefusedError(404, "You have no such view.")

@@ -4,9 +4,11 @@
 
 (() => {
   const PAUSE = 700; // ms: much of what happens happens together
+  const APART = 5000; // ms between two looks, however much happens
   const TYPING = 250; // ms: who types is not answered letter by letter
   const AGES = 30_000; // "5 min ago" goes on, too
   let due = null;
+  let looked = -APART;
   let typed = null;
 
   const isBusy = () => {
@@ -19,10 +21,11 @@
     due = null;
     if (document.visibilityState !== "visible") return;
     if (isBusy()) { later(2000); return; }
+    looked = performance.now();
     htmx.trigger(document.body, "uptake:changed");
   };
 
-  const later = (wait) => { due ??= setTimeout(look, wait); };
+  const later = (wait) => { due ??= setTimeout(look, Math.max(wait, looked + APART - performance.now())); };
 
   // Only while somebody looks: browsers have six connections to a host, and a hidden tab wants none of them.
   let events = null;
@@ -31,15 +34,18 @@
     if (stream === undefined) return;
     if (document.visibilityState !== "visible") { events?.close(); events = null; return; }
     if (events !== null) return;
-    events = new EventSource(stream);
-    events.onmessage = () => later(PAUSE);
+    const opened = new EventSource(stream);
+    opened.onmessage = () => later(PAUSE);
+    // Browsers begin anew by themselves where a stream breaks off, and never where they are refused one.
+    opened.onerror = () => { if (opened.readyState === EventSource.CLOSED && events === opened) events = null; };
+    events = opened;
   };
 
   document.addEventListener("visibilitychange", () => {
     listen();
     if (document.visibilityState === "visible") later(0);
   });
-  setInterval(() => later(0), AGES);
+  setInterval(() => { listen(); later(0); }, AGES);
 
   // What is typed in a live field of a form is looked for at once, and stands in the address.
   document.addEventListener("input", (event) => {

@@ -1,0 +1,36 @@
+"""What is told when the database gives no answer: it is not there, not migrated, or was asked what it cannot hold."""
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.responses import Response
+from psycopg.errors import UndefinedColumn, UndefinedTable
+from sqlalchemy.exc import DataError, DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as NoneFreeError
+
+from dashboard.access import is_api
+from dashboard.api.problems import problem
+from dashboard.templating import gone, refused
+
+log = structlog.get_logger()
+_GONE = (OperationalError, InterfaceError, NoneFreeError)
+_TOO_LARGE = "That cannot be understood: a number is too large, or a text has a NUL in it."
+_MISTAKE = "This is a mistake of ours, not of yours: the log of the dashboard says which."
+
+
+def tell_failures(app: FastAPI) -> None:
+    """Have every failure to read or write told, for what it is: as a problem to a program, as a page to a person."""
+    app.add_exception_handler(SQLAlchemyError, _failed)
+
+
+async def _failed(request: Request, raised: Exception) -> Response:
+    # Tables or columns that are not there: migrations have not run.
+    behind = isinstance(raised, DBAPIError) and isinstance(raised.orig, (UndefinedTable, UndefinedColumn))
+    if behind or isinstance(raised, _GONE):
+        title = "The schema is behind this code: run `uptake migrate`." if behind else "The database does not answer."
+        return problem(503, title) if is_api(request) else gone(behind=behind)
+    is_theirs = isinstance(raised, DataError)
+    if not is_theirs:
+        # The route and not the path, which may hold somebody's key.
+        log.error("request.broke", route=getattr(request.scope.get("route"), "path", None), exc_info=raised)
+    status, title = (422, _TOO_LARGE) if is_theirs else (500, _MISTAKE)
+    return problem(status, title) if is_api(request) else refused(status, title, {})
