@@ -8,6 +8,7 @@ from bench.questions.known import Known
 from bench.questions.question import Question
 from models.queries.alert_lists import WantedAlerts, alerts_after, heard_of, messages_about, one_alert, steps_of
 from models.queries.alerts_alike import alerts_alike, firing
+from models.queries.app_names import app_names
 from models.queries.silences import silences_after
 from models.queries.tenant_apps import apps_of, contacts, profile, timeline_of
 from models.queries.tenant_lists import tenants, tenants_like, tenants_named
@@ -69,6 +70,7 @@ def _still_firing(session: Session, known: Known) -> object:
 
 
 LISTS = (
+    Question("names of apps", lambda session, _: app_names(session)),
     Question("tenants", lambda session, _: tenants(session, most=_PAGE)),
     Question("tenants who are blocked", lambda session, _: tenants(session, blocking=True, most=_PAGE)),
     Question(
