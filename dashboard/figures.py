@@ -103,8 +103,8 @@ def durations_figure(hours: Sequence[Hour], *, now: datetime) -> Figure | None:
     return Figure("durations", summary, spec, ["Hour (UTC)", "Polls", "Median (s)", "Of twenty the slowest (s)"], rows)
 
 
-def called(version: int) -> str:
-    """A version as people say it; 0: the portal did not tell."""
+def called(version: int | None) -> str:
+    """A version as people say it; 0 or None: the portal did not tell."""
     return f"v{version}" if version else "not told"
 
 

@@ -7,7 +7,7 @@ from math import floor
 from fastapi.responses import HTMLResponse, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from dashboard.figures import lasting
+from dashboard.figures import called, lasting
 from dashboard.static import address
 from uptake.letter import clean
 
@@ -94,6 +94,6 @@ def _day(at: datetime) -> str:
     return f"{at.day} {at:%b %Y}"
 
 
-_pages.filters.update(when=_when, ago=_ago, day=_day, span=_span, lasting=lasting)
+_pages.filters.update(when=_when, ago=_ago, day=_day, span=_span, lasting=lasting, version=called)
 _pages.filters.update(size=_size, percent=_percent, points=_points, number=_number)
 _pages.globals.update(static=address)

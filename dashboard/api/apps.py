@@ -94,7 +94,7 @@ class Meant(BaseModel):
     lag: Class | None = Field(None, alias="class", description="Connected, and of this class.")
     status: Status | None = None
     version: int | None = Field(None, ge=1, le=2**31 - 1)
-    missing: Words = Field(None, description="Connected, and does not grant this scope.")
+    missing: Words = Field(None, description="Connected, and known not to grant this scope.")
     environment: Environment = "production"
     q: Words = Field(None, description="Letters of its name or id, in any case.")
     sort: Sort = Field("since", description="By name, or the longest blocked first.")

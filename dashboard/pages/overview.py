@@ -51,7 +51,7 @@ def front(frame: Looking, q: Annotated[str, Query(max_length=200)] = "") -> Resp
         sources=[source for source in sources(session) if caller.sees(source.source)],
         groups=alerts_alike(session, WantedAlerts(), now=frame.now, mutes=mutes or (), sources=caller.sources),
         mutes=mutes,
-        laggards=laggards(session, lags=("blocking",), sources=caller.sources, most=MOST),
+        laggards=laggards(session, lags=("blocking",), environment="production", sources=caller.sources, most=MOST),
         shown=SHOWN,
         most=MOST,
         days=DAYS,

@@ -39,7 +39,7 @@ class AppOverview:
     disabled: int
     not_connected: int
     adoption: float | None  # share of connected tenants on the latest version; None: nobody is connected
-    open_alerts: int
+    open_alerts: int  # that fire, in this environment or about the app as a whole
     last_complete_poll_at: datetime | None
     last_poll: LastPoll | None
     deleted_at: datetime | None
@@ -64,8 +64,8 @@ SELECT s.name || ':' || a.external_id AS app, a.name, s.name AS source, a.latest
     coalesce(n.connected, 0) AS connected, coalesce(n.current, 0) AS current, coalesce(n.blocking, 0) AS blocking,
     coalesce(n.trimming, 0) AS trimming, coalesce(n.equivalent, 0) AS equivalent, coalesce(n.unknown, 0) AS unknown,
     coalesce(n.disabled, 0) AS disabled, coalesce(n.not_connected, 0) AS not_connected,
-    (SELECT count(*) FROM alert x WHERE x.app_id = a.id AND x.state = 'firing')
-        AS open_alerts,
+    (SELECT count(*) FROM alert x WHERE x.app_id = a.id AND x.state = 'firing'
+        AND coalesce(x.environment, :environment) = :environment) AS open_alerts,
     p.started_at, p.outcome, p.reason, p.rows
 FROM app a JOIN source s ON s.id = a.source_id JOIN freshness f ON f.app_id = a.id LEFT JOIN counts n ON n.app_id = a.id
 LEFT JOIN LATERAL (
@@ -181,6 +181,7 @@ WITH kinds AS MATERIALIZED (
     WHERE t.status = 'connected' AND v.lag = ANY(cast(:lags AS text[]))
       AND (cast(:app AS text) IS NULL OR src.name || ':' || app.external_id = :app)
       AND (cast(:sources AS text[]) IS NULL OR src.name = ANY(cast(:sources AS text[])))
+      AND (cast(:environment AS text) IS NULL OR t.environment = :environment)
 ), last AS MATERIALIZED (
     SELECT k.lag, greatest(k.since, c.began) AS since FROM kinds k CROSS JOIN LATERAL (
         SELECT {BEGAN} AS began FROM connection c WHERE {IS_OF_KIND} ORDER BY {IN_ORDER} LIMIT :most
@@ -211,9 +212,16 @@ def laggards(
     *,
     app: str | None = None,
     sources: Collection[str] | None = None,
+    environment: str | None = None,
     lags: Sequence[str] = ("blocking", "trimming"),
     most: int = 1000,
 ) -> list[Laggard]:
     """Who lags, blocking first, the longest first; over all apps, those of *sources* or the one called *app*."""
-    bound = {"app": app, "lags": list(lags), "most": most, "sources": None if sources is None else sorted(sources)}
+    bound = {
+        "app": app,
+        "sources": None if sources is None else sorted(sources),
+        "environment": environment,
+        "lags": list(lags),
+        "most": most,
+    }
     return [Laggard(**row) for row in session.execute(_LAGGARDS, bound).mappings()]

@@ -43,8 +43,8 @@ kinds AS MATERIALIZED (
           AND (cast(:status AS text) IS NULL OR t.status = :status)
           AND (cast(:version AS int4) IS NULL OR t.version = :version)
           AND (cast(:lag AS text) IS NULL OR t.status = 'connected' AND coalesce(v.lag, 'unknown') = :lag)
-          AND (cast(:missing AS text) IS NULL OR t.status = 'connected' AND NOT EXISTS (
-              SELECT FROM scope_set g WHERE g.id = t.scope_set_id AND g.grants @> ARRAY[cast(:missing AS text)]))
+          AND (cast(:missing AS text) IS NULL OR t.status = 'connected' AND EXISTS (
+              SELECT FROM scope_set g WHERE g.id = t.scope_set_id AND NOT g.grants @> ARRAY[cast(:missing AS text)]))
     ) k
 )
 """
@@ -152,7 +152,7 @@ class Wanted:
     status: str | None = None
     lag: str | None = None
     version: int | None = None
-    missing: str | None = None  # connected, and not granting this scope
+    missing: str | None = None  # connected, and known not to grant this scope
     letters: str | None = None  # of the name or the id, in any case
 
 
