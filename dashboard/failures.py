@@ -1,5 +1,7 @@
 """What is told when the database gives no answer: it is not there, not migrated, or was asked what it cannot hold."""
 
+from traceback import extract_tb
+
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.responses import Response
@@ -30,7 +32,18 @@ async def _failed(request: Request, raised: Exception) -> Response:
         return problem(503, title) if is_api(request) else gone(behind=behind)
     is_theirs = isinstance(raised, DataError)
     if not is_theirs:
-        # The route and not the path, which may hold somebody's key.
-        log.error("request.broke", route=getattr(request.scope.get("route"), "path", None), exc_info=raised)
+        log.error("request.broke", route=getattr(request.scope.get("route"), "path", None), **_about(raised))
     status, title = (422, _TOO_LARGE) if is_theirs else (500, _MISTAKE)
     return problem(status, title) if is_api(request) else refused(status, title, {})
+
+
+def _about(raised: Exception) -> dict[str, str | None]:
+    """What may be logged: not the path, which may hold somebody's key, nor PostgreSQL's words, which quote rows."""
+    orig = getattr(raised, "orig", None)
+    frames = [one for one in extract_tb(raised.__traceback__) if "site-packages" not in one.filename]
+    return {
+        "error": type(orig or raised).__name__,
+        "sqlstate": getattr(orig, "sqlstate", None),
+        "constraint": getattr(getattr(orig, "diag", None), "constraint_name", None),
+        "where": f"{frames[-1].filename}:{frames[-1].lineno}" if frames else None,
+    }

@@ -53,7 +53,7 @@ class Frame:
 
     def address(self, **chosen: object) -> str:
         """This page with some of its parameters *chosen* otherwise; None: without them."""
-        return self.elsewhere(quote(self.request.scope["path"]), **chosen)
+        return self.elsewhere(quote(self.request.scope["path"], safe="/:"), **chosen)
 
     def elsewhere(self, path: str, **chosen: object) -> str:
         """Another *path*, asked for what this page was asked for."""

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from math import floor
+from urllib.parse import quote
 
 from fastapi.responses import HTMLResponse, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
@@ -94,6 +95,12 @@ def _day(at: datetime) -> str:
     return f"{at.day} {at:%b %Y}"
 
 
+def _key(key: str) -> str:
+    """An app's or a tenant's key as a part of an address; the colon in it may stay."""
+    return quote(key, safe="/:")
+
+
+_pages.filters.update(key=_key)
 _pages.filters.update(when=_when, ago=_ago, day=_day, span=_span, lasting=lasting, version=called)
 _pages.filters.update(size=_size, percent=_percent, points=_points, number=_number)
 _pages.globals.update(static=address)

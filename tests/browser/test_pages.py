@@ -49,7 +49,7 @@ def test_keyboard(visitor: BrowserContext, address: str, app: str) -> None:
         page.keyboard.press("Enter")
         page.wait_for_url(f"{address}/apps/acme:{app}")
         assert page.locator("h1").inner_text() == "Dispatch Helper"
-        assert page.locator("figure.chart canvas").is_visible()
+        assert page.locator("figure.chart canvas").first.is_visible()
         assert page.get_by_role("region", name="All versions").locator("code.add").count() == 2
 
 
