@@ -20,7 +20,7 @@ class StepEffect:
 
     step: int  # counted from 1
     sent: int
-    watched: int  # of these, sent so long ago that it is known
+    watched: int  # of these, sent so long ago that the time is over
     upgraded: int  # of the watched: the tenant had the version soon after
     share: float | None  # null: none is watched
 
@@ -62,9 +62,10 @@ WITH turn AS (
     ) u ON true
 )
 """
+# Of those whose time is not over only successes are known: with them the share would be too high.
 _STEPS = text(f"""{_TURNS}
-SELECT step, count(*) AS sent, count(*) FILTER (WHERE is_over OR is_soon) AS watched,
-    count(*) FILTER (WHERE is_soon) AS upgraded
+SELECT step, count(*) AS sent, count(*) FILTER (WHERE is_over) AS watched,
+    count(*) FILTER (WHERE is_over AND is_soon) AS upgraded
 FROM (
     SELECT step, at + :soon <= :as_of AS is_over, coalesce(upgraded_at <= at + :soon, false) AS is_soon FROM followed
 ) f

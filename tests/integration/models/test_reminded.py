@@ -66,11 +66,12 @@ def test_who_upgraded_soon(world: World) -> None:
     world.now = began + 10 * DAY - world.step
     world.put("1", 2)
     world.poll()
+    world.poll(after=DAY)
     assert effect(world).steps == [StepEffect(1, 2, 2, 0, 0.0), StepEffect(2, 1, 1, 1, 1.0)]
 
 
 def test_what_is_not_known_yet(world: World) -> None:
-    """A reminder of yesterday is no failure; one that worked at once is a success at once."""
+    """Whether a reminder of yesterday worked or not, it counts when its time is over: only successes come sooner."""
     for tenant in "12":
         world.put(tenant, 1)
     world.poll()
@@ -80,7 +81,7 @@ def test_what_is_not_known_yet(world: World) -> None:
     assert effect(world).steps == [StepEffect(1, 2, 0, 0, None)]
     world.put("1", 2)
     world.poll(after=DAY)
-    assert effect(world).steps == [StepEffect(1, 2, 1, 1, 1.0)]
+    assert effect(world).steps == [StepEffect(1, 2, 0, 0, None)]
     world.poll(after=3 * DAY)
     assert effect(world).steps == [StepEffect(1, 2, 2, 1, 0.5)]
 
