@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from dashboard.access import Admin, require_all
 from dashboard.api.apps import TEXT
-from dashboard.api.lists import Listing, Place, add_list
+from dashboard.api.lists import Listing, Place, add_list, few
 from models.queries import accounts as queries
 from models.queries.accounts import AccountRow, AuditRow, TokenRow
 
@@ -19,12 +19,7 @@ Words = Annotated[str, Query(max_length=200, pattern=TEXT)]
 def accounts(caller: Admin) -> Listing[AccountRow]:
     """Everybody who has an account, by name."""
     require_all(caller)
-
-    def fetch(session: Session, after: Any, most: int) -> Sequence[tuple[Place, AccountRow]]:
-        known = queries.accounts(session)
-        return [((one.name,), one) for one in known if after is None or one.name > after[0]][:most]
-
-    return Listing("accounts", fetch, (str,))
+    return few("accounts", queries.accounts, lambda one: (one.name,), kinds=(str,))
 
 
 def tokens(
@@ -32,13 +27,12 @@ def tokens(
 ) -> Listing[TokenRow]:
     """The tokens there are, by name; what they hold is known to nobody but who keeps them."""
     require_all(caller)
-
-    def fetch(session: Session, after: Any, most: int) -> Sequence[tuple[Place, TokenRow]]:
-        known = sorted(queries.tokens(session, also_revoked=revoked), key=lambda one: (one.name, one.id))
-        places = [((one.name, one.id), one) for one in known]
-        return [(place, one) for place, one in places if after is None or place > after][:most]
-
-    return Listing("tokens", fetch, (str, int))
+    return few(
+        "tokens",
+        lambda session: queries.tokens(session, also_revoked=revoked),
+        lambda one: (one.name, one.id),
+        kinds=(str, int),
+    )
 
 
 def audit_trail(

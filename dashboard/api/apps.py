@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field, TypeAdapter
 from sqlalchemy.orm import Session
 
 from dashboard.access import Caller, RefusedError, Viewer
-from dashboard.api.lists import Listing, Place, add_list, validated
+from dashboard.api.lists import Listing, Place, add_list, few, validated
 from dashboard.reading import Reading
 from models.queries.apps import AppOverview, is_app, overview
 from models.queries.readiness import readiness
@@ -140,12 +140,11 @@ def app_readiness(
     """For each scope that the app asks for, how many tenants grant it; who does not, is `tenants?missing=`."""
     require(caller, session, app)
 
-    def fetch(session: Session, after: Any, most: int) -> Sequence[tuple[Place, Ready]]:
-        found = readiness(session, app, environment=environment, scope=scope)
-        ready = [Ready(one.scope, one.connected, one.granted, one.unknown, one.share) for one in found]
-        return [((one.scope,), one) for one in ready if after is None or one.scope > after[0]][:most]
+    def found(session: Session) -> list[Ready]:
+        rows = readiness(session, app, environment=environment, scope=scope)
+        return [Ready(one.scope, one.connected, one.granted, one.unknown, one.share) for one in rows]
 
-    return Listing("readiness", fetch, (str,))
+    return few("readiness", found, lambda one: (one.scope,), kinds=(str,))
 
 
 def require(caller: Caller, session: Session, app: str) -> None:

@@ -1,8 +1,8 @@
 """How an app's rollouts go: who ran what when, how long it takes, when it will be done, what is blocked till then."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, date, timedelta
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from dashboard.access import Caller, RefusedError, Viewer
 from dashboard.api.apps import AppKey, Environment
-from dashboard.api.lists import Listing, Place, add_list, validated
+from dashboard.api.lists import Listing, Place, add_list, few, validated
 from dashboard.chosen import features
 from dashboard.reading import Reading
 from models import db_now
@@ -27,7 +27,6 @@ from uptake.facts import Status
 
 Number = Annotated[int, Field(ge=1, le=2**31 - 1)]
 AskedVersion = Annotated[Number | None, Query(description="This version; else the latest.")]
-Row = TypeVar("Row")
 STEPS = {"day": 1, "week": 7}
 SHOWN = timedelta(days=90)  # where nobody says from when on
 LONGEST = timedelta(days=3660)
@@ -198,22 +197,6 @@ def asked(app: Watched, version: int | None) -> int:
     if number is None:
         raise RefusedError(404, _NO_VERSION)
     return number
-
-
-def few(
-    name: str,
-    found: Callable[[Session], Sequence[Row]],
-    place: Callable[[Row], Place],
-    *,
-    kinds: tuple[type, ...] = (int,),
-) -> Listing[Row]:
-    """A list that is short enough to be made as a whole for each page, by the place of each row."""
-
-    def fetch(session: Session, after: Any, most: int) -> Sequence[tuple[Place, Row]]:
-        placed = sorted(((place(one), one) for one in found(session)), key=lambda pair: pair[0])
-        return [(mine, one) for mine, one in placed if after is None or mine > after][:most]
-
-    return Listing(name, fetch, kinds)
 
 
 def day_of(text: str) -> date:
