@@ -25,6 +25,7 @@ from dashboard.api.events import Window, stream
 from dashboard.app import application
 from dashboard.listeners import Listeners
 from models import Role, Session, db_now
+from models.migrations import upgrade
 from models.queries import event_feed
 from models.queries.event_feed import WantedEvents, events_after
 from models.tokens import revoke_token
@@ -32,7 +33,8 @@ from tests.integration.access.callers import TEST, asked, bearer, cookie
 from tests.integration.conftest import MONDAY
 from tests.integration.models.world import A, B, World
 from tests.integration.test_api import refused
-from tests.servers import Servers, create, drop
+from tests.servers import create, drop
+from worker.embedded import Postgres
 
 STREAM = {"Accept": "text/event-stream"}
 WAIT = 60
@@ -46,11 +48,18 @@ class Own(NamedTuple):
     world: World
 
 
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server of its own: what is told waits for every transaction of a server, and other tests have long ones."""
+    with Postgres(tmp_path_factory.mktemp("events") / "data", disposable=True) as admin:
+        upgrade(create(admin, "template"))
+        yield admin
+
+
 @pytest.fixture
-def own(servers: Servers, worker_id: str) -> Iterator[Own]:
+def own(alone: str) -> Iterator[Own]:
     """Two tenants that connect, one of which upgrades."""
-    name = f"{servers.prefix}_events_{worker_id}"
-    url = create(servers.admin, name, servers.template)
+    url = create(alone, "events", "template")
     engine, before = create_engine(url), dict(Session.kw)
     Session.configure(bind=engine)
     with Session() as session:
@@ -67,7 +76,7 @@ def own(servers: Servers, worker_id: str) -> Iterator[Own]:
     Session.kw.clear()
     Session.kw.update(before)
     engine.dispose()
-    drop(servers.admin, name)
+    drop(alone, "events")
 
 
 @pytest.fixture
