@@ -25,7 +25,6 @@ from dashboard.api.events import Window, stream
 from dashboard.app import application
 from dashboard.listeners import Listeners
 from models import Role, Session, db_now
-from models.migrations import upgrade
 from models.queries import event_feed
 from models.queries.event_feed import WantedEvents, events_after
 from models.tokens import revoke_token
@@ -34,7 +33,6 @@ from tests.integration.conftest import MONDAY
 from tests.integration.models.world import A, B, World
 from tests.integration.test_api import refused
 from tests.servers import create, drop
-from worker.embedded import Postgres
 
 STREAM = {"Accept": "text/event-stream"}
 WAIT = 60
@@ -46,14 +44,6 @@ class Own(NamedTuple):
     url: str
     engine: Engine
     world: World
-
-
-@pytest.fixture(scope="module")
-def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A server of its own: what is told waits for every transaction of a server, and other tests have long ones."""
-    with Postgres(tmp_path_factory.mktemp("events") / "data", disposable=True) as admin:
-        upgrade(create(admin, "template"))
-        yield admin
 
 
 @pytest.fixture

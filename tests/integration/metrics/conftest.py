@@ -16,7 +16,7 @@ from tasks.flush import flush_now
 from tasks.rules import rules
 from tests.integration.metrics.scraped import busy
 from tests.integration.models.world import World
-from tests.servers import Servers, create, drop
+from tests.servers import create, drop
 
 TOML = """
 [policy]
@@ -47,10 +47,9 @@ def chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.fixture
-def own_url(servers: Servers, worker_id: str) -> Iterator[str]:
+def own_url(alone: str) -> Iterator[str]:
     """A migrated database in which others may commit."""
-    name = f"{servers.prefix}_metrics_{worker_id}"
-    url = create(servers.admin, name, servers.template)
+    url = create(alone, "metrics", "template")
     engine = engine_for(url)
     before = dict(Session.kw)
     Session.kw.clear()
@@ -59,7 +58,7 @@ def own_url(servers: Servers, worker_id: str) -> Iterator[str]:
     Session.kw.clear()
     Session.kw.update(before)
     engine.dispose()
-    drop(servers.admin, name)
+    drop(alone, "metrics")
 
 
 @pytest.fixture
