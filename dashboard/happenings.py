@@ -37,7 +37,10 @@ _WORDS = {
     "reminder.sent": "Reminder sent",
     "reminder.failed": "Reminder could not be sent",
     "reminder.cancelled": "Reminder taken back",
+    "contact.opted_out": "A contact wants no more reminders",
+    "contact.opted_in": "A contact wants reminders again",
 }
+_KINDS = {"alert": "alerts", "reminder": "reminders", "contact": "reminders"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,7 @@ class Happening:
     details: str
     app: str | None
     app_name: str | None
-    environment: str
+    environment: str | None
     alert_id: int | None
     message: Said | None  # what was sent, or should have been
 
@@ -85,7 +88,7 @@ def _in_words(row: TimelineRow, message: Said | None) -> Happening:
     return Happening(
         event_id=row.event_id,
         at=row.at,
-        kind=f"{about}s" if about in {"alert", "reminder"} else "versions",
+        kind=_KINDS.get(about, "versions"),
         what=_WORDS.get(row.type, row.type.replace(".", " ").replace("_", " ")),
         details=happened(row),
         app=row.app,

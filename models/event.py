@@ -38,6 +38,13 @@ class Event(Base):
             "at",
             why="The timeline of a tenant, connection by connection.",
         ),
+        index(
+            "ix_event_tenant_itself",
+            "tenant_id",
+            "at",
+            postgresql_where=text("tenant_id IS NOT NULL AND connection_id IS NULL"),
+            why="The timeline of a tenant: what is about none of its connections, such as who wants no more reminders.",
+        ),
         {"postgresql_partition_by": "RANGE (at)"},
     )
 

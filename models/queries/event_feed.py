@@ -42,8 +42,12 @@ SELECT seen.scanned, seen.last_tx, seen.last_number, meant.* FROM (
 _EVERYWHERE = text(_FEED.format(whence="event e WHERE (cast(:since AS timestamptz) IS NULL OR e.at >= :since) AND"))
 _OF_TENANTS = text(
     _FEED.format(
-        whence="""connection x JOIN event e ON e.connection_id = x.id
-        WHERE x.tenant_id = ANY(cast(:tenants AS int8[])) AND"""
+        whence="""(
+        SELECT e.* FROM connection x JOIN event e ON e.connection_id = x.id
+        WHERE x.tenant_id = ANY(cast(:tenants AS int8[]))
+        UNION ALL
+        SELECT e.* FROM event e WHERE e.tenant_id = ANY(cast(:tenants AS int8[])) AND e.connection_id IS NULL
+    ) e WHERE"""
     )
 )
 _LAST = text(f"SELECT cast(e.tx AS text) AS tx, e.id FROM event e WHERE {_TOLD} ORDER BY e.tx DESC, e.id DESC LIMIT 1")  # noqa: S608 - constants only

@@ -147,25 +147,31 @@ class TimelineRow:
     type: str
     app: str | None
     app_name: str | None
-    environment: str
+    environment: str | None  # None: it is about none of its connections
     data: dict[str, Any]
 
 
-# Of each connection so many at most, in the order of its index.
-_TIMELINE = """
-SELECT e.id AS event_id, e.at, e.type, s.name || ':' || app.external_id AS app, app.name AS app_name,
-    c.environment, e.data
-FROM connection c CROSS JOIN LATERAL (
-    SELECT * FROM event WHERE event.connection_id = c.id
+_NEXT = """
       AND (cast(:about AS text[]) IS NULL OR split_part(event.type, '.', 1) = ANY(cast(:about AS text[])))
       AND (cast(:at AS timestamptz) IS NULL OR (event.at, event.id) {beyond} (cast(:at AS timestamptz), :event))
     ORDER BY event.at {order}, event.id {order} LIMIT :most
+"""
+# Of each connection so many at most, in the order of its index; and of what is about none of them.
+_TIMELINE = f"""
+SELECT e.id AS event_id, e.at, e.type, s.name || ':' || app.external_id AS app, app.name AS app_name,
+    e.environment, e.data
+FROM (
+    SELECT e.*, c.environment FROM connection c CROSS JOIN LATERAL (
+        SELECT * FROM event WHERE event.connection_id = c.id {_NEXT}
+    ) e WHERE c.tenant_id = :tenant
+    UNION ALL
+    (SELECT event.*, NULL FROM event WHERE event.tenant_id = :tenant AND event.connection_id IS NULL {_NEXT})
 ) e
 LEFT JOIN app ON app.id = e.app_id LEFT JOIN source s ON s.id = app.source_id
-WHERE c.tenant_id = :tenant AND (cast(:app AS text) IS NULL OR s.name || ':' || app.external_id = :app)
-ORDER BY e.at {order}, e.id {order} LIMIT :most
-"""
-_ABOUT = {"versions": ["tenant", "version"], "alerts": ["alert"], "reminders": ["reminder"]}
+WHERE cast(:app AS text) IS NULL OR s.name || ':' || app.external_id = :app
+ORDER BY e.at {{order}}, e.id {{order}} LIMIT :most
+"""  # noqa: S608 - constants only
+_ABOUT = {"versions": ["tenant", "version"], "alerts": ["alert"], "reminders": ["reminder", "contact"]}
 _FORWARD = text(_TIMELINE.format(beyond=">", order="ASC"))
 _BACKWARD = text(_TIMELINE.format(beyond="<", order="DESC"))
 

@@ -27,7 +27,11 @@ class TimelineEntry:
 _TIMELINE = text("""
 SELECT e.at, e.type, src.name || ':' || app.external_id AS app, app.name AS app_name, e.data
 FROM source own JOIN tenant t ON t.source_id = own.id
-JOIN connection c ON c.tenant_id = t.id JOIN event e ON e.connection_id = c.id
+CROSS JOIN LATERAL (
+    SELECT e.* FROM connection c JOIN event e ON e.connection_id = c.id WHERE c.tenant_id = t.id
+    UNION ALL
+    SELECT e.* FROM event e WHERE e.tenant_id = t.id AND e.connection_id IS NULL
+) e
 LEFT JOIN app ON app.id = e.app_id LEFT JOIN source src ON src.id = app.source_id
 WHERE t.external_id = :tenant ORDER BY e.at, e.id LIMIT :most
 """)

@@ -25,8 +25,11 @@ from dashboard.api.events import Window, stream
 from dashboard.app import application
 from dashboard.listeners import Listeners
 from models import Role, Session, db_now
+from models.contacts import Person, keep_contacts
+from models.opt_out import opt_in, opt_out
 from models.queries import event_feed
 from models.queries.event_feed import WantedEvents, events_after
+from models.queries.tenants import timeline
 from models.tokens import revoke_token
 from tests.integration.access.callers import TEST, asked, bearer, cookie
 from tests.integration.conftest import MONDAY
@@ -136,6 +139,27 @@ def test_filters(own: Own, mine: dict[str, str], monkeypatch: pytest.MonkeyPatch
     assert asks > 2
     lines = asked(own.url, "GET", "/api/v1/events.csv?type=tenant.upgraded", headers=mine).text.splitlines()
     assert len(lines) == 2
+
+
+def test_of_a_tenant_itself(own: Own, mine: dict[str, str]) -> None:
+    """Feed, timeline and command tell the same of a tenant, also what is about none of its connections."""
+    world = own.world
+    keep_contacts(world.session, [Person("acme", tenant, "ada@t.example") for tenant in "12"])
+    ((first,), _) = world.rows("SELECT id FROM tenant ORDER BY external_id")
+    assert opt_out(world.session, [first], "ada@t.example", now=world.now)
+    assert opt_in(world.session, [first], "ada@t.example", now=world.now)
+    world.session.commit()
+    found = feed(own, mine, tenant="acme:1")
+    assert types(found)[-2:] == ["contact.opted_out", "contact.opted_in"]
+    assert found["data"][-1]["tenant"] == "1"
+    assert types(feed(own, mine, tenant="acme:2")) == ["tenant.connected"]
+    told = types(found)
+    for path, wanted in (("", told), ("?order=newest", told[::-1]), ("?about=reminders", told[-2:])):
+        answer = asked(own.url, "GET", f"/api/v1/tenants/acme:1/timeline{path}", headers=mine).json()
+        assert types(answer) == wanted
+    answer = asked(own.url, "GET", "/api/v1/tenants/acme:1/timeline?app=acme:4711", headers=mine).json()
+    assert types(answer) == told[:-2]
+    assert [one.type for one in timeline(world.session, "1")] == told
 
 
 def test_places_that_are_none(own: Own, mine: dict[str, str]) -> None:

@@ -223,9 +223,13 @@ def test_story(app: FastAPI, viewer: dict[str, str], file: Path) -> None:
     assert "go.example" not in broken
 
 
-def test_timeline(app: FastAPI, viewer: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_timeline(app: FastAPI, viewer: dict[str, str], world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """By app and by what it is about, the newest first, page by page."""
+    opted = "INSERT INTO event (at, type, tenant_id) SELECT now(), 'contact.opted_out', tenant_id FROM contact"
+    world.session.execute(text(opted))
+    world.session.commit()
     whole = page(app, viewer, "/tenants/acme:1")
+    assert "<strong>A contact wants no more reminders</strong></p>" in whole
     assert whole.index("Reminder sent") < whole.index("<strong>Alert</strong>") < whole.index("Connected")
     alerts = page(app, viewer, "/tenants/acme:1?about=alerts&app=acme:4711")
     assert '<option value="acme:4711" selected>Dispatch Helper</option>' in alerts
@@ -234,8 +238,8 @@ def test_timeline(app: FastAPI, viewer: dict[str, str], monkeypatch: pytest.Monk
     assert "Connected</strong>" not in alerts
     assert "Connected</strong>" in page(app, viewer, "/tenants/acme:1?about=versions&app=acme:4711")
     lines = page(app, viewer, "/api/v1/tenants/acme:1/timeline.csv?about=reminders").splitlines()
-    assert len(lines) == 1 + whole.count('class="reminders"') == 2
-    monkeypatch.setattr("dashboard.pages.tenant.SHOWN", 1)
+    assert len(lines) == 1 + whole.count('class="reminders"') == 3
+    monkeypatch.setattr("dashboard.pages.tenant.SHOWN", 2)
     first = page(app, viewer, "/tenants/acme:1")
     earlier = first.partition('class="pager"><a href="')[2].partition("#")[0].replace("&amp;", "&")
     assert "<strong>Alert</strong>" in page(app, viewer, earlier)
