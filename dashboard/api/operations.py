@@ -78,5 +78,5 @@ def poll_source(caller: Operator, source: SourceName) -> Asked:
 add_list(router, "/sources", sources, row=SourceHealth)
 router.get("/sources/{source}", response_model=SourceHealth)(one_source)
 router.post("/sources/{source}/poll", status_code=202)(poll_source)
-router.post("/apps/{app}/poll", status_code=202)(poll_app)
+router.post("/apps/{app:path}/poll", status_code=202)(poll_app)
 add_list(router, "/polls", polls, row=PollLine)

@@ -207,12 +207,12 @@ def day_of(text: str) -> date:
         raise RefusedError(400, "That cursor is none of this list's: take `next` of the page before.") from None
 
 
-add_list(router, "/apps/{app}/adoption", app_adoption, row=AdoptionPoint)
-add_list(router, "/apps/{app}/stages", app_stages, row=VersionStage)
-add_list(router, "/apps/{app}/as-of", app_as_of, row=TenantThen)
-add_list(router, "/apps/{app}/cohorts", app_cohorts, row=CohortUpgrades)
-add_list(router, "/apps/{app}/blocked", app_blocked, row=BlockedCount)
-router.get("/apps/{app}/time-to-upgrade", response_model=TimeToUpgrade)(app_time_to_upgrade)
-router.get("/apps/{app}/forecast", response_model=Expected)(app_forecast)
-router.get("/apps/{app}/week", response_model=Weeks)(app_week)
-router.get("/apps/{app}/reminders/effect", response_model=ReminderEffect)(app_reminder_effect)
+add_list(router, "/apps/{app:path}/adoption", app_adoption, row=AdoptionPoint)
+add_list(router, "/apps/{app:path}/stages", app_stages, row=VersionStage)
+add_list(router, "/apps/{app:path}/as-of", app_as_of, row=TenantThen)
+add_list(router, "/apps/{app:path}/cohorts", app_cohorts, row=CohortUpgrades)
+add_list(router, "/apps/{app:path}/blocked", app_blocked, row=BlockedCount)
+router.get("/apps/{app:path}/time-to-upgrade", response_model=TimeToUpgrade)(app_time_to_upgrade)
+router.get("/apps/{app:path}/forecast", response_model=Expected)(app_forecast)
+router.get("/apps/{app:path}/week", response_model=Weeks)(app_week)
+router.get("/apps/{app:path}/reminders/effect", response_model=ReminderEffect)(app_reminder_effect)

@@ -28,8 +28,9 @@ from dashboard.pages import (
 router = APIRouter(default_response_class=HTMLResponse, include_in_schema=False)
 for _part in (
     overview,
-    app,
     rollout,
+    # After what is asked of one, for its id may have slashes in it.
+    app,
     tenants,
     tenant,
     alerts,

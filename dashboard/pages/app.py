@@ -50,7 +50,7 @@ class Outlook:
     forecast: Figure | None = None
 
 
-@router.get("/apps/{app}")
+@router.get("/apps/{app:path}")
 def one_app(frame: Looking, app: str) -> Response:
     """Everything about one app."""
     session, mutes = frame.session, muting()

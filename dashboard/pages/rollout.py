@@ -14,7 +14,7 @@ from models.queries.taken import watched
 router = APIRouter()
 
 
-@router.get("/apps/{app}/versions/{number}")
+@router.get("/apps/{app:path}/versions/{number}")
 def one_version(frame: Looking, app: str, number: int) -> Response:
     """How one version was taken."""
     session = frame.session

@@ -252,7 +252,7 @@ def test_addresses(ground: Ground) -> None:
         "/api/v1/notices.csv",
         "/api/v1/notices/{notice_id}",
         "/alerts/{alert_id}",
-        "/apps/{app}",
+        "/apps/{app:path}",
         "/health",
         "/messages",
         "/messages/{notice_id}",
