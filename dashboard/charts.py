@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from models.queries.rollouts import Uptake, Version
+from models.queries.trends import DAYS, EVERY, Drawn, Released, Trend
 
 # Older versions are paler; from the fourth on they look the same.
 SHADES = 4
@@ -34,60 +34,52 @@ class Chart:
 
     width: int
     height: int
-    days: int
     areas: Sequence[Area]
     releases: Sequence[Mark]
     summary: str
 
 
-def chart(
-    curves: Sequence[Uptake], versions: Sequence[Version], *, width: int, height: int, every: int = 1
-) -> Chart | None:
-    """The picture of one app, of one day in *every* so many, back from the last; None when nobody ran it on any."""
-    if not curves:
+def chart(drawn: Drawn, latest: int | None, *, width: int, height: int) -> Chart | None:
+    """The picture of an app with that *latest* version; None when nobody ran it, or nobody knows yet."""
+    if drawn.trend is None or not drawn.trend.tenants:
         return None
-    days, first = len(curves[0].tenants), curves[0].first
-    totals = [sum(day) for day in zip(*(curve.tenants for curve in curves), strict=True)]
-    top = _round_up(max(totals))
-    newest_first = sorted(curves, key=lambda curve: -curve.version)
-    latest = max((version.number for version in versions), default=newest_first[0].version)
-    step = width / max(days - 1, 1)
+    trend = drawn.trend
+    totals = [sum(point) for point in zip(*trend.tenants.values(), strict=True)]
+    step = width / (len(totals) - 1)
     return Chart(
         width,
         height,
-        days,
-        tuple(_areas(newest_first, latest, step, height, top, every)),
-        tuple(_releases(versions, first, days, step)),
-        _summary(newest_first, latest, totals[-1]),
+        tuple(_areas(trend, latest, step, height, _round_up(max(totals)))),
+        tuple(_marks(drawn.released, trend.first, step / EVERY)),
+        _summary(trend, latest, totals[-1]),
     )
 
 
-def _areas(curves: Sequence[Uptake], latest: int, step: float, height: int, top: int, every: int) -> Iterator[Area]:
-    count = len(curves[0].tenants)
-    floor, drawn = [0] * count, sorted({0, *range((count - 1) % every, count, every)})
-    for rank, curve in enumerate(curves):
-        roof = [low + tenants for low, tenants in zip(floor, curve.tenants, strict=True)]
+def _areas(trend: Trend, latest: int | None, step: float, height: int, top: int) -> Iterator[Area]:
+    newest_first = sorted(trend.tenants.items(), reverse=True)
+    floor = [0] * len(newest_first[0][1])
+    for rank, (version, line) in enumerate(newest_first):
+        roof = [low + tenants for low, tenants in zip(floor, line, strict=True)]
         # A latest version that nobody runs yet leaves its colour to nobody else.
-        shade = min(rank + (curves[0].version != latest), SHADES - 1)
-        yield Area(curve.version, shade, _outline(roof, floor, step, height, top, drawn), curve.tenants[-1])
+        shade = min(rank + (newest_first[0][0] != latest), SHADES - 1)
+        yield Area(version, shade, _outline(roof, floor, step, height, top), line[-1])
         floor = roof
 
 
-def _outline(
-    roof: Sequence[int], floor: Sequence[int], step: float, height: int, top: int, drawn: Sequence[int]
-) -> str:
+def _outline(roof: Sequence[int], floor: Sequence[int], step: float, height: int, top: int) -> str:
     # In SVG, y grows downwards.
     over, under = (
-        [f"{day * step:.1f},{height - line[day] * height / top:.1f}" for day in drawn] for line in (roof, floor)
+        [f"{place * step:.1f},{height - point * height / top:.1f}" for place, point in enumerate(line)]
+        for line in (roof, floor)
     )
     return "M" + "L".join(over + under[::-1]) + "Z"
 
 
-def _releases(versions: Sequence[Version], first: date, days: int, step: float) -> Iterator[Mark]:
-    for version in versions:
+def _marks(released: Sequence[Released], first: date, a_day: float) -> Iterator[Mark]:
+    for version in released:
         day = (version.released_at.date() - first).days
-        if 0 < day < days:
-            yield Mark(day * step, f"v{version.number}")
+        if 0 < day <= DAYS:
+            yield Mark(day * a_day, f"v{version.number}")
 
 
 def _round_up(most: int) -> int:
@@ -100,6 +92,6 @@ def _round_up(most: int) -> int:
         size *= 10
 
 
-def _summary(curves: Sequence[Uptake], latest: int, total: int) -> str:
-    now = next((curve.tenants[-1] for curve in curves if curve.version == latest), 0)
-    return f"{now} of {total} connected tenants run version {latest} at the end of these {len(curves[0].tenants)} days"
+def _summary(trend: Trend, latest: int | None, total: int) -> str:
+    now = trend.tenants[latest][-1] if latest in trend.tenants else 0
+    return f"{now} of {total} connected tenants run version {latest} at the end of these {DAYS} days"

@@ -75,6 +75,10 @@ _STORED = text("""
 SELECT answer::text FROM study
 WHERE app_id = :app AND environment = :environment AND version = :version AND question = :question
 """)
+_STORED_OF = text("""
+SELECT app_id, answer::text FROM study
+WHERE app_id = ANY(cast(:apps AS int8[])) AND environment = :environment AND version = 0 AND question = :question
+""")
 
 
 def claim_study(session: Session, *, now: datetime) -> int | None:
@@ -108,10 +112,20 @@ def keep_studies(
 def stored(session: Session, question: Question[Said], app_id: int, *, environment: str, version: int) -> Said | None:
     """What was said last; None: nothing, or it was said by another release in another shape."""
     bound = {"app": app_id, "environment": environment, "version": version, "question": question.name}
-    found = session.scalar(_STORED, bound)
-    if found is None:
+    return _said(question, session.scalar(_STORED, bound))
+
+
+def stored_of(session: Session, question: Question[Said], apps: Sequence[int], *, environment: str) -> dict[int, Said]:
+    """What was said last about each of these *apps* as a whole, where something was that we still understand."""
+    bound = {"apps": list(apps), "environment": environment, "question": question.name}
+    rows = ((row.app_id, _said(question, row.answer)) for row in session.execute(_STORED_OF, bound))
+    return {app_id: said for app_id, said in rows if said is not None}
+
+
+def _said(question: Question[Said], answer: str | None) -> Said | None:
+    if answer is None:
         return None
     try:
-        return question.shape.validate_json(found)
+        return question.shape.validate_json(answer)
     except ValidationError:
         return None

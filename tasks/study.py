@@ -39,7 +39,7 @@ def study_next(*, now: datetime | None = None) -> int | None:
         return None
     with Session() as session:
         app = watched_by_id(session, app_id)
-        found = list(study(session, app))
+        found = list(study(session, app, now=at))
     with Session.begin() as session:
         for one in found:
             keep_studies(

@@ -15,7 +15,7 @@ from bench.questions.question import Question
 from bench.questions.rollouts import LABOURS, ROLLOUTS
 from models.queries.accounts import accounts, audit, source_names, strange_sources, tokens
 from models.queries.alerts import alerts, silences
-from models.queries.apps import has_apps, is_app, laggards, overview
+from models.queries.apps import has_apps, is_app, laggards, overview, totals
 from models.queries.asked import asked
 from models.queries.notices import refused, told
 from models.queries.overdue import overdue
@@ -24,6 +24,7 @@ from models.queries.rollouts import uptake, versions
 from models.queries.sources import sources, tick_age
 from models.queries.tenants import is_tenant, notices, story, timeline
 from models.queries.tenants_of import Sort, Wanted, tenants_of
+from models.queries.trends import trends
 
 __all__ = ["LABOURS", "QUESTIONS"]
 
@@ -55,23 +56,28 @@ QUESTIONS = (
     # What the machine and eight readers take for anything at all: the others are to be read beside it.
     Question("floor: nothing is asked", lambda session, _: session.scalar(text("SELECT 1"))),
     Question("overview", lambda session, _: overview(session)),
-    Question("overview, a page of it", lambda session, _: overview(session, sources=["acme"], most=51)),
+    Question("overview, a page of it", lambda session, _: overview(session, sources=["acme"], most=_PAGE)),
     Question("one app", lambda session, known: overview(session, app=known.app().key, deleted=True)),
     Question("is there an app", lambda session, known: (has_apps(session), is_app(session, known.app().key))),
-    Question("versions of all apps", lambda session, _: versions(session)),
-    Question("versions of an app", lambda session, known: versions(session, app=known.app().key)),
-    Question("curves of all apps", lambda session, known: uptake(session, until=known.now.date(), days=_CURVE)),
+    Question("overview, by letters", lambda session, known: overview(session, letters=known.letters(), most=_PAGE)),
+    Question("all apps together", lambda session, _: totals(session)),
+    Question("all apps together, of a source", lambda session, _: totals(session, sources=["globex"])),
+    Question("trends of all apps", lambda session, known: trends(session, known.keys, now=known.now)),
+    Question("versions of an app", lambda session, known: versions(session, known.app().key)),
     Question(
         "curves of an app",
-        lambda session, known: uptake(session, until=known.now.date(), days=_CURVE, app=known.app().key),
+        lambda session, known: uptake(session, known.app().key, until=known.now.date(), days=_CURVE),
     ),
     Question(
         "curves of an app, two years",
-        lambda session, known: uptake(session, until=known.now.date(), days=730, app=known.app().key),
+        lambda session, known: uptake(session, known.app().key, until=known.now.date(), days=730),
     ),
     Question("readiness of an app", lambda session, known: readiness(session, known.app().key)),
     Question("readiness for one scope", _ready),
-    Question("who lags, of all apps", lambda session, _: laggards(session, most=_ON_A_PAGE)),
+    Question(
+        "who lags, of all apps",
+        lambda session, _: laggards(session, lags=("blocking",), environment="production", most=_SHOWN),
+    ),
     Question("who lags, of an app", lambda session, known: laggards(session, app=known.app().key, most=_ON_A_PAGE)),
     _tenants("longest blocked first"),
     _tenants("longest blocked first, deep", deep=True),

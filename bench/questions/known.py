@@ -38,6 +38,7 @@ SELECT cast(cast(e.tx AS text) AS numeric), e.id FROM generate_series(0, 700, 50
 ) e
 """
 _ALERTS = "SELECT id FROM alert WHERE state = 'firing' ORDER BY hashint8(id) LIMIT 50"
+_SHOWN = 100  # apps of a page
 _DRAWN = 8  # apps, evenly from the largest to the smallest
 _DEEP = 5000  # rows into a list, where it is so long
 
@@ -57,6 +58,7 @@ class Known:
     """What was found once, and what is drawn of it."""
 
     now: datetime
+    keys: Sequence[str]  # of as many apps as are on a page
     apps: Sequence[App]
     alerts: Sequence[int]  # that fire
     messages: Sequence[int]
@@ -72,7 +74,7 @@ class Known:
         apps, now = [_app(session, keys[place]) for place in chosen], db_now(session)
         alerts, messages = (session.scalars(text(query)).all() for query in (_ALERTS, _MESSAGES))
         places = [(int(tx), number) for tx, number in session.execute(text(_EVENTS), {"now": now})]
-        return cls(now, apps, alerts, messages, places, random.Random(seed))
+        return cls(now, keys[:_SHOWN], apps, alerts, messages, places, random.Random(seed))
 
     def app(self) -> App:
         """Any of the apps, the largest as often as the smallest."""

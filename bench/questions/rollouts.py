@@ -96,5 +96,7 @@ LABOURS = (
     ),
     _of_app("this week and the last", lambda session, app, *_: weeks(session, app, environment=_HERE)),
     _of_app("which reminders worked", lambda session, app, *_: reminder_effect(session, app, environment=_HERE)),
-    _of_app("all of it", lambda session, app, *_: list(study(session, watched_by_id(session, app.id)))),
+    _of_app(
+        "all of it", lambda session, app, _, known: list(study(session, watched_by_id(session, app.id), now=known.now))
+    ),
 )

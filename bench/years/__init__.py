@@ -45,7 +45,7 @@ def work_out(engine: Engine) -> None:
         now = db_now(session)
         while (app_id := claim_study(session, now=now)) is not None:
             app = watched_by_id(session, app_id)
-            for one in study(session, app):
+            for one in study(session, app, now=now):
                 keep_studies(
                     session,
                     app_id,

@@ -30,11 +30,15 @@ last = APIRouter(tags=["apps"])
 _ONE_APP = TypeAdapter(AppOverview)
 
 
-def apps(caller: Viewer, environment: Environment = "production") -> Listing[AppOverview]:
+def apps(
+    caller: Viewer,
+    environment: Environment = "production",
+    q: Annotated[Words, Query(description="Letters of its name or key, in any case.")] = None,
+) -> Listing[AppOverview]:
     """Every app with its counts, adoption and last poll."""
 
     def fetch(session: Session, after: Any, most: int) -> Sequence[tuple[Place, AppOverview]]:
-        found = overview(session, environment=environment, sources=caller.sources, after=after, most=most)
+        found = overview(session, environment=environment, sources=caller.sources, letters=q, after=after, most=most)
         return [((one.source, one.name, one.app.partition(":")[2]), one) for one in found]
 
     return Listing("apps", fetch, (str, str, str))
@@ -57,7 +61,7 @@ def app_versions(
 
     def fetch(session: Session, after: Any, most: int) -> Sequence[tuple[Place, Version]]:
         # They are few, and never change: there is one for each change of an app's scopes.
-        known = versions(session, app=app, environment=environment)
+        known = versions(session, app, environment=environment)
         return [((one.number,), one) for one in known if after is None or one.number < after[0]][:most]
 
     return Listing("versions", fetch, (int,))

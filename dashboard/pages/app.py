@@ -60,8 +60,8 @@ def one_app(frame: Looking, app: str) -> Response:
     at = watched(session, app) if found else None
     if found is None or at is None:
         return frame.missing(app, title="No such app")
-    released = versions(session, app=app, environment=environment)
-    curves = uptake(session, until=frame.now.date(), days=int(view.days), app=app, environment=environment)
+    released = versions(session, app, environment=environment)
+    curves = uptake(session, app, until=frame.now.date(), days=int(view.days), environment=environment)
     if not meant.model_fields_set & {"lag", "status", "missing", "version", "q"}:
         # Who has chosen nothing wants to see who holds the rollout up.
         meant = meant.model_copy(update={"lag": "blocking"})
@@ -105,6 +105,6 @@ def _outlook(session: OrmSession, frame: Frame, app: str, at: Watched, environme
     if expected is None:
         return Outlook(taken, upgrade_figure(taken) if taken else None)
     days = min((frame.now - expected.released_at).days + 2, MOST_DAYS)
-    curves = uptake(session, until=frame.now.date(), days=max(days, 2), app=app, environment=environment)
+    curves = uptake(session, app, until=frame.now.date(), days=max(days, 2), environment=environment)
     upgrade = upgrade_figure(taken) if taken else None
     return Outlook(taken, upgrade, expected, forecast_figure(expected, curves))

@@ -21,7 +21,7 @@ def one_version(frame: Looking, app: str, number: int) -> Response:
     meant, view = frame.asked(Meant), frame.asked(View)
     found = known(frame, app, meant.environment)
     at = watched(session, app) if found else None
-    released = versions(session, app=app, environment=meant.environment) if found else []
+    released = versions(session, app, environment=meant.environment) if found else []
     version = next((one for one in released if one.number == number), None)
     if found is None or at is None or version is None:
         return frame.missing(f"version {number} of {app}", title="No such version")

@@ -9,6 +9,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
 from models.queries.kinds import BEGAN, IN_ORDER, IS_OF_KIND
+from models.queries.typed import anywhere
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,29 +46,43 @@ class AppOverview:
     deleted_at: datetime | None
 
 
-_OVERVIEW = text("""
-WITH counts AS (
-    SELECT t.app_id,
-        sum(t.tenants) FILTER (WHERE t.status = 'connected') AS connected,
-        sum(t.tenants) FILTER (WHERE t.status = 'connected' AND v.lag = 'current') AS current,
-        sum(t.tenants) FILTER (WHERE t.status = 'connected' AND v.lag = 'blocking') AS blocking,
-        sum(t.tenants) FILTER (WHERE t.status = 'connected' AND v.lag = 'trimming') AS trimming,
-        sum(t.tenants) FILTER (WHERE t.status = 'connected' AND v.lag = 'equivalent') AS equivalent,
-        sum(t.tenants) FILTER (WHERE t.status = 'connected' AND coalesce(v.lag, 'unknown') = 'unknown') AS unknown,
-        sum(t.tenants) FILTER (WHERE t.status = 'disabled') AS disabled,
-        sum(t.tenants) FILTER (WHERE t.status IN ('not_connected', 'awaiting_approval')) AS not_connected
+_ASKED = """
+(a.deleted_at IS NULL OR :deleted)
+AND (cast(:app AS text) IS NULL OR s.name || ':' || a.external_id = :app)
+AND (cast(:sources AS text[]) IS NULL OR s.name = ANY(cast(:sources AS text[])))
+AND (cast(:letters AS text) IS NULL OR a.name ILIKE :letters OR s.name || ':' || a.external_id ILIKE :letters)
+"""
+# First which apps are meant: the rest is looked up for each of them.
+_OVERVIEW = text(f"""
+WITH meant AS MATERIALIZED (
+    SELECT a.id, a.name, a.external_id, a.latest_version, a.deleted_at, s.name AS source
+    FROM app a JOIN source s ON s.id = a.source_id
+    WHERE {_ASKED} AND (cast(:after_source AS text) IS NULL OR (s.name, a.name, a.external_id)
+        > (cast(:after_source AS text), cast(:after_name AS text), cast(:after_id AS text)))
+    ORDER BY s.name, a.name, a.external_id LIMIT :most
+)
+SELECT a.source || ':' || a.external_id AS app, a.name, a.source, a.latest_version, f.exact_at, a.deleted_at,
+    n.connected, n.current, n.blocking, n.trimming, n.equivalent, n.unknown, n.disabled, n.not_connected,
+    x.open_alerts, p.started_at, p.outcome, p.reason, p.rows
+FROM meant a JOIN freshness f ON f.app_id = a.id
+CROSS JOIN LATERAL (
+    SELECT coalesce(sum(t.tenants) FILTER (WHERE t.status = 'connected'), 0) AS connected,
+        coalesce(sum(t.tenants) FILTER (WHERE t.status = 'connected' AND v.lag = 'current'), 0) AS current,
+        coalesce(sum(t.tenants) FILTER (WHERE t.status = 'connected' AND v.lag = 'blocking'), 0) AS blocking,
+        coalesce(sum(t.tenants) FILTER (WHERE t.status = 'connected' AND v.lag = 'trimming'), 0) AS trimming,
+        coalesce(sum(t.tenants) FILTER (WHERE t.status = 'connected' AND v.lag = 'equivalent'), 0) AS equivalent,
+        coalesce(sum(t.tenants) FILTER (WHERE t.status = 'connected' AND coalesce(v.lag, 'unknown') = 'unknown'), 0)
+            AS unknown,
+        coalesce(sum(t.tenants) FILTER (WHERE t.status = 'disabled'), 0) AS disabled,
+        coalesce(sum(t.tenants) FILTER (WHERE t.status IN ('not_connected', 'awaiting_approval')), 0) AS not_connected
     FROM tally t
     LEFT JOIN verdict v ON v.app_id = t.app_id AND v.version = t.version AND v.scope_set_id = t.scope_set_id
-    WHERE t.environment = :environment GROUP BY t.app_id
-)
-SELECT s.name || ':' || a.external_id AS app, a.name, s.name AS source, a.latest_version, f.exact_at, a.deleted_at,
-    coalesce(n.connected, 0) AS connected, coalesce(n.current, 0) AS current, coalesce(n.blocking, 0) AS blocking,
-    coalesce(n.trimming, 0) AS trimming, coalesce(n.equivalent, 0) AS equivalent, coalesce(n.unknown, 0) AS unknown,
-    coalesce(n.disabled, 0) AS disabled, coalesce(n.not_connected, 0) AS not_connected,
-    (SELECT count(*) FROM alert x WHERE x.app_id = a.id AND x.state = 'firing'
-        AND coalesce(x.environment, :environment) = :environment) AS open_alerts,
-    p.started_at, p.outcome, p.reason, p.rows
-FROM app a JOIN source s ON s.id = a.source_id JOIN freshness f ON f.app_id = a.id LEFT JOIN counts n ON n.app_id = a.id
+    WHERE t.app_id = a.id AND t.environment = :environment
+) n
+CROSS JOIN LATERAL (
+    SELECT count(*) AS open_alerts FROM alert x WHERE x.app_id = a.id AND x.state = 'firing'
+        AND coalesce(x.environment, :environment) = :environment
+) x
 LEFT JOIN LATERAL (
     -- That of these days is in one month or two; only where there is none, all are looked into.
     (SELECT started_at, outcome, reason, rows FROM poll WHERE poll.app_id = a.id
@@ -77,13 +92,8 @@ LEFT JOIN LATERAL (
     (SELECT started_at, outcome, reason, rows FROM poll WHERE poll.app_id = a.id ORDER BY started_at DESC LIMIT 1)
     LIMIT 1
 ) p ON true
-WHERE (a.deleted_at IS NULL OR :deleted)
-  AND (cast(:app AS text) IS NULL OR s.name || ':' || a.external_id = :app)
-  AND (cast(:sources AS text[]) IS NULL OR s.name = ANY(cast(:sources AS text[])))
-  AND (cast(:after_source AS text) IS NULL OR (s.name, a.name, a.external_id)
-      > (cast(:after_source AS text), cast(:after_name AS text), cast(:after_id AS text)))
-ORDER BY s.name, a.name, a.external_id LIMIT :most
-""")
+ORDER BY a.source, a.name, a.external_id
+""")  # noqa: S608 - constants only
 
 
 def has_apps(session: Session) -> bool:
@@ -98,25 +108,28 @@ def is_app(session: Session, app: str) -> bool:
     return bool(session.scalar(query, {"app": app}))
 
 
-def overview(
+def overview(  # noqa: PLR0913 - each says which apps are meant
     session: Session,
     *,
     environment: str = "production",
     app: str | None = None,
     deleted: bool = False,
     sources: Collection[str] | None = None,
+    letters: str | None = None,
     after: tuple[str, str, str] | None = None,
     most: int | None = None,
 ) -> list[AppOverview]:
     """Every app (or the one called *app*, or those of *sources*) with its counts and its last poll.
 
-    By source and name: the next *most* of them, *after* the source, name and id of the last one.
+    By source and name: the next *most* of them, *after* the source, name and id of the last one, that have these
+    *letters* in their name or id.
     """
     bound = {
         "environment": environment,
         "app": app,
         "deleted": deleted,
         "sources": None if sources is None else sorted(sources),
+        "letters": anywhere(letters) if letters else None,
         "most": most,
     }
     places = dict(zip(("after_source", "after_name", "after_id"), after or (None, None, None), strict=True))
@@ -145,6 +158,42 @@ def _app(row: Row[Any], environment: str) -> AppOverview:
         last_poll=LastPoll(row.started_at, row.outcome, row.reason, row.rows) if row.started_at else None,
         deleted_at=row.deleted_at,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """All apps together; counts are of connections in one environment."""
+
+    apps: int
+    connected: int
+    current: int
+    blocking: int
+    firing: int  # alerts, in whatever environment, and about sources as well
+
+
+_TOTALS = text("""
+WITH meant AS MATERIALIZED (
+    SELECT a.id FROM app a JOIN source s ON s.id = a.source_id
+    WHERE a.deleted_at IS NULL AND (cast(:sources AS text[]) IS NULL OR s.name = ANY(cast(:sources AS text[])))
+), counts AS (
+    SELECT sum(t.tenants) AS connected, sum(t.tenants) FILTER (WHERE v.lag = 'current') AS current,
+        sum(t.tenants) FILTER (WHERE v.lag = 'blocking') AS blocking
+    FROM tally t JOIN meant m ON m.id = t.app_id
+    LEFT JOIN verdict v ON v.app_id = t.app_id AND v.version = t.version AND v.scope_set_id = t.scope_set_id
+    WHERE t.environment = :environment AND t.status = 'connected'
+)
+SELECT (SELECT count(*) FROM meant) AS apps, coalesce(connected, 0) AS connected, coalesce(current, 0) AS current,
+    coalesce(blocking, 0) AS blocking,
+    (SELECT count(*) FROM alert x WHERE x.state = 'firing' AND (cast(:sources AS text[]) IS NULL
+        OR x.source_id IN (SELECT id FROM source WHERE name = ANY(cast(:sources AS text[]))))) AS firing
+FROM counts
+""")
+
+
+def totals(session: Session, *, environment: str = "production", sources: Collection[str] | None = None) -> Totals:
+    """All apps (of *sources*) that are not deleted, added up."""
+    bound = {"environment": environment, "sources": None if sources is None else sorted(sources)}
+    return Totals(**session.execute(_TOTALS, bound).mappings().one())
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""How rollouts went: the versions of each app, and how many tenants ran each of them day by day."""
+"""How a rollout went: the versions of an app, and how many tenants ran each of them day by day."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,23 +24,23 @@ class Version:
 
 _VERSIONS = text("""
 WITH known AS (
-    SELECT v.app_id, v.number, v.released_at, v.released_by, g.grants AS grants,
-        lag(g.grants, 1, '{}') OVER (PARTITION BY v.app_id ORDER BY v.number) AS before
-    FROM app_version v JOIN scope_set g ON g.id = v.scope_set_id
+    SELECT s.name || ':' || a.external_id AS app, v.app_id, v.number, v.released_at, v.released_by,
+        g.grants AS grants, lag(g.grants, 1, '{}') OVER (ORDER BY v.number) AS before
+    FROM app a JOIN source s ON s.id = a.source_id JOIN app_version v ON v.app_id = a.id
+    JOIN scope_set g ON g.id = v.scope_set_id
+    WHERE s.name || ':' || a.external_id = :app
 )
-SELECT s.name || ':' || a.external_id AS app, k.number, k.released_at, k.released_by, k.grants AS scopes,
+SELECT k.app, k.number, k.released_at, k.released_by, k.grants AS scopes,
     coalesce((SELECT sum(t.tenants) FROM tally t WHERE t.app_id = k.app_id AND t.environment = :environment
         AND t.status = 'connected' AND t.version = k.number), 0) AS tenants,
     ARRAY(SELECT unnest(k.grants) EXCEPT SELECT unnest(k.before) ORDER BY 1) AS added,
     ARRAY(SELECT unnest(k.before) EXCEPT SELECT unnest(k.grants) ORDER BY 1) AS removed
-FROM known k JOIN app a ON a.id = k.app_id JOIN source s ON s.id = a.source_id
-WHERE CASE WHEN cast(:app AS text) IS NULL THEN a.deleted_at IS NULL ELSE s.name || ':' || a.external_id = :app END
-ORDER BY s.name, a.name, a.id, k.number DESC
+FROM known k ORDER BY k.number DESC
 """)
 
 
-def versions(session: Session, *, app: str | None = None, environment: str = "production") -> list[Version]:
-    """Every version of every app (or of the one called *app*, be it deleted), the newest of each first."""
+def versions(session: Session, app: str, *, environment: str = "production") -> list[Version]:
+    """Every version of the app called *app*, be it deleted, the newest first."""
     bound = {"app": app, "environment": environment}
     return [Version(**row) for row in session.execute(_VERSIONS, bound).mappings()]
 
@@ -60,7 +60,7 @@ class Uptake:
 _ADOPTION = text("""
 WITH RECURSIVE meant AS MATERIALIZED (
     SELECT a.id, s.name || ':' || a.external_id AS app FROM app a JOIN source s ON s.id = a.source_id
-    WHERE CASE WHEN cast(:app AS text) IS NULL THEN a.deleted_at IS NULL ELSE s.name || ':' || a.external_id = :app END
+    WHERE s.name || ':' || a.external_id = :app
 ), ran AS (
     SELECT m.id, m.app, (
         SELECT min(version) FROM adoption WHERE app_id = m.id AND environment = :environment) AS version FROM meant m
@@ -84,13 +84,8 @@ SELECT r.app, r.version, d.days, d.tenants FROM ran r CROSS JOIN LATERAL (
 """)
 
 
-def uptake(
-    session: Session, *, until: date, days: int, environment: str = "production", app: str | None = None
-) -> list[Uptake]:
-    """The last *days* days up to *until*, for every version that somebody ran in them, by app and version.
-
-    It is told of every app that is not deleted, or of the one called *app*, whatever became of it.
-    """
+def uptake(session: Session, app: str, *, until: date, days: int, environment: str = "production") -> list[Uptake]:
+    """The last *days* days up to *until* of the app called *app*, for every version that somebody ran in them."""
     first = until - timedelta(days=days - 1)
     bound = {"first": first, "until": until, "environment": environment, "app": app}
     rows = session.execute(_ADOPTION, bound)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter
@@ -10,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from models.queries.reminded import ReminderEffect, reminder_effect
 from models.queries.taken import Cohort, Watched, releases
+from models.queries.trends import TREND, trend
 from models.queries.upgrades import TARGET, CohortUpgrades, Expected, TimeToUpgrade, cohorts, expected, times_to_upgrade
 from models.queries.week import Weeks, weeks
 from models.study import Answer, Question, stored
@@ -70,13 +72,13 @@ def reminder_effect_of(session: Session, app: Watched, *, environment: str) -> R
     return found or reminder_effect(session, app, environment=environment)
 
 
-def study(session: Session, app: Watched) -> Iterator[Studied]:
+def study(session: Session, app: Watched, *, now: datetime) -> Iterator[Studied]:
     """Work all of it out, environment by environment; a second or so for 10,000 tenants."""
     for environment in session.scalars(_ENVIRONMENTS, {"app": app.id}).all():
-        yield Studied(environment, list(_answers(session, app, environment)))
+        yield Studied(environment, list(_answers(session, app, environment, now)))
 
 
-def _answers(session: Session, app: Watched, environment: str) -> Iterator[Answer]:
+def _answers(session: Session, app: Watched, environment: str, now: datetime) -> Iterator[Answer]:
     newest = list(releases(session, app))[:VERSIONS]
     for one in times_to_upgrade(session, app, newest, environment=environment):
         yield _said(_TIMES, one, one.version)
@@ -87,6 +89,7 @@ def _answers(session: Session, app: Watched, environment: str) -> Iterator[Answe
             yield _said(question, cohorts(session, app, version, environment=environment, by=by), version)
     yield _said(_WEEKS, weeks(session, app, environment=environment), 0)
     yield _said(_EFFECT, reminder_effect(session, app, environment=environment), 0)
+    yield _said(TREND, trend(session, app, environment=environment, now=now), 0)
 
 
 def _said(question: Question[Any], answer: object, version: int) -> Answer:

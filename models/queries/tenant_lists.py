@@ -7,6 +7,8 @@ from datetime import datetime
 from sqlalchemy import TextClause, text
 from sqlalchemy.orm import Session
 
+from models.queries.typed import anywhere, escaped
+
 # From so many letters on, they are looked for anywhere: fewer are in nearly every name, and in no index.
 ANYWHERE = 3
 
@@ -147,8 +149,7 @@ def _rows(session: Session, statement: TextClause, bound: Mapping[str, object]) 
 
 def _patterns(letters: str) -> list[str]:
     """What LIKE takes for *letters*, of which those that mean something to it are themselves."""
-    escaped = "".join(f"\\{letter}" if letter in "\\%_" else letter for letter in letters)
-    return [f"%{escaped}%"] if len(letters) >= ANYWHERE else [f"{escaped}%", f"% {escaped}%"]
+    return [anywhere(letters)] if len(letters) >= ANYWHERE else [f"{escaped(letters)}%", f"% {escaped(letters)}%"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from sqlalchemy import RowMapping, TextClause, text
 from sqlalchemy.orm import Session
 
 from models.queries.kinds import BEGAN, IN_ORDER, IS_OF_KIND
+from models.queries.typed import anywhere
 
 Sort = Literal["name", "since"]
 Place = tuple[str | int, ...]
@@ -176,7 +177,7 @@ def tenants_of(
         "lag": wanted.lag,
         "version": wanted.version,
         "missing": wanted.missing,
-        "letters": None if wanted.letters is None else f"%{_escaped(wanted.letters)}%",
+        "letters": None if wanted.letters is None else anywhere(wanted.letters),
         "most": most,
         **_beginning(sort, after),
     }
@@ -226,8 +227,3 @@ def _told(micros: int) -> str:
     if micros >= _NEVER:
         return "infinity"
     return (_EPOCH + timedelta(microseconds=max(min(micros, _FURTHEST), -_FURTHEST))).isoformat()
-
-
-def _escaped(letters: str) -> str:
-    """*letters* as LIKE takes them for themselves."""
-    return "".join(f"\\{letter}" if letter in "\\%_" else letter for letter in letters)

@@ -1,48 +1,51 @@
 """The geometry of the curves: nothing is drawn that was not counted."""
 
-from datetime import UTC, date, datetime
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta
 
 from dashboard.charts import chart
-from models.queries.rollouts import Uptake, Version
+from models.queries.trends import DAYS, EVERY, Drawn, Released, Trend
 
-FIRST = date(2026, 3, 30)
+LAST = date(2026, 4, 30)
+PLACES = DAYS // EVERY + 1
+WIDTH = 10 * (PLACES - 1)
 
 
-def version(number: int, day: int) -> Version:
-    """A version released on a day of April."""
-    return Version("acme:1", number, datetime(2026, 4, day, tzinfo=UTC), None, (), (), (), 0)
+def drawn(ends: Mapping[int, list[int]], *released: tuple[int, int]) -> Drawn:
+    """Curves that end so, and were nothing before; releases so many days after the first."""
+    lines = {version: [0] * (PLACES - len(end)) + end for version, end in ends.items()}
+    first = datetime.combine(LAST - timedelta(days=DAYS), datetime.min.time(), UTC)
+    return Drawn(Trend(LAST, lines), [Released(number, first + timedelta(days=day)) for number, day in released])
 
 
 def test_stacked_from_the_latest_up() -> None:
     """The latest version lies at the bottom, the one before on top of it, scaled to a round number."""
-    drawn = chart(
-        [Uptake("acme:1", 1, FIRST, [3, 2, 1]), Uptake("acme:1", 2, FIRST, [0, 1, 3])],
-        [version(2, 1), version(1, 1)],
-        width=20,
-        height=40,
-    )
-    assert drawn
-    assert [(area.version, area.shade, area.tenants) for area in drawn.areas] == [(2, 0, 3), (1, 1, 1)]
-    assert drawn.areas[0].path == "M0.0,40.0L10.0,30.0L20.0,10.0L20.0,40.0L10.0,40.0L0.0,40.0Z"
-    assert drawn.areas[1].path == "M0.0,10.0L10.0,10.0L20.0,0.0L20.0,10.0L10.0,30.0L0.0,40.0Z"
-    assert [mark.label for mark in drawn.releases] == ["v2", "v1"]
-    assert drawn.summary.startswith("3 of 4 connected tenants run version 2")
+    found = chart(drawn({1: [3, 2, 1], 2: [0, 1, 3]}, (2, 6), (1, 3)), 2, width=WIDTH, height=40)
+    assert found
+    assert [(area.version, area.shade, area.tenants) for area in found.areas] == [(2, 0, 3), (1, 1, 1)]
+    assert "L280.0,40.0L290.0,30.0L300.0,10.0L300.0,40.0L290.0,40.0L280.0,40.0L" in found.areas[0].path
+    assert "L280.0,10.0L290.0,10.0L300.0,0.0L300.0,10.0L290.0,30.0L280.0,40.0L" in found.areas[1].path
+    assert all(area.path.startswith("M0.0,40.0L") and area.path.endswith("L0.0,40.0Z") for area in found.areas)
+    assert [(mark.label, round(mark.at, 6)) for mark in found.releases] == [("v2", 20), ("v1", 10)]
+    assert found.summary == "3 of 4 connected tenants run version 2 at the end of these 90 days"
 
 
 def test_latest_without_tenants_keeps_its_colour() -> None:
     """Before the first upgrade no version looks like the latest one."""
-    drawn = chart([Uptake("acme:1", 1, FIRST, [3])], [version(2, 1), version(1, 1)], width=20, height=40)
-    assert drawn
-    assert [(area.version, area.shade) for area in drawn.areas] == [(1, 1)]
+    found = chart(drawn({1: [3]}, (2, 5)), 2, width=WIDTH, height=40)
+    assert found
+    assert [(area.version, area.shade) for area in found.areas] == [(1, 1)]
+    assert found.summary.startswith("0 of 3 connected tenants run version 2")
+
+
+def test_what_was_released_before_has_no_mark() -> None:
+    """Nor has what was released after the last point."""
+    found = chart(drawn({1: [3]}, (3, 91), (2, 90), (1, 0)), 3, width=WIDTH, height=40)
+    assert found
+    assert [mark.label for mark in found.releases] == ["v2"]
 
 
 def test_nobody_is_no_picture() -> None:
     """An empty box would look like a fault."""
-    assert chart([], [version(1, 1)], width=20, height=40) is None
-
-
-def test_coarse() -> None:
-    """Of every second day back from the last; the first is there as well."""
-    drawn = chart([Uptake("acme:1", 1, FIRST, [4, 3, 2, 1])], [version(1, 1)], width=30, height=40, every=2)
-    assert drawn
-    assert drawn.areas[0].path == "M0.0,0.0L10.0,10.0L30.0,30.0L30.0,40.0L10.0,40.0L0.0,40.0Z"
+    assert chart(drawn({}, (1, 5)), 1, width=WIDTH, height=40) is None
+    assert chart(Drawn(None), 1, width=WIDTH, height=40) is None

@@ -61,6 +61,7 @@ def test_kept_is_what_would_be_said(rolling: World) -> None:
         ("reminder_effect", 0),
         ("time_to_upgrade", 1),
         ("time_to_upgrade", 2),
+        ("trend", 0),
         ("weeks", 0),
     ]
     rolling.put("9", 2)

@@ -1,0 +1,55 @@
+"""The page of all apps: some at a time, found by letters, with pictures of what was worked out ahead."""
+
+import re
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import text
+
+from dashboard.pages import overview
+from models import Role
+from tasks.study import study_next
+from tests.integration.models.world import A, B, World
+from tests.integration.pages.browser import Browser
+
+_ANOTHER = """
+INSERT INTO app (source_id, external_id, name, first_seen_at, next_poll_at)
+SELECT source_id, :id, :name, now(), now() FROM app WHERE external_id = '4711'
+"""
+
+
+def test_page_by_page(world: World, database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One page leads to the next with the same letters, and what is counted above is of all apps on each."""
+    monkeypatch.setattr(overview, "PAGE", 2)
+    world.put("1", 1)
+    world.poll()
+    for number in range(3):
+        world.session.execute(text(_ANOTHER), {"id": f"x{number}", "name": f"Extra & {number}"})
+    world.session.commit()
+    browser = Browser(world.session, database_url, Role.VIEWER)
+    seen, path, pages = [], "/?q=X", []
+    while path:
+        page = browser.opens(path)
+        pages.append(page)
+        seen += re.findall(r'<td><a href="/apps/([^"]+)">', page)
+        further = re.search(r'<p class="pager"><a href="([^"]+)">More apps', page)
+        path = further.group(1).replace("&amp;", "&") if further else ""
+    assert seen == ["acme:x0", "acme:x1", "acme:x2"]
+    assert all("<dt>Apps</dt><dd>4</dd>" in page and 'href="/api/v1/apps.csv?q=X"' in page for page in pages)
+    assert "Extra &amp; 0" in pages[0]
+
+
+def test_picture(world: World, database_url: str) -> None:
+    """What it shows is said in words as well; where nobody was ever connected there is none."""
+    world.put("1", 1)
+    world.put("2", 1)
+    world.poll()
+    world.release(A, B)
+    world.put("2", 2)
+    world.poll(after=timedelta(hours=1))
+    study_next(now=world.now)
+    world.session.execute(text(_ANOTHER), {"id": "x", "name": "Extra"})
+    world.session.commit()
+    page = Browser(world.session, database_url, Role.VIEWER).opens("/")
+    assert "<title>1 of 2 connected tenants run version 2 at the end of these 90 days</title>" in page
+    assert page.count("<small>nobody connected</small>") == 1
