@@ -1,4 +1,4 @@
-"""Tables that are filled without their indexes and constraints, which are built when all is there."""
+"""Tables that are filled without their indexes, constraints and triggers; they are built when all is there."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,7 +24,11 @@ ORDER BY 1
 
 @contextmanager
 def bare(session: Session, *tables: str) -> Iterator[None]:
-    """Let *tables*, or those that grow with the connections, have no index and no key while the block runs."""
+    """Let *tables*, or those that grow with the connections, have no index and no key while the block runs.
+
+    Nor do triggers run: each of them would look through what has no index now.
+    """
+    session.execute(text("SET LOCAL session_replication_role = replica"))
     bound = {"tables": list(tables or _LARGE)}
     constraints = session.execute(text(_CONSTRAINTS), bound).all()
     indexes = session.execute(text(_INDEXES), bound).all()
@@ -33,6 +37,7 @@ def bare(session: Session, *tables: str) -> Iterator[None]:
     for one in indexes:
         session.execute(text(f"DROP INDEX {one.name}"))
     yield
+    session.execute(text("SET LOCAL session_replication_role = origin"))
     for one in constraints:
         session.execute(text(f'ALTER TABLE {one.table} ADD CONSTRAINT "{one.name}" {one.definition}'))
     for one in indexes:
