@@ -50,17 +50,19 @@ class Answer:
     answer: bytes
 
 
-_CLAIM = text("""
+_DUE = """
+deleted_at IS NULL AND walked_at IS NOT NULL
+AND (studied_at IS NULL OR studied_at <= cast(:now AS timestamptz) - cast(:anyhow AS interval)
+    -- What was recorded while it was studied may have come too late for it.
+    OR studied_at <= cast(:now AS timestamptz) - cast(:again AS interval)
+        AND changed_at > studied_at - cast(:again AS interval))
+"""
+_CLAIM = text(f"""
 UPDATE app SET studied_at = :now WHERE id = (
-    SELECT id FROM app
-    WHERE deleted_at IS NULL AND walked_at IS NOT NULL
-      AND (studied_at IS NULL OR studied_at <= cast(:now AS timestamptz) - cast(:anyhow AS interval)
-        -- What was recorded while it was studied may have come too late for it.
-        OR studied_at <= cast(:now AS timestamptz) - cast(:again AS interval)
-            AND changed_at > studied_at - cast(:again AS interval))
-    ORDER BY studied_at NULLS FIRST, id LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED
+    SELECT id FROM app WHERE {_DUE} ORDER BY studied_at NULLS FIRST, id LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED
 ) RETURNING id
-""")
+""")  # noqa: S608 - constants only
+_COUNT = text(f"SELECT count(*) FROM (SELECT FROM app WHERE {_DUE} LIMIT :most) x")  # noqa: S608 - constants only
 _KEEP = text("""
 INSERT INTO study (app_id, environment, version, question, made_at, as_of, rests_on, answer)
 SELECT :app, :environment, s.version, s.question, :now, :as_of, :rests_on, s.answer::jsonb
@@ -83,9 +85,18 @@ WHERE app_id = ANY(cast(:apps AS int8[])) AND environment = :environment AND ver
 
 def claim_study(session: Session, *, now: datetime) -> int | None:
     """The app whose answers are the oldest of those that are due, for this caller alone; None: none is."""
-    bound = {"now": now, "anyhow": ANYHOW, "again": AGAIN}
-    found: int | None = session.scalar(_CLAIM, bound)
+    found: int | None = session.scalar(_CLAIM, _when(now))
     return found
+
+
+def due_studies(session: Session, *, now: datetime, most: int) -> int:
+    """Of how many apps the answers are due; *most* where it is more."""
+    found: int = session.scalars(_COUNT, _when(now) | {"most": most}).one()
+    return found
+
+
+def _when(now: datetime) -> dict[str, Any]:
+    return {"now": now, "anyhow": ANYHOW, "again": AGAIN}
 
 
 def keep_studies(

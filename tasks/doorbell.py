@@ -8,7 +8,7 @@ from kombu.exceptions import OperationalError
 
 log = structlog.get_logger()
 
-# Rings older than this are thrown away unread: the next tick rings again.
+# Rings older than this, or than their task says, are thrown away unread: the next tick rings again.
 EXPIRES_SECONDS = 30
 _REFUSED = ("eta", "countdown", "retries")
 
@@ -16,7 +16,7 @@ _REFUSED = ("eta", "countdown", "retries")
 def ring(task: Task[..., Any], *ids: int) -> bool:
     """Ring for *task*; False when the broker is not there, which only delays the work until a tick finds it."""
     try:
-        task.apply_async(ids, expires=EXPIRES_SECONDS, retry=False)
+        task.apply_async(ids, expires=task.expires or EXPIRES_SECONDS, retry=False)
     except OperationalError as error:
         log.warning("doorbell.unheard", task=task.name, error=str(error))
         return False

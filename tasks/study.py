@@ -1,5 +1,6 @@
 """Studies: what takes long to say about rollouts is worked out ahead, by and by, in the way of nobody."""
 
+import math
 from datetime import datetime, timedelta
 from time import monotonic
 
@@ -9,22 +10,41 @@ from celery import shared_task
 from models import Session, db_now
 from models.queries.studies import study
 from models.queries.taken import watched_by_id
-from models.study import claim_study, keep_studies
+from models.study import claim_study, due_studies, keep_studies
+from tasks.doorbell import ring
 from tasks.parts import LIMIT, SOFT_LIMIT
 from tasks.stopping import is_stopping
 
 log = structlog.get_logger()
 
-SPAN = timedelta(seconds=20)  # a process does nothing else for so long, out of every minute
+# Out of every half a minute, a process does nothing else for so long.
+SPAN = timedelta(seconds=10)
+EACH = 10  # large apps that a process does within the span
+HELPERS = 16  # processes beside the first, at most
+_IDLE_SECONDS = 5  # whoever does not come within them has other work
 
 
 # A very large app takes minutes.
 @shared_task(name="uptake.study", soft_time_limit=SOFT_LIMIT, time_limit=LIMIT)
 def study_apps() -> None:
-    """Work out what is due, one app after the other, until it is all done or others have waited long enough.
+    """Work out what is due, with the help of whoever is idle, until it is done or other work has waited long enough.
 
     An app that cannot be studied is not tried again within the hour unless it changes, so it keeps no other waiting.
     """
+    with Session() as session:
+        due = due_studies(session, now=db_now(session), most=EACH * (HELPERS + 1))
+    for _ in range(math.ceil(due / EACH) - 1):
+        ring(help_to_study)
+    _study()
+
+
+@shared_task(name="uptake.help_to_study", expires=_IDLE_SECONDS, soft_time_limit=SOFT_LIMIT, time_limit=LIMIT)
+def help_to_study() -> None:
+    """Work out some of what is due."""
+    _study()
+
+
+def _study() -> None:
     began = monotonic()
     while monotonic() - began < SPAN.total_seconds() and not is_stopping() and study_next() is not None:
         pass

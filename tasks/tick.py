@@ -38,7 +38,7 @@ SCHEDULES = {
     "audit": timedelta(minutes=1),
     "tidy": timedelta(minutes=5),
     "sweep": timedelta(hours=6),
-    "study": timedelta(minutes=1),
+    "study": timedelta(seconds=30),
 }
 BELLS = 8  # for deliveries in one tick
 MOST = 500  # rings per schedule and tick; the rest waits for the next one

@@ -14,7 +14,7 @@ from models.queries.studies import (
     weeks_of,
 )
 from models.queries.taken import watched
-from tasks.study import study_apps, study_next
+from tasks.study import EACH, HELPERS, help_to_study, study_apps, study_next
 from tests.integration.models.world import A, B, World
 
 MINUTE = timedelta(minutes=1)
@@ -119,3 +119,21 @@ def test_the_task_ends(rolling: World) -> None:
     assert kept[0]
     assert kept[0] == kept[1]
     assert study_next() is None
+
+
+_MORE = """
+INSERT INTO app (source_id, external_id, name, first_seen_at, next_poll_at, walked_at)
+SELECT source_id, 'x' || n, 'Extra', now(), now(), now() FROM app, generate_series(1, :many) n WHERE id = :app
+"""
+
+
+@pytest.mark.parametrize(("more", "helpers"), [(0, 0), (EACH - 1, 0), (EACH, 1), (3 * EACH, 3), (30 * EACH, HELPERS)])
+def test_whoever_is_idle_helps(rolling: World, monkeypatch: pytest.MonkeyPatch, more: int, helpers: int) -> None:
+    """As many are rung for as there is work for, and not for longer than an idle process takes to come."""
+    rolling.session.execute(text(_MORE), {"app": rolling.app_id, "many": more})
+    rolling.session.commit()
+    monkeypatch.setattr("tasks.study.SPAN", timedelta(0))
+    rung: list[Any] = []
+    monkeypatch.setattr(help_to_study, "apply_async", lambda *_, **how: rung.append(how["expires"]))
+    study_apps()
+    assert rung == helpers * [5]

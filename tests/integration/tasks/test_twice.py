@@ -109,8 +109,8 @@ def test_all_tasks_are_here() -> None:
     from celery import current_app
 
     registered = {name.removeprefix("uptake.") for name in current_app.tasks if name.startswith("uptake.")}
-    # The audit only looks.
-    assert registered == {name for name, _, _ in STEPS} | {"audit"}
+    # The audit only looks, and who helps to study does the same.
+    assert registered == {name for name, _, _ in STEPS} | {"audit", "help_to_study"}
 
 
 @pytest.mark.parametrize("name", [name for name, _, _ in STEPS])
