@@ -9,7 +9,7 @@ from sqlalchemy import RowMapping, TextClause, text
 from sqlalchemy.orm import Session
 
 from models.queries.kinds import BEGAN, IN_ORDER, IS_OF_KIND
-from models.queries.typed import anywhere
+from models.queries.typed import patterns
 
 Sort = Literal["name", "since"]
 Place = tuple[str | int, ...]
@@ -50,7 +50,8 @@ kinds AS MATERIALIZED (
 )
 """
 _NAME = 'coalesce(t.name, t.external_id) COLLATE "C"'
-_LETTERS = "(cast(:letters AS text) IS NULL OR t.name ILIKE :letters OR t.external_id ILIKE :letters)"
+_LETTERS = """(cast(:patterns AS text[]) IS NULL
+    OR t.name ILIKE ANY(cast(:patterns AS text[])) OR t.external_id ILIKE ANY(cast(:patterns AS text[])))"""
 _FOUND = "k.*, c.id, c.tenant_id, c.began, greatest(k.since, c.began) AS lags_since"
 _FURTHER = """(cast(:name_after AS text) IS NULL
     OR ({name}, c.id) > (cast(:name_after AS text) COLLATE "C", cast(:after_id AS int8)))"""
@@ -154,7 +155,7 @@ class Wanted:
     lag: str | None = None
     version: int | None = None
     missing: str | None = None  # connected, and known not to grant this scope
-    letters: str | None = None  # of the name or the id, in any case
+    letters: str | None = None  # of the name or the id, in any case; one or two begin it, or a word of it
 
 
 def tenants_of(
@@ -177,7 +178,7 @@ def tenants_of(
         "lag": wanted.lag,
         "version": wanted.version,
         "missing": wanted.missing,
-        "letters": None if wanted.letters is None else anywhere(wanted.letters),
+        "patterns": None if wanted.letters is None else patterns(wanted.letters),
         "most": most,
         **_beginning(sort, after),
     }
@@ -190,7 +191,7 @@ _NAMES = [one.name for one in fields(TenantOf) if one.name != "place"]
 
 def _rows(session: Session, bound: Mapping[str, Any], sort: Sort) -> Sequence[RowMapping]:
     """Those that are near in the order, or found among all where these are few or seldom have the letters."""
-    has_letters, most = bound["letters"] is not None, bound["most"]
+    has_letters, most = bound["patterns"] is not None, bound["most"]
     many = session.scalar(_MANY, bound) if sort == "name" or has_letters else most + 1
     if many <= FEW and (sort == "name" or has_letters):
         return session.execute(_WHOLE[sort], bound).mappings().all()
