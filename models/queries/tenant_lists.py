@@ -27,11 +27,12 @@ so AS MATERIALIZED (
 """
 # As a condition of its own (IS TRUE) it is looked up among all kinds at once, not joined to them for each tenant.
 _IS_SO = """b.environment = :environment AND b.status = 'connected'
-    AND ((b.app_id, coalesce(b.version, 0), b.scope_set_id) IN (SELECT app_id, version, scope_set_id FROM so)) IS TRUE"""
+    AND ((b.app_id, coalesce(b.version, 0), b.scope_set_id) IN (
+        SELECT app_id, version, scope_set_id FROM so)) IS TRUE"""
 # For each by itself (OFFSET 0): else all that stand so would be found before the first page is.
 _STANDS_SO = f"""(cast(:stands AS boolean) IS NULL OR :stands = EXISTS (
     SELECT FROM connection b WHERE b.tenant_id = t.id AND (cast(:app AS int8) IS NULL OR b.app_id = :app) AND {_IS_SO}
-    OFFSET 0))"""  # noqa: S608 - constants only
+    OFFSET 0))"""
 # In the order of an index; what is not on the page is not counted.
 _NEAR = f"""
 SELECT t.*, s.name AS source FROM (
