@@ -13,7 +13,7 @@ from models.queries.readings import hours, readings, slowest
 from models.queries.tenant_lists import tenants_named
 from models.queries.wellbeing import beats, database, queues
 
-_PAGE, _AT_ONCE = 101, 500
+_PAGE, _AT_ONCE = 101, 200
 _WEEK = timedelta(days=7)
 
 
@@ -49,7 +49,11 @@ FEED = (
     _events("of the last week", lambda known: WantedEvents(since=known.now - _WEEK), after=lambda _: FIRST),
     Question("events: of a tenant", _events_of_tenant),
     Question(
-        "events: what an open page waits for",
+        "events: what open pages wait for",
+        lambda session, _: events_after(session, last_event(session), most=_AT_ONCE),
+    ),
+    Question(
+        "events: for whoever was away",
         lambda session, known: events_after(session, known.place(), most=_AT_ONCE),
     ),
     Question("events: the last one", lambda session, _: last_event(session)),
