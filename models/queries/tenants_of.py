@@ -22,7 +22,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FURTHEST = 2**55  # about a thousand years
 # So many are put in order at once. Of more, those that come next are near in an index; where only those with some
 # letters are wanted, so many are looked at before all that have them.
-FEW, NEAR = 4000, 1000
+FEW, NEAR = 4000, 2000
 
 # Whoever lags does so since their kind does or since they connected, whichever is later; all others come last. Of each
 # kind those that come after *after* begin at one point of its index.
@@ -66,9 +66,11 @@ SELECT {_FOUND} FROM kinds k CROSS JOIN LATERAL (
 # that next to nobody is of any, and from reading them all.
 _NEAR_NAME = f"""
 SELECT {_FOUND} FROM (
-    SELECT t.id, {_NAME} AS name FROM tenant t WHERE t.source_id = (SELECT min(source_id) FROM kinds)
-        AND {_NAME} >= coalesce(cast(:name_after AS text), '') COLLATE "C"
-    ORDER BY {_NAME}
+    SELECT t.id, t.place AS name FROM (
+        SELECT t.*, {_NAME} AS place FROM tenant t WHERE t.source_id = (SELECT min(source_id) FROM kinds)
+            AND {_NAME} >= coalesce(cast(:name_after AS text), '') COLLATE "C"
+        ORDER BY {_NAME} LIMIT :looked_at
+    ) t WHERE {_LETTERS} ORDER BY t.place
 ) t CROSS JOIN LATERAL (
     SELECT c.*, {BEGAN} AS began FROM connection c
     WHERE c.tenant_id = t.id AND c.app_id = (SELECT min(app_id) FROM kinds)
@@ -89,6 +91,18 @@ SELECT {_FOUND} FROM (
     WHERE c.tenant_id = t.id AND c.app_id = (SELECT min(app_id) FROM kinds)
 ) c CROSS JOIN LATERAL (SELECT * FROM kinds k WHERE {IS_OF_KIND} LIMIT 1) k
 WHERE (c.began, c.id) > (k.from_began, k.from_id)
+"""  # noqa: S608 - constants only
+# By name, all with the letters are put in order, and looked up no further than is needed.
+_LETTERED_NAME = f"""
+SELECT {_FOUND} FROM (
+    SELECT t.id, {_NAME} AS name FROM tenant t WHERE t.source_id = (SELECT min(source_id) FROM kinds) AND {_LETTERS}
+        AND {_NAME} >= coalesce(cast(:name_after AS text), '') COLLATE "C"
+    ORDER BY {_NAME} OFFSET 0
+) t CROSS JOIN LATERAL (
+    SELECT c.*, {BEGAN} AS began FROM connection c
+    WHERE c.tenant_id = t.id AND c.app_id = (SELECT min(app_id) FROM kinds)
+) c CROSS JOIN LATERAL (SELECT * FROM kinds k WHERE {IS_OF_KIND} LIMIT 1) k
+WHERE {_FURTHER.format(name="t.name")} ORDER BY t.name, c.id LIMIT :most
 """  # noqa: S608 - constants only
 _PAGE = f"""
 WITH {_KINDS}, page AS (
@@ -117,7 +131,7 @@ def _queries(candidates: Mapping[Sort, str]) -> dict[Sort, TextClause]:
 
 _NEAR = _queries({"name": _NEAR_NAME, "since": _NEAR_SINCE})
 _WHOLE = _queries(dict.fromkeys(_ORDER, _ALL))
-_BY_LETTERS = _queries(dict.fromkeys(_ORDER, _LETTERED))
+_BY_LETTERS = _queries({"name": _LETTERED_NAME, "since": _LETTERED})
 _MANY = text(f"WITH {_KINDS} SELECT coalesce(sum(tenants), 0) FROM kinds")  # noqa: S608 - constants only
 
 
@@ -195,7 +209,8 @@ def _rows(session: Session, bound: Mapping[str, Any], sort: Sort) -> Sequence[Ro
     many = session.scalar(_MANY, bound) if sort == "name" or has_letters else most + 1
     if many <= FEW and (sort == "name" or has_letters):
         return session.execute(_WHOLE[sort], bound).mappings().all()
-    near = session.execute(_NEAR[sort], {**bound, "reach": NEAR if has_letters else most}).mappings().all()
+    near_by = {"reach": NEAR if has_letters and sort == "since" else most, "looked_at": NEAR if has_letters else None}
+    near = session.execute(_NEAR[sort], {**bound, **near_by}).mappings().all()
     if not has_letters or len(near) == most:
         return near
     return session.execute(_BY_LETTERS[sort], bound).mappings().all()
