@@ -13,7 +13,6 @@ from models.queries.blocked import blocked_counts
 from models.queries.reminded import reminder_effect
 from models.queries.studies import cohorts_of, forecast_of, reminder_effect_of, study, time_to_upgrade, weeks_of
 from models.queries.taken import Watched, watched, watched_by_id
-from models.queries.trends import trend
 from models.queries.upgrades import cohorts, expected, times_to_upgrade
 from models.queries.week import weeks
 from uptake.features import Feature
