@@ -121,14 +121,32 @@ def _plain(running: Cluster, environment: Mapping[str, str], *, rounds: int) -> 
 def _served(environment: Mapping[str, str], years: Years) -> tuple[dict[str, float], Streamed]:
     """Seconds for a page or an answer, and a CSV of the tenants of all apps."""
     with dashboard(environment) as served:
-        paths = {"the page of all apps": "/", "the API's list of apps": "/api/v1/apps?limit=1000"}
-        shown = {
-            what: statistics.median(served.seconds(path) for _ in range(_OVERVIEWS)) for what, path in paths.items()
-        }
         with Session() as session:
-            apps = session.scalars(text(_APPS)).all()
+            apps, known = session.scalars(text(_APPS)).all(), Known.of(session, seed=0)
+        shown = {
+            what: statistics.median(served.seconds(path) for _ in range(_OVERVIEWS))
+            for what, path in _paths(known).items()
+        }
         lists = [f"/api/v1/apps/{app}/tenants.csv?sort=name" for app in apps]
         return shown, served.stream(lists, rows=years.connections)
+
+
+def _paths(known: Known) -> dict[str, str]:
+    """The pages that people open, of the largest app and of one of its tenants."""
+    app = known.apps[0]
+    tenant = f"{app.key.partition(':')[0]}:{app.tenants[0]}"
+    return {
+        "the page of all apps": "/",
+        "the largest app": f"/apps/{app.key}",
+        "an older version of it": f"/apps/{app.key}/versions/2",
+        "all tenants": "/tenants",
+        "those who are blocked": "/tenants?class=blocking",
+        "a tenant": f"/tenants/{tenant}",
+        "alerts": "/alerts",
+        "messages": "/messages",
+        "health": "/health",
+        "the API's list of apps": "/api/v1/apps?limit=1000",
+    }
 
 
 def _section(
