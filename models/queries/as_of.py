@@ -100,4 +100,5 @@ def _are_near(session: Session, then: Instant, bound: dict[str, Any]) -> bool:
     """Whether those that are meant are so many that the next ones are soon met in the order of all."""
     if then.version is None or bound["most"] is None:
         return then.version is None and then.status is None
-    return (session.scalar(_MANY, bound) or 0) > PAGES * bound["most"]
+    many: int = session.scalar(_MANY, bound) or 0
+    return many > PAGES * int(bound["most"])
