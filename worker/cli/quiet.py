@@ -51,7 +51,10 @@ def acknowledge_(
         until = now + span if span else None
         return acknowledge(session, alerts, author=by, comment=comment, until=until, now=now)
 
-    _hold(alerts, held, "Taken back" if undo else "Acknowledged", by, json=json)
+    if undo:
+        _hold(alerts, held, "Taken back", by, json=json)
+    else:
+        _hold(alerts, held, "Acknowledged", by, span=span, comment=comment, json=json)
 
 
 def snooze_(alerts: Alerts, *, by: By, span: Span, comment: Comment = "", json: Json = False) -> None:
@@ -60,17 +63,28 @@ def snooze_(alerts: Alerts, *, by: By, span: Span, comment: Comment = "", json: 
     def held(session: OrmSession, now: datetime) -> Sequence[int]:
         return snooze(session, alerts, author=by, comment=comment, until=now + span, now=now)
 
-    _hold(alerts, held, "Snoozed", by, json=json)
+    _hold(alerts, held, "Snoozed", by, span=span, comment=comment, json=json)
 
 
-def _hold(alerts: Sequence[int], held: _Held, done: str, by: str, *, json: bool) -> None:
+def _hold(
+    alerts: Sequence[int],
+    held: _Held,
+    done: str,
+    by: str,
+    *,
+    span: timedelta | None = None,
+    comment: str = "",
+    json: bool,
+) -> None:
     open_database()
     with Session.begin() as session:
         now = db_now(session)
         found = held(session, now)
         _tell_again(session, now=now)
-        for alert in sorted(found):
-            audited(session, Actor(by, "cli"), f"alert.{done.lower().replace(' ', '_')}", f"alert {alert}", now=now)
+        what, until = f"alert.{done.lower().replace(' ', '_')}", (now + span).isoformat() if span else None
+        for one in sorted(found):
+            more = {"alerts": [one], "until": until, "comment": comment or None}
+            audited(session, Actor(by, "cli"), what, f"alert {one}", now=now, **more)
     if json:
         as_json(sorted(found))
     elif found:

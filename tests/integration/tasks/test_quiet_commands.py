@@ -133,6 +133,21 @@ def test_programs_are_told_the_same_by_command_and_api(ours: Ours) -> None:
         assert len(printed) == rows, command
 
 
+def test_until_when_and_why_is_written_down(ours: Ours, alert: str) -> None:
+    """The audit trail has of the commands what it has of pages and the API: which alerts, until when, and why."""
+    ours.said("acknowledge", alert, "--for", "8h", "--comment", "on it")
+    ours.said("acknowledge", alert)
+    ours.said("snooze", alert, "--for", "3d", "--comment", "a move")
+    ours.said("acknowledge", alert, "--undo", "--for", "8h", "--comment", "no longer")
+    found = ours.rows("SELECT data, cast(data ->> 'until' AS timestamptz) - at FROM audit ORDER BY id")
+    assert [(data["alerts"], data["comment"], span) for data, span in found] == [
+        ([int(alert)], "on it", timedelta(hours=8)),
+        ([int(alert)], None, None),
+        ([int(alert)], "a move", timedelta(days=3)),
+        ([int(alert)], None, None),
+    ]
+
+
 def test_who_said_so_is_written_down(ours: Ours, alert: str, tmp_path: Path) -> None:
     """Each of these commands, and a contact book, stands in the audit trail, with who and about what."""
     ours.said("acknowledge", alert, "--by", "ann")
