@@ -12,7 +12,7 @@ from dashboard.access import Operator, RefusedError
 from dashboard.api.apps import TEXT
 from dashboard.askings import Asked, poll_app_now, poll_source_now
 from dashboard.chosen import told_of
-from dashboard.discreet import discreet_refusal
+from dashboard.discreet import discreet_refusal, discreet_stop
 from dashboard.figures import durations_figure
 from dashboard.frame import Frame, Looking, done
 from models.migrations import newest
@@ -87,7 +87,7 @@ def _shown(
         apps=apps,
         after=after,
         queues=queues(session, now=now, sources=caller.sources),
-        stopped=stopped(session),
+        stopped=[discreet_stop(caller, one) for one in stopped(session)],
         refused=_refused(frame),
         overdue=_overdue(frame),
         database=database(session),
