@@ -51,12 +51,13 @@ class AlertLine:
 
 
 RANK = "coalesce(array_position('{critical,warning,info}', a.severity), 4)"
-MEANT = """
+APP = """
+SELECT app.id FROM app JOIN source src ON src.id = app.source_id WHERE src.name || ':' || app.external_id = :app_key
+"""
+MEANT = f"""
 (cast(:severity AS text) IS NULL OR a.severity = :severity)
 AND (cast(:environment AS text) IS NULL OR a.environment = :environment)
-AND (cast(:app_key AS text) IS NULL OR a.app_id = (
-    SELECT app.id FROM app JOIN source src ON src.id = app.source_id
-    WHERE src.name || ':' || app.external_id = :app_key))
+AND (cast(:app_key AS text) IS NULL OR a.app_id = ({APP}))
 AND (cast(:since AS timestamptz) IS NULL OR a.opened_at >= :since)
 AND (cast(:acknowledged AS boolean) IS NOT TRUE
     OR a.acknowledged_at IS NOT NULL AND coalesce(a.acknowledged_until > :now, true))
@@ -64,7 +65,7 @@ AND (cast(:acknowledged AS boolean) IS NOT FALSE
     OR a.acknowledged_at IS NULL OR NOT coalesce(a.acknowledged_until > :now, true))
 AND (cast(:of_source AS text) IS NULL OR a.app_id IS NULL AND a.source_id = (
     SELECT src.id FROM source src WHERE src.name = :of_source))
-"""
+"""  # noqa: S608 - constants only
 # Whether nobody is told of an alert a now; mostly nothing is silenced, muted or dead, and no more is looked at then.
 IS_QUIET = f"""
 CASE WHEN a.state = 'firing' AND (a.snoozed_until > :now
@@ -77,17 +78,23 @@ AND (cast(:rank AS int4) IS NULL OR ({RANK}, a.since, a.id) > (:rank, cast(:afte
 _RESOLVED = """a.resolved_at IS NOT NULL AND (cast(:since AS timestamptz) IS NULL OR a.resolved_at >= :since)
 AND (cast(:after AS timestamptz) IS NULL OR (a.resolved_at, a.id) < (:after, :last))"""
 _ORDERS = {_OPEN: f"{RANK}, a.since, a.id", _RESOLVED: "a.resolved_at DESC, a.id DESC"}
-# Each kind of each source in the order of its index, or all of one app, or of a tenant's connections.
+# Each kind of each source or of one app in the order of its index, or all of a tenant's connections.
 _EVERYWHERE = """
 SELECT a.* FROM source s CROSS JOIN unnest(cast(:kinds AS text[])) AS k (kind) CROSS JOIN LATERAL (
     SELECT a.* FROM alert a WHERE a.source_id = s.id AND a.kind = k.kind AND {page} LIMIT :most
 ) a WHERE cast(:sources AS text[]) IS NULL OR s.name = ANY(cast(:sources AS text[]))
 """
-_OF_APP = "SELECT a.* FROM alert a WHERE a.kind = ANY(cast(:kinds AS text[])) AND {page}"
-_OF_TENANTS = """
+_SEEN = """(cast(:sources AS text[]) IS NULL
+    OR a.source_id = ANY(ARRAY(SELECT id FROM source WHERE name = ANY(cast(:sources AS text[])))))"""
+_OF_APP = f"""
+SELECT a.* FROM unnest(cast(:kinds AS text[])) AS k (kind) CROSS JOIN LATERAL (
+    SELECT a.* FROM alert a WHERE a.app_id = ({APP}) AND a.kind = k.kind AND {_SEEN} AND {{page}} LIMIT :most
+) a
+"""  # noqa: S608 - constants only
+_OF_TENANTS = f"""
 SELECT a.* FROM connection c JOIN alert a ON a.app_id = c.app_id AND a.connection_id = c.id
-WHERE c.tenant_id = ANY(cast(:tenants AS int8[])) AND a.kind = ANY(cast(:kinds AS text[])) AND {page}
-"""
+WHERE c.tenant_id = ANY(cast(:tenants AS int8[])) AND a.kind = ANY(cast(:kinds AS text[])) AND {_SEEN} AND {{page}}
+"""  # noqa: S608 - constants only
 _IN_FULL = f"""
 SELECT a.id, a.kind, a.state, a.severity, s.name AS source, a.app_id,
     CASE WHEN app.id IS NOT NULL THEN s.name || ':' || app.external_id END AS app, app.name AS app_name,
