@@ -45,8 +45,9 @@ class Alert(Base):
             text("coalesce(array_position('{critical,warning,info}', severity), 4)"),
             "since",
             "id",
+            postgresql_include=["app_id", "tenant_id", "environment", "severity"],
             postgresql_where=text("resolved_at IS NULL"),
-            why="Open alerts of a kind, the most severe and oldest first.",
+            why="Open alerts of a kind, the most severe and oldest first, and what they are about, to count them by.",
         ),
         index(
             "ix_alert_resolved_kind",
@@ -77,11 +78,11 @@ class Alert(Base):
             why="Resolved alerts of an app and kind, the last ones first.",
         ),
         index(
-            "ix_alert_acknowledged",
+            "ix_alert_held",
             "source_id",
             "kind",
-            postgresql_where=text("acknowledged_at IS NOT NULL AND resolved_at IS NULL"),
-            why="The open alerts that somebody looks after.",
+            postgresql_where=text("resolved_at IS NULL AND (acknowledged_at IS NOT NULL OR snoozed_until IS NOT NULL)"),
+            why="The open alerts that somebody looks after, or has put off.",
         ),
     )
 

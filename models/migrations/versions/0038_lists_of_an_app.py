@@ -1,4 +1,4 @@
-"""Alerts and threads of an app are found in the order of their lists."""
+"""Alerts and threads of an app are found in the order of their lists, and open alerts are counted by an index alone."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,6 +8,20 @@ down_revision = "0035"
 
 _RANK = sa.text("coalesce(array_position('{critical,warning,info}', severity), 4)")
 INDEXES: tuple[tuple[str, str, list[str | sa.TextClause], str, str], ...] = (
+    (
+        "ix_alert_open_kind",
+        "alert",
+        ["source_id", "kind", _RANK, "since", "id"],
+        "resolved_at IS NULL",
+        "Open alerts of a kind, the most severe and oldest first, and what they are about, to count them by.",
+    ),
+    (
+        "ix_alert_held",
+        "alert",
+        ["source_id", "kind"],
+        "resolved_at IS NULL AND (acknowledged_at IS NOT NULL OR snoozed_until IS NOT NULL)",
+        "The open alerts that somebody looks after, or has put off.",
+    ),
     (
         "ix_alert_open_app",
         "alert",
@@ -39,10 +53,30 @@ INDEXES: tuple[tuple[str, str, list[str | sa.TextClause], str, str], ...] = (
 )
 
 
+# In place of these.
+FORMER: tuple[tuple[str, list[str | sa.TextClause], str, str], ...] = (
+    (
+        "ix_alert_open_kind",
+        ["source_id", "kind", _RANK, "since", "id"],
+        "resolved_at IS NULL",
+        "Open alerts of a kind, the most severe and oldest first.",
+    ),
+    (
+        "ix_alert_acknowledged",
+        ["source_id", "kind"],
+        "acknowledged_at IS NOT NULL AND resolved_at IS NULL",
+        "The open alerts that somebody looks after.",
+    ),
+)
+
+
 def upgrade() -> None:
-    """Build them."""
+    """Build them; what alerts are about stands in the index of the open ones, so that counting reads no alert."""
+    for name, *_ in FORMER:
+        op.drop_index(name, "alert")
     for name, table, columns, where, why in INDEXES:
-        op.create_index(name, table, columns, postgresql_where=sa.text(where))
+        held = ["app_id", "tenant_id", "environment", "severity"] if name == "ix_alert_open_kind" else []
+        op.create_index(name, table, columns, postgresql_where=sa.text(where), postgresql_include=held)
         op.execute(f"COMMENT ON INDEX {name} IS '{why}'")
 
 
@@ -50,3 +84,6 @@ def downgrade() -> None:
     """Look through all alerts and threads of an app."""
     for name, table, *_ in INDEXES:
         op.drop_index(name, table)
+    for name, columns, where, why in FORMER:
+        op.create_index(name, "alert", columns, postgresql_where=sa.text(where))
+        op.execute(f"COMMENT ON INDEX {name} IS '{why}'")

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from models.queries import alert_lists
 from models.queries.alert_lists import AlertLine, WantedAlerts, alerts_after
 from models.queries.alerts_alike import alerts_alike
 from tests.integration.models.world import World
@@ -141,7 +142,7 @@ def test_what_is_meant_of_all(lived: World, name: str, mutes: str) -> None:
         assert everything == sorted(everything, key=order)
         wanted = replace(whole, **fields)
         expected = [one for one in everything if is_meant(one)]
-        for most in (1, 3, 1000):
+        for most in (7, 1000):
             assert every(lived, wanted, most=most, mutes=MUTES[mutes]) == expected
         of_acme = [one for one in expected if one.source == "acme"]
         assert every(lived, wanted, mutes=MUTES[mutes], sources=["acme"]) == of_acme
@@ -150,15 +151,17 @@ def test_what_is_meant_of_all(lived: World, name: str, mutes: str) -> None:
             in_groups(lived, wanted, of_acme, mutes=MUTES[mutes], sources=["acme"])
 
 
+@pytest.mark.parametrize("few", [0, 100])
 @pytest.mark.parametrize("mutes", MUTES)
-def test_of_tenants(lived: World, mutes: str) -> None:
-    """Those of some tenants are those that name one of them."""
+def test_of_tenants(lived: World, monkeypatch: pytest.MonkeyPatch, mutes: str, few: int) -> None:
+    """Those of some tenants are those that name one of them, whether these are few or many."""
+    monkeypatch.setattr(alert_lists, "FEW", few)
     tenants = [row[0] for row in lived.rows("SELECT id FROM tenant WHERE external_id IN ('1', '2') ORDER BY id")]
     for whole in (ALL, RESOLVED):
         expected = [one for one in every(lived, whole, mutes=MUTES[mutes]) if one.tenant in {"1", "2"}]
         assert len(expected) > 5
         wanted = replace(whole, tenants=tenants)
-        for most in (1, 4, 1000):
+        for most in (7, 1000):
             assert every(lived, wanted, most=most, mutes=MUTES[mutes]) == expected
         of_app = [one for one in expected if one.app == "other:8"]
         assert every(lived, replace(wanted, app="other:8"), mutes=MUTES[mutes]) == of_app
