@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
+from dashboard.words import percent
 from models.queries.readings import Hour
 from models.queries.rollouts import Uptake, Version
 from models.queries.upgrades import Expected, TimeToUpgrade
@@ -133,7 +134,7 @@ def upgrade_figure(taken: TimeToUpgrade) -> Figure | None:
         for name in ("waiting", "lower", "upper")
     )
     marks = [
-        {"x": one.seconds / _DAY, "label": f"{one.share:.0%}"} for one in taken.percentiles if one.seconds is not None
+        {"x": one.seconds / _DAY, "label": percent(one.share)} for one in taken.percentiles if one.seconds is not None
     ]
     spec = {
         "x": x,
@@ -150,7 +151,7 @@ def upgrade_figure(taken: TimeToUpgrade) -> Figure | None:
         "marks": marks,
     }
     rows = [
-        [f"{one.share:.0%}", *map(lasting, (one.seconds, one.lower_seconds, one.upper_seconds))]
+        [percent(one.share), *map(lasting, (one.seconds, one.lower_seconds, one.upper_seconds))]
         for one in taken.percentiles
     ]
     summary = (
@@ -172,7 +173,9 @@ def forecast_figure(found: Expected, curves: Sequence[Uptake]) -> Figure | None:
     spans = []
     if found.low_at is not None and found.outcome is Outcome.EXPECTED:
         last = found.high_at or found.as_of + _FAR
-        spans = [{"from": found.low_at.timestamp(), "to": last.timestamp(), "label": f"{found.target:.0%} expected"}]
+        spans = [
+            {"from": found.low_at.timestamp(), "to": last.timestamp(), "label": f"{percent(found.target)} expected"}
+        ]
         ahead = max(last, found.as_of) + (last - found.released_at) * 0.04
         x.append(int(ahead.timestamp()))
         values.append(None)
@@ -182,16 +185,19 @@ def forecast_figure(found: Expected, curves: Sequence[Uptake]) -> Figure | None:
         "unit": "%",
         "top": 1,
         "series": [{"label": f"{called(found.version)} or newer", "colour": "v0", "values": values}],
-        "levels": [{"y": found.target, "label": f"{found.target:.0%}"}],
+        "levels": [{"y": found.target, "label": percent(found.target)}],
         "spans": spans,
     }
-    rows = [[f"{first + timedelta(days=begins + day)}", f"{values[day]:.1%}"] for day in _spread(days - begins)]
+    rows = [
+        [f"{first + timedelta(days=begins + day)}", f"{values[day]:.1%}".replace("%", " %")]
+        for day in _spread(days - begins)
+    ]
     return Figure("forecast", _foreseen(found), spec, ["Day", "Share"], rows)
 
 
 def _foreseen(found: Expected) -> str:
     """The forecast as a sentence, without its end."""
-    target = f"{found.target:.0%}"
+    target = percent(found.target)
     match found.outcome:
         case Outcome.REACHED:
             return f"{target} of the connected tenants have version {found.version} or a newer one"

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from math import floor
 from urllib.parse import quote
 
 from fastapi.responses import HTMLResponse, Response
@@ -10,6 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 from dashboard.figures import called, lasting
 from dashboard.static import address
+from dashboard.words import kind, percent, standing
 from uptake.letter import clean
 
 
@@ -67,12 +67,6 @@ def _span(span: timedelta) -> str:
     return f"{seconds} s"
 
 
-def _percent(share: float | None) -> str:
-    """Rounded down: 100 % means everybody."""
-    # 0.29 * 100 is a little less than 29.
-    return "-" if share is None else f"{floor(share * 100 + 1e-9)} %"
-
-
 def _points(share: float | None) -> str:
     """A difference of shares, in points of a hundred."""
     return "" if share is None else f"{round(share * 100):+d}".replace("-", "\N{MINUS SIGN}")
@@ -100,7 +94,7 @@ def _key(key: str) -> str:
     return quote(key, safe="/:")
 
 
-_pages.filters.update(key=_key)
+_pages.filters.update(key=_key, kind=kind, standing=standing)
 _pages.filters.update(when=_when, ago=_ago, day=_day, span=_span, lasting=lasting, version=called)
-_pages.filters.update(size=_size, percent=_percent, points=_points, number=_number)
+_pages.filters.update(size=_size, percent=percent, points=_points, number=_number)
 _pages.globals.update(static=address)

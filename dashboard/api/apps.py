@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from dashboard.access import Caller, RefusedError, Viewer
 from dashboard.api.lists import Listing, Place, add_list, few, validated
 from dashboard.reading import Reading
+from models.queries import app_order
 from models.queries.apps import AppOverview, is_app, overview
 from models.queries.readiness import readiness
 from models.queries.rollouts import Version, versions
@@ -34,14 +35,19 @@ def apps(
     caller: Viewer,
     environment: Environment = "production",
     q: Annotated[Words, Query(description="Letters of its name or key, in any case.")] = None,
+    sort: Annotated[
+        app_order.Sort, Query(description="By source and name, the most blocked first, or the lowest adoption first.")
+    ] = "name",
 ) -> Listing[AppOverview]:
     """Every app with its counts, adoption and last poll."""
 
     def fetch(session: Session, after: Any, most: int) -> Sequence[tuple[Place, AppOverview]]:
-        found = overview(session, environment=environment, sources=caller.sources, letters=q, after=after, most=most)
-        return [((one.source, one.name, one.app.partition(":")[2]), one) for one in found]
+        found = overview(
+            session, environment=environment, sources=caller.sources, letters=q, sort=sort, after=after, most=most
+        )
+        return [(app_order.place(one, sort), one) for one in found]
 
-    return Listing("apps", fetch, (str, str, str))
+    return Listing("apps", fetch, app_order.PLACES[sort])
 
 
 def one_app(

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, cast, get_args
 
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
@@ -13,6 +13,7 @@ from dashboard.chosen import muting
 from dashboard.frame import Frame, Looking
 from models.queries.alert_lists import WantedAlerts
 from models.queries.alerts_alike import alerts_alike
+from models.queries.app_order import Sort
 from models.queries.apps import AppOverview, laggards, totals
 from models.queries.sources import sources
 from models.queries.trends import DAYS, Released, Trend, trends
@@ -37,12 +38,14 @@ class Row:
 def front(
     frame: Looking,
     q: Annotated[str, Query(max_length=200)] = "",
+    sort: Annotated[str, Query(max_length=20)] = "name",
     after: Annotated[str | None, Query(max_length=1000)] = None,
 ) -> Response:
     """All apps with their curves, and what needs somebody."""
     caller, session, mutes = frame.caller, frame.session, muting()
     letters = q.replace("\0", "").strip()
-    found = apps(caller, q=letters or None).page(session, after, PAGE)
+    order = cast("Sort", sort) if sort in get_args(Sort) else "name"
+    found = apps(caller, q=letters or None, sort=order).page(session, after, PAGE)
     return frame.page(
         "overview.html",
         title="Apps",
@@ -50,6 +53,7 @@ def front(
         rows=_rows(frame, found.data),
         next=found.next,
         q=letters,
+        order=order,
         sources=[source for source in sources(session) if caller.sees(source.source)],
         groups=alerts_alike(
             session, WantedAlerts(), now=frame.now, mutes=mutes or (), sources=caller.sources, most=SHOWN

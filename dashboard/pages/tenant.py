@@ -25,13 +25,6 @@ KINDS: tuple[tuple[About, str], ...] = (
     ("alerts", "Alerts"),
     ("reminders", "Reminders"),
 )
-CLASS_WORDS = {
-    "current": "up to date",
-    "equivalent": "same scopes",
-    "blocking": "blocked",
-    "trimming": "holds too much",
-    "unknown": "not judged yet",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +71,6 @@ def one_tenant(
         story=told_of(frame, of_app.app, who.tenant) if of_app else None,
         about=kind,
         kinds=KINDS,
-        words=CLASS_WORDS,
         days=days(frame.caller, session, timeline.data),
         more=timeline.next,
         is_first=after is None,

@@ -100,6 +100,9 @@
     ctx.restore();
   };
 
+  // A bound is the edge of a band, and has its colour.
+  const swatch = (one, colours) => one.bound ? faded(colours[one.colour], 0.3) : colours[one.colour];
+
   const options = (spec, colours, width) => {
     const step = uPlot.paths.stepped({ align: 1 });
     const tops = spec.stack ? stacked(spec) : null;
@@ -111,7 +114,7 @@
       dash: one.dash ? [6, 5] : undefined,
       paths: spec.smooth ? undefined : step,
       points: { show: false },
-      value: (_, __, ___, at) => shown(at == null ? one.values.at(-1) : one.values[at], spec.unit),
+      value: (_, __, ___, at) => shown(at == null ? one.values.findLast((it) => it != null) : one.values[at], spec.unit),
     }));
     const bands = spec.stack
       ? spec.series.slice(1).map((one, i) => ({ series: [i + 2, i + 1], fill: colours[one.colour] }))
@@ -123,14 +126,14 @@
       height: width < 560 ? 220 : 280,
       padding: [8, 28, 0, 0],
       cursor: { points: { show: false }, drag: { setScale: false, x: false, y: false }, y: false },
-      legend: { live: true, markers: { fill: (_, i) => i ? colours[spec.series[i - 1].colour] : "transparent", width: 0 } },
+      legend: { live: true, markers: { fill: (_, i) => i ? swatch(spec.series[i - 1], colours) : "transparent", width: 0 } },
       tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC"),
       scales: {
         x: { time: spec.time, range: (_, low, high) => [low, high === low ? low + 1 : high] },
         y: { range: [0, spec.top ?? null].every((it) => it != null) ? [0, spec.top] : (_, __, high) => [0, Math.max(high, 1) * 1.05] },
       },
       axes: [
-        { ...axis, space: 64, values: spec.time ? DAYS : (_, ticks) => ticks.map((it) => `${it}`), label: spec.x_label, labelSize: 18, labelFont: "12px system-ui, sans-serif" },
+        { ...axis, size: spec.time ? 40 : 26, space: 64, values: spec.time ? DAYS : (_, ticks) => ticks.map((it) => `${it}`), label: spec.x_label, labelSize: 18, labelFont: "12px system-ui, sans-serif" },
         { ...axis, size: 52, values: (_, ticks) => ticks.map((it) => shown(it, spec.unit)) },
       ],
       series: [{ label: spec.time ? "Day" : spec.x_label, value: (_, x) => x == null ? "–" : spec.time ? day(x) : `${Math.round(x * 10) / 10}` }, ...lines],
@@ -166,6 +169,8 @@
   };
 
   dark.addEventListener("change", again);
+  // Paper is light, whatever the screen is.
+  matchMedia("print").addEventListener("change", again);
   let resizing = null;
   addEventListener("resize", () => { clearTimeout(resizing); resizing = setTimeout(again, 150); });
   document.addEventListener("htmx:after:swap", all);

@@ -3,11 +3,12 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, get_args
 
-from sqlalchemy import Row, text
+from sqlalchemy import Row, TextClause, text
 from sqlalchemy.orm import Session
 
+from models.queries.app_order import Place, Sort, beginning, ranked
 from models.queries.kinds import BEGAN, IN_ORDER, IS_OF_KIND
 from models.queries.typed import anywhere
 
@@ -53,13 +54,13 @@ AND (cast(:sources AS text[]) IS NULL OR s.name = ANY(cast(:sources AS text[])))
 AND (cast(:letters AS text) IS NULL OR a.name ILIKE :letters OR s.name || ':' || a.external_id ILIKE :letters)
 """
 # First which apps are meant: the rest is looked up for each of them.
-_OVERVIEW = text(f"""
+_OVERVIEW = f"""
 WITH meant AS MATERIALIZED (
-    SELECT a.id, a.name, a.external_id, a.latest_version, a.deleted_at, s.name AS source
-    FROM app a JOIN source s ON s.id = a.source_id
-    WHERE {_ASKED} AND (cast(:after_source AS text) IS NULL OR (s.name, a.name, a.external_id)
-        > (cast(:after_source AS text), cast(:after_name AS text), cast(:after_id AS text)))
-    ORDER BY s.name, a.name, a.external_id LIMIT :most
+    SELECT a.id, a.name, a.external_id, a.latest_version, a.deleted_at, s.name AS source, {{rank}} AS rank
+    FROM {{apps}}
+    WHERE {_ASKED} AND (cast(:after_source AS text) IS NULL OR ({{rank}}, s.name, a.name, a.external_id)
+        > (cast(:after_rank AS int8), cast(:after_source AS text), cast(:after_name AS text), cast(:after_id AS text)))
+    ORDER BY rank, s.name, a.name, a.external_id LIMIT :most
 )
 SELECT a.source || ':' || a.external_id AS app, a.name, a.source, a.latest_version, f.exact_at, a.deleted_at,
     n.connected, n.current, n.blocking, n.trimming, n.equivalent, n.unknown, n.disabled, n.not_connected,
@@ -92,8 +93,16 @@ LEFT JOIN LATERAL (
     (SELECT started_at, outcome, reason, rows FROM poll WHERE poll.app_id = a.id ORDER BY started_at DESC LIMIT 1)
     LIMIT 1
 ) p ON true
-ORDER BY a.source, a.name, a.external_id
-""")  # noqa: S608 - constants only
+ORDER BY a.rank, a.source, a.name, a.external_id
+"""  # noqa: S608 - constants only
+
+
+def _query(sort: Sort) -> TextClause:
+    apps, rank = ranked(sort)
+    return text(_OVERVIEW.format(apps=apps, rank=rank))
+
+
+_QUERIES: dict[Sort, TextClause] = {sort: _query(sort) for sort in get_args(Sort)}
 
 
 def has_apps(session: Session) -> bool:
@@ -116,13 +125,14 @@ def overview(  # noqa: PLR0913 - each says which apps are meant
     deleted: bool = False,
     sources: Collection[str] | None = None,
     letters: str | None = None,
-    after: tuple[str, str, str] | None = None,
+    sort: Sort = "name",
+    after: Place | None = None,
     most: int | None = None,
 ) -> list[AppOverview]:
     """Every app (or the one called *app*, or those of *sources*) with its counts and its last poll.
 
-    By source and name: the next *most* of them, *after* the source, name and id of the last one, that have these
-    *letters* in their name or id.
+    By source and name, the most blocked first or the lowest adoption first (*sort*): the next *most* of them, *after*
+    the place of the last one, that have these *letters* in their name or id.
     """
     bound = {
         "environment": environment,
@@ -132,8 +142,7 @@ def overview(  # noqa: PLR0913 - each says which apps are meant
         "letters": anywhere(letters) if letters else None,
         "most": most,
     }
-    places = dict(zip(("after_source", "after_name", "after_id"), after or (None, None, None), strict=True))
-    rows = session.execute(_OVERVIEW, bound | places)
+    rows = session.execute(_QUERIES[sort], bound | beginning(sort, after))
     return [_app(row, environment) for row in rows]
 
 

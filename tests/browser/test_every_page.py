@@ -76,6 +76,36 @@ def test_page(audience: BrowserContext, demo: Dashboard, named: dict[str, str], 
                 assert sum(sizes) < LARGEST
 
 
+@pytest.mark.parametrize("path", ["/", "/apps/{app}", "/tenants/{tenant}"])
+def test_on_paper(audience: BrowserContext, demo: Dashboard, named: dict[str, str], path: str) -> None:
+    """All of it is as wide as a sheet, in ink on white whatever the screen is, without what one would click."""
+    with opened(audience) as page:
+        page.emulate_media(color_scheme="dark")
+        page.goto(demo.url + path.format(**named))
+        page.emulate_media(media="print", color_scheme="dark")
+        page.set_viewport_size({"width": 720, "height": 1000})
+        assert fits(page)
+        assert page.locator("button:visible, form:visible, nav:visible").count() == 0
+        assert page.evaluate("getComputedStyle(document.body).color") == "rgb(20, 25, 34)"
+
+
+@pytest.mark.parametrize("path", ["/", "/apps/{app}", "/tenants/{tenant}"])
+def test_on_a_wall(audience: BrowserContext, demo: Dashboard, named: dict[str, str], path: str) -> None:
+    """Where there is room, sections stand side by side, and no text runs all the way across."""
+    with opened(audience) as page:
+        page.set_viewport_size({"width": 3840, "height": 2160})
+        page.goto(demo.url + path.format(**named))
+        assert fits(page)
+        left, right = (page.locator(".board").last.locator("> *").nth(number).bounding_box() for number in (0, 1))
+        assert left
+        assert right
+        assert left["y"] == right["y"]
+        widest = (
+            "Math.max(...[...document.querySelectorAll('main :is(p, li, figcaption)')].map((it) => it.clientWidth))"
+        )
+        assert page.evaluate(widest) <= 72 * 18
+
+
 def _violations(page: Page) -> list[str]:
     found = Axe().run(page).response["violations"]
     return [f"{one['id']}: {one['help']}: {one['nodes'][0]['html'][:200]}" for one in found]

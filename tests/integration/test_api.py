@@ -13,8 +13,10 @@ from fastapi import FastAPI
 from sqlalchemy import text
 
 from dashboard.access import RefusedError
-from dashboard.api.lists import _cell, _place, few
+from dashboard.api.lists import _cell, _cursor, _place, few
 from dashboard.app import application
+from models.queries import app_order
+from models.queries.apps import AppOverview
 from tests.integration.access.callers import asked, bearer
 from tests.integration.models.world import A, B, World
 
@@ -75,6 +77,18 @@ def test_apps(app: FastAPI, mine: dict[str, str]) -> None:
     assert [(one["scope"], one["granted"], one["share"]) for one in ready] == [(A, 8, 1.0), (B, 4, 0.5)]
     (one,) = got(app, f"apps/acme:4711/readiness?scope={B}", mine)["data"]
     assert one["connected"] == 8
+
+
+@pytest.mark.parametrize("sort", ["name", "blocked", "adoption"])
+def test_apps_in_order(app: FastAPI, mine: dict[str, str], sort: str) -> None:
+    """Each order has cursors of its own, and no other is known."""
+    (listed,) = got(app, f"apps?sort={sort}", mine)["data"]
+    cursor = _cursor(app_order.place(AppOverview(**listed), sort))  # type: ignore[arg-type]  # one of them
+    assert got(app, f"apps?sort={sort}&cursor={cursor}", mine) == {"data": [], "next": None}
+    other = "blocked" if sort == "name" else "name"
+    answer = asked(app, "GET", "/api/v1/apps", params={"cursor": cursor, "sort": other}, headers=mine)
+    assert "none of this list's" in refused(answer, 400)
+    refused(asked(app, "GET", "/api/v1/apps?sort=worst", headers=mine), 422)
 
 
 @pytest.mark.parametrize("limit", [1, 3, 8])

@@ -74,7 +74,7 @@ def test_muted_is_marked(world: World, database_url: str, chosen: Path) -> None:
 
 def _quiet(database_url: str, pages: tuple[str, ...]) -> list[str]:
     """How many alerts of the one group are quiet, by each page."""
-    cell = re.compile(r'tenant lagging</span></td><td class="n">.*?</td><td class="n">(.*?)</td>')
+    cell = re.compile(r'missing scopes</span></td><td class="n">.*?</td><td class="n">(.*?)</td>')
     return [cell.findall(ask(page, database_url).text)[0] for page in pages]
 
 

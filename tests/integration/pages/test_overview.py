@@ -53,3 +53,31 @@ def test_picture(world: World, database_url: str) -> None:
     page = Browser(world.session, database_url, Role.VIEWER).opens("/")
     assert "<title>1 of 2 connected tenants run version 2 at the end of these 90 days</title>" in page
     assert page.count("<small>nobody connected</small>") == 1
+
+
+def test_sorted(world: World, database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A column's head leads to the list in its order, from the start; pages, letters and the CSV keep that order."""
+    monkeypatch.setattr(overview, "PAGE", 1)
+    world.put("1", 1)
+    world.poll()
+    world.session.execute(text(_ANOTHER), {"id": "x", "name": "An app of nobody"})
+    world.release(A, B)
+    world.poll()
+    world.evaluate()
+    world.session.commit()
+    browser = Browser(world.session, database_url, Role.VIEWER)
+    page = browser.opens("/?q=a")
+    assert '<th aria-sort="ascending"><a href="/?q=a" aria-current="true">App</a></th>' in page
+    assert "An app of nobody" in page
+    (worst,) = re.findall(r'<th class="n" aria-sort="none"><a href="([^"]+)">Blocked', page)
+    assert worst.replace("&amp;", "&") == "/?q=a&sort=blocked"
+    page = browser.opens("/?q=a&sort=blocked")
+    assert re.findall(r'<td><a href="/apps/([^"]+)"><strong>', page) == ["acme:4711"]
+    assert 'aria-sort="descending"><a href="/?q=a&amp;sort=blocked" aria-current="true">Blocked' in page
+    assert 'href="/api/v1/apps.csv?q=a&amp;sort=blocked"' in page
+    assert '<input type="hidden" name="sort" value="blocked">' in page
+    (further,) = re.findall(r'<p class="pager"><a href="([^"]+)">More apps', page)
+    page = browser.opens(further.replace("&amp;", "&"))
+    assert re.findall(r'<td><a href="/apps/([^"]+)"><strong>', page) == ["acme:x"]
+    assert '<a href="/?q=a&amp;sort=adoption">Adoption' in page
+    assert browser.opens("/?sort=nonsense").count('aria-sort="ascending"') == 1
