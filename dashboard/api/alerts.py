@@ -81,7 +81,7 @@ class Alert:
     snoozed_by: str | None
     snoozed_until: datetime | None
     quiet: str | None  # acknowledged, snoozed, silenced, muted or inhibited
-    quiet_until: datetime | None  # when that is looked at again; null: when somebody says so
+    quiet_until: datetime | None  # when that ends; null: when somebody says so
 
 
 _ALERT = [one.name for one in fields(Alert)]

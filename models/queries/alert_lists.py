@@ -8,7 +8,7 @@ from typing import Any, Literal
 from sqlalchemy import RowMapping, text
 from sqlalchemy.orm import Session
 
-from models.quiet import QUIET, UNTIL, WHY, muted
+from models.quiet import ENDS, QUIET, WHY, muted
 from uptake.alert_words import about
 from uptake.mutes import Mute
 from uptake.policy import AlertKind
@@ -47,7 +47,7 @@ class AlertLine:
     snoozed_by: str | None
     snoozed_until: datetime | None
     quiet: str | None  # acknowledged, snoozed, silenced, muted or inhibited
-    quiet_until: datetime | None  # when that is looked at again; None: when somebody says so
+    quiet_until: datetime | None  # when that ends; None: when somebody says so
 
 
 RANK = "coalesce(array_position('{critical,warning,info}', a.severity), 4)"
@@ -93,7 +93,7 @@ SELECT a.id, a.kind, a.state, a.severity, s.name AS source, a.app_id,
     CASE WHEN app.id IS NOT NULL THEN s.name || ':' || app.external_id END AS app, app.name AS app_name,
     t.external_id AS tenant, t.name AS tenant_name, a.environment, a.since, a.opened_at, a.fired_at, a.resolved_at,
     a.reason, a.resolve_reason, a.data, a.acknowledged_at, a.acknowledged_by, a.acknowledged_until, a.snoozed_by,
-    a.snoozed_until, {WHY} AS quiet, {UNTIL} AS quiet_until, {RANK} AS rank
+    a.snoozed_until, {WHY} AS quiet, {ENDS} AS quiet_until, {RANK} AS rank
 FROM page a JOIN source s ON s.id = a.source_id
 LEFT JOIN app ON app.id = a.app_id LEFT JOIN tenant t ON t.id = a.tenant_id
 """  # noqa: S608 - constants only

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from models.quiet import QUIET, UNTIL, WHY, muted
+from models.quiet import ENDS, QUIET, WHY, muted
 from uptake.alert_words import about
 from uptake.mutes import Mute
 
@@ -37,7 +37,7 @@ class AlertRow:
     acknowledged_by: str | None
     snoozed_by: str | None
     quiet: str | None  # why nobody is told of it now: acknowledged, snoozed, silenced, muted or inhibited
-    quiet_until: datetime | None  # when that is looked at again; None: when somebody says so
+    quiet_until: datetime | None  # when that ends; None: when somebody says so
 
     @property
     def about(self) -> str:
@@ -54,7 +54,7 @@ SELECT a.id, a.kind, a.state, a.severity, s.name AS source,
     app.name AS app_name, t.external_id AS tenant, t.name AS tenant_name, a.environment, a.since, a.opened_at,
     a.fired_at, a.resolved_at, a.reason, a.resolve_reason, a.data,
     CASE WHEN a.acknowledged_at IS NOT NULL THEN a.acknowledged_by END AS acknowledged_by,
-    CASE WHEN a.snoozed_until > :now THEN a.snoozed_by END AS snoozed_by, {WHY} AS quiet, {UNTIL} AS quiet_until
+    CASE WHEN a.snoozed_until > :now THEN a.snoozed_by END AS snoozed_by, {WHY} AS quiet, {ENDS} AS quiet_until
 FROM alert a JOIN source s ON s.id = a.source_id
 LEFT JOIN app ON app.id = a.app_id LEFT JOIN tenant t ON t.id = a.tenant_id
 WHERE a.state = ANY(cast(:states AS text[]))
