@@ -100,6 +100,7 @@ def _alert(
         now=now,
         app_deleted=story.app_deleted_at is not None,
         exempt=exemption is not None,
+        has_fired=story.alert_state == "firing",
     )
     yield explanation(
         Standing(
