@@ -47,12 +47,21 @@ HUSHED = """
 INHIBITED = """a.app_id IS NOT NULL AND a.kind <> 'poll_failing' AND EXISTS (
         SELECT FROM dead WHERE dead.source_id = a.source_id
             AND (dead.app_id IS NULL OR dead.app_id = a.app_id AND a.kind <> 'data_stale'))"""
-# Of an alert a: why it is quiet now (NULL: it is not), and when to look again (NULL: when somebody says so).
+# Of an alert a: why it is quiet now (NULL: it is not), when that ends (NULL: when somebody says so), and when to look
+# again, for several may hold at once and each may end first.
 WHY = f"""
 CASE WHEN a.state = 'firing' AND a.snoozed_until > :now THEN 'snoozed'
     WHEN a.state = 'firing' AND a.acknowledged_at IS NOT NULL AND coalesce(a.acknowledged_until > :now, true)
         THEN 'acknowledged'
     ELSE coalesce((SELECT max(h.why) {HUSHED}), CASE WHEN {INHIBITED} THEN 'inhibited' END)
+END
+"""
+ENDS = f"""
+CASE WHEN a.state = 'firing' AND a.snoozed_until > :now THEN a.snoozed_until
+    WHEN a.state = 'firing' AND a.acknowledged_at IS NOT NULL AND coalesce(a.acknowledged_until > :now, true)
+        THEN a.acknowledged_until
+    ELSE coalesce((SELECT max(h.ends_at) {HUSHED}),
+        CASE WHEN {INHIBITED} THEN cast(:now AS timestamptz) + interval '5 minutes' END)
 END
 """
 UNTIL = f"""

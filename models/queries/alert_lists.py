@@ -9,7 +9,7 @@ from sqlalchemy import RowMapping, text
 from sqlalchemy.orm import Session
 
 from models.queries.alerts_meant import APP, ARE_QUIET, HELD, IS_QUIET, MEANT, OPEN, RANK, SEEN, STILL, TENANTS
-from models.quiet import QUIET, UNTIL, WHY, muted
+from models.quiet import ENDS, QUIET, WHY, muted
 from uptake.alert_words import about
 from uptake.mutes import Mute
 from uptake.policy import AlertKind
@@ -49,7 +49,7 @@ class AlertLine:
     snoozed_by: str | None
     snoozed_until: datetime | None
     quiet: str | None  # acknowledged, snoozed, silenced, muted or inhibited
-    quiet_until: datetime | None  # when that is looked at again; None: when somebody says so
+    quiet_until: datetime | None  # when that ends; None: when somebody says so
 
 
 _OPEN = f"""{OPEN}
@@ -81,7 +81,7 @@ SELECT a.id, a.kind, a.state, a.severity, s.name AS source,
     CASE WHEN app.id IS NOT NULL THEN s.name || ':' || app.external_id END AS app, app.name AS app_name,
     t.external_id AS tenant, t.name AS tenant_name, a.environment, a.since, a.opened_at, a.fired_at, a.resolved_at,
     a.reason, a.resolve_reason, a.data, a.acknowledged_at, a.acknowledged_by, a.acknowledged_until, a.snoozed_by,
-    a.snoozed_until, {WHY} AS quiet, {UNTIL} AS quiet_until, {RANK} AS rank
+    a.snoozed_until, {WHY} AS quiet, {ENDS} AS quiet_until, {RANK} AS rank
 FROM page a JOIN source s ON s.id = a.source_id
 LEFT JOIN app ON app.id = a.app_id LEFT JOIN tenant t ON t.id = a.tenant_id
 """  # noqa: S608 - constants only

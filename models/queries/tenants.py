@@ -161,14 +161,19 @@ class SentNotice:
     attempts: int
     settled_at: datetime | None
     settle_reason: str | None
+    number: int  # which reminder of its thread it is; below 1: one that was sent once more
+    apps: int  # that it is about
 
 
 _NOTICES = text("""
-SELECT n.created_at, n.receiver, n."to", n.reason, n.subject, n.state, n.attempts, n.settled_at, n.settle_reason
-FROM notice n WHERE n.id IN (
-    SELECT p.notice_id FROM source src JOIN app ON app.source_id = src.id JOIN tenant t ON t.source_id = src.id
+SELECT n.created_at, n.receiver, n."to", n.reason, n.subject, n.state, n.attempts, n.settled_at, n.settle_reason,
+    own.number, (SELECT count(DISTINCT q.app_id) FROM notice_reminder q WHERE q.notice_id = n.id) AS apps
+FROM notice n JOIN (
+    SELECT p.notice_id, max(p.number) AS number
+    FROM source src JOIN app ON app.source_id = src.id JOIN tenant t ON t.source_id = src.id
     JOIN notice_reminder p ON p.tenant_id = t.id AND p.app_id = app.id
-    WHERE src.name || ':' || app.external_id = :app AND t.external_id = :tenant)
+    WHERE src.name || ':' || app.external_id = :app AND t.external_id = :tenant GROUP BY p.notice_id
+) own ON own.notice_id = n.id
 ORDER BY n.id LIMIT :most
 """)
 
