@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from math import floor
 from urllib.parse import quote
 
 from fastapi.responses import HTMLResponse, Response
@@ -11,6 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from dashboard.figures import called, lasting
 from dashboard.static import address
 from uptake.letter import clean
+from uptake.wording import percent
 
 
 def _shown(value: object) -> object:
@@ -40,7 +40,7 @@ def gone(*, behind: bool = False) -> Response:
 
 def refused(status: int, title: str, headers: Mapping[str, str]) -> Response:
     """What a browser shows when somebody may not, or not now."""
-    return HTMLResponse(page("refused.html", said=title), status, headers=dict(headers))
+    return HTMLResponse(page("refused.html", said=title, status=status), status, headers=dict(headers))
 
 
 def _when(at: datetime | None) -> str:
@@ -65,12 +65,6 @@ def _span(span: timedelta) -> str:
         if seconds and seconds % size == 0:
             return f"{seconds // size} {unit}{'s' if seconds != size else ''}"
     return f"{seconds} s"
-
-
-def _percent(share: float | None) -> str:
-    """Rounded down: 100 % means everybody."""
-    # 0.29 * 100 is a little less than 29.
-    return "-" if share is None else f"{floor(share * 100 + 1e-9)} %"
 
 
 def _points(share: float | None) -> str:
@@ -102,5 +96,5 @@ def _key(key: str) -> str:
 
 _pages.filters.update(key=_key)
 _pages.filters.update(when=_when, ago=_ago, day=_day, span=_span, lasting=lasting, version=called)
-_pages.filters.update(size=_size, percent=_percent, points=_points, number=_number)
+_pages.filters.update(size=_size, percent=percent, points=_points, number=_number)
 _pages.globals.update(static=address)

@@ -21,6 +21,7 @@ from models.verdicts import history_of
 from tasks.hearing import Hearing, hearing
 from tasks.rules import Rules, rules
 from tasks.story import blocked_by, happened, told
+from uptake.wording import percent
 from worker.cli.output import Json, as_json, console, table
 from worker.lifecycle import open_database
 
@@ -58,7 +59,7 @@ def status(*, json: Json = False) -> None:
             app.current,
             app.blocking,
             app.trimming,
-            "" if app.adoption is None else f"{app.adoption:.0%}",
+            "" if app.adoption is None else percent(app.adoption),
             app.open_alerts or "",
             _as_of(app, now=now),
         )
@@ -224,7 +225,12 @@ def _as_of(app: AppOverview, *, now: datetime) -> str:
 
 
 def _age(age: timedelta) -> str:
-    return str(age).partition(".")[0]
+    """In its largest unit, as the pages say it."""
+    seconds = max(int(age.total_seconds()), 0)
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"
 
 
 def _plain(reason: str) -> str:
