@@ -65,7 +65,7 @@ def status(*, json: Json = False) -> None:
         )
         for app in apps
     ]
-    table("Apps (production)", columns, rows, empty=_no_apps())
+    table("Apps (production)", columns, rows, empty=_no_apps(is_old=is_old))
     if is_old and not apps:
         raise typer.Exit(1)
 
@@ -95,7 +95,7 @@ def laggards(app: OneApp = None, *, json: Json = False) -> None:
         for lag in found
     ]
     columns = ("App", "Tenant id", "Tenant", "Version", "Class", "Missing scopes", "Since", "Alert", "Reminders")
-    table("Laggards", columns, rows, empty="Nobody lags." if is_known else _no_apps())
+    table("Laggards", columns, rows, empty="Nobody lags." if is_known else _no_apps(is_old=is_old))
     if is_old and not is_known:
         raise typer.Exit(1)
 
@@ -199,7 +199,9 @@ def _no_tenant(tenant: str) -> str:
     return f"No tenant is called {tenant}: `uptake laggards` lists those that lag, with their ids."
 
 
-def _no_apps() -> str:
+def _no_apps(*, is_old: bool) -> str:
+    if is_old:
+        return "No list of apps has been read so far. Mend that, start the worker again, and `uptake poll` reads it."
     if rules().sources:
         return "No list of apps has been read so far: is a worker running? `uptake poll` reads it now."
     return "No apps: add a [[source]] to uptake.toml."
