@@ -146,7 +146,9 @@ class SpokenFor:
 
     reminder_id: int
     app: str
+    app_name: str
     tenant: str
+    tenant_name: str | None
     environment: str
     number: int  # 0: it was sent once more by hand
     target_version: int | None
@@ -168,8 +170,8 @@ _TRIES = text("""
 SELECT number, started_at, finished_at, outcome, fault, answer FROM attempt WHERE notice_id = :notice ORDER BY number
 """)
 _SPEAKS_FOR = text("""
-SELECT p.reminder_id, s.name || ':' || app.external_id AS app, t.external_id AS tenant, r.environment, p.number,
-    p.target_version
+SELECT p.reminder_id, s.name || ':' || app.external_id AS app, app.name AS app_name, t.external_id AS tenant,
+    t.name AS tenant_name, r.environment, p.number, p.target_version
 FROM notice_reminder p JOIN reminder r ON r.id = p.reminder_id JOIN app ON app.id = r.app_id
 JOIN source s ON s.id = app.source_id JOIN tenant t ON t.id = r.tenant_id
 WHERE p.notice_id = :notice ORDER BY app.name, t.name, r.id

@@ -20,6 +20,7 @@ from models.verdicts import history_of
 from tasks.hearing import Hearing, hearing
 from tasks.rules import Rules, rules
 from tasks.story import blocked_by, happened, told
+from uptake.wording import percent
 from worker.cli.output import Json, as_json, console, table
 from worker.lifecycle import open_database
 
@@ -58,13 +59,13 @@ def status(*, json: Json = False) -> None:
             app.current,
             app.blocking,
             app.trimming,
-            "" if app.adoption is None else f"{app.adoption:.0%}",
+            "" if app.adoption is None else percent(app.adoption),
             app.open_alerts or "",
             _as_of(app, now=now),
         )
         for app in apps
     ]
-    table("Apps (production)", columns, rows, empty=_no_apps())
+    table("Apps (production)", columns, rows, empty=_no_apps(is_old=is_old))
     if is_old and not apps:
         raise typer.Exit(1)
 
@@ -94,7 +95,7 @@ def laggards(app: OneApp = None, *, json: Json = False) -> None:
         for lag in found
     ]
     columns = ("App", "Tenant id", "Tenant", "Version", "Class", "Missing scopes", "Since", "Alert", "Reminders")
-    table("Laggards", columns, rows, empty="Nobody lags." if is_known else _no_apps())
+    table("Laggards", columns, rows, empty="Nobody lags." if is_known else _no_apps(is_old=is_old))
     if is_old and not is_known:
         raise typer.Exit(1)
 
@@ -199,7 +200,9 @@ def _no_tenant(tenant: str) -> str:
     return f"No tenant is called {tenant}: `uptake laggards` lists those that lag, with their ids."
 
 
-def _no_apps() -> str:
+def _no_apps(*, is_old: bool) -> str:
+    if is_old:
+        return "No list of apps has been read so far. Mend that, start the worker again, and `uptake poll` reads it."
     if rules().sources:
         return "No list of apps has been read so far: is a worker running? `uptake poll` reads it now."
     return "No apps: add a [[source]] to uptake.toml."
@@ -225,7 +228,12 @@ def _as_of(app: AppOverview, *, now: datetime) -> str:
 
 
 def _age(age: timedelta) -> str:
-    return str(age).partition(".")[0]
+    """In its largest unit, as the pages say it."""
+    seconds = max(int(age.total_seconds()), 0)
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"
 
 
 def _plain(reason: str) -> str:

@@ -87,7 +87,7 @@ def test_one_message(lagging: World, database_url: str) -> None:
     assert "For &lt;b&gt;you&lt;/b&gt;" in page
     said = words(page)
     assert "c@b.example" in said
-    assert "3 acme:4711 production v2 number 1" in said
+    assert "Tenant 3 3 Dispatch Helper production v2 number 1" in said
     assert re.search(r"Tries to send it 1 .* sent", said)
     viewer = Browser(lagging.session, database_url, Role.VIEWER, name="bob")
     hidden = viewer.opens(f"/messages/{reminder}")

@@ -171,6 +171,7 @@ def test_one_message(app: FastAPI, ops: dict[str, str]) -> None:
     assert whole["payload"]["type"]
     assert [(one["number"], one["outcome"]) for one in whole["tries"]] == [(1, "sent")]
     (spoken,) = whole["speaks_for"]
+    assert (spoken["app_name"], spoken["tenant_name"]) == ("Dispatch Helper", "Tenant 1")
     assert (spoken["app"], spoken["tenant"], spoken["number"], spoken["target_version"]) == ("acme:4711", "1", 1, 2)
     mark = asked(app, "GET", f"/api/v1/notices/{line['id']}", headers=ops).headers["etag"]
     again = asked(app, "GET", f"/api/v1/notices/{line['id']}", headers=ops | {"If-None-Match": mark})
