@@ -31,7 +31,6 @@ class AlertLine:
     severity: str | None
     about: str  # in a few words
     source: str
-    app_id: int | None
     app: str | None  # None: it is about the source
     app_name: str | None
     tenant: str | None
@@ -78,7 +77,7 @@ SELECT {{place}} FROM connection c JOIN alert a ON a.app_id = c.app_id AND a.con
 WHERE c.tenant_id = ANY(cast(:tenants AS int8[])) AND a.kind = ANY(cast(:kinds AS text[])) AND {SEEN} AND {{page}}
 """  # noqa: S608 - constants only
 _IN_FULL = f"""
-SELECT a.id, a.kind, a.state, a.severity, s.name AS source, a.app_id,
+SELECT a.id, a.kind, a.state, a.severity, s.name AS source,
     CASE WHEN app.id IS NOT NULL THEN s.name || ':' || app.external_id END AS app, app.name AS app_name,
     t.external_id AS tenant, t.name AS tenant_name, a.environment, a.since, a.opened_at, a.fired_at, a.resolved_at,
     a.reason, a.resolve_reason, a.data, a.acknowledged_at, a.acknowledged_by, a.acknowledged_until, a.snoozed_by,

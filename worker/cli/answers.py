@@ -9,8 +9,7 @@ from sqlalchemy.orm import Session as OrmSession
 
 from config.settings import SettingsError
 from models import Session, db_now
-from models.queries.alerts import AlertRow
-from models.queries.alerts import alerts as alert_rows
+from models.queries.alert_lists import AlertLine, WantedAlerts, alerts_after
 from models.queries.apps import AppOverview, has_apps, is_app, overview
 from models.queries.apps import laggards as laggard_rows
 from models.queries.sources import sources
@@ -26,6 +25,7 @@ from worker.lifecycle import open_database
 
 App = Annotated[str, typer.Argument(help="An app as source:id, such as acme:4711.")]
 OneApp = Annotated[str | None, typer.Argument(help="An app as source:id; left out: all apps.")]
+MOST = 1000  # alerts that are listed
 
 
 def status(*, json: Json = False) -> None:
@@ -145,7 +145,8 @@ def alerts(app: OneApp = None, *, json: Json = False) -> None:
     with Session() as session:
         require_app(session, app)
         now = db_now(session)
-        found = alert_rows(session, app=app, now=now, mutes=rules().policies.mutes)
+        mutes = rules().policies.mutes
+        found = [one for _, one in alerts_after(session, WantedAlerts(app=app), now=now, mutes=mutes, most=MOST)]
         warned(session, now=now)
     if json:
         as_json(found)
@@ -168,7 +169,7 @@ def alerts(app: OneApp = None, *, json: Json = False) -> None:
     table("Alerts", columns, rows, empty="No alert is open.")
 
 
-def _quiet(row: AlertRow) -> str | None:
+def _quiet(row: AlertLine) -> str | None:
     """Why nobody is told of it now, by whom and until when."""
     if row.quiet is None:
         return None

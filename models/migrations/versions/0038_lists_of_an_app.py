@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0038"
-down_revision = "0035"
+down_revision = "0036"
 
 _RANK = sa.text("coalesce(array_position('{critical,warning,info}', severity), 4)")
 INDEXES: tuple[tuple[str, str, list[str | sa.TextClause], str, str], ...] = (
