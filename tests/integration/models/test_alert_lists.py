@@ -163,6 +163,8 @@ def test_of_tenants(lived: World, monkeypatch: pytest.MonkeyPatch, mutes: str, f
         wanted = replace(whole, tenants=tenants)
         for most in (7, 1000):
             assert every(lived, wanted, most=most, mutes=MUTES[mutes]) == expected
+        of_acme = [one for one in expected if one.source == "acme"]
+        assert every(lived, wanted, mutes=MUTES[mutes], sources=["acme"]) == of_acme
         of_app = [one for one in expected if one.app == "other:8"]
         assert every(lived, replace(wanted, app="other:8"), mutes=MUTES[mutes]) == of_app
         if whole is ALL:
