@@ -93,5 +93,7 @@ def _round_up(most: int) -> int:
 
 
 def _summary(trend: Trend, latest: int | None, total: int) -> str:
+    if latest is None:
+        return f"{total} tenants are connected at the end of these {DAYS} days"
     now = trend.tenants[latest][-1] if latest in trend.tenants else 0
     return f"{now} of {total} connected tenants run version {latest} at the end of these {DAYS} days"

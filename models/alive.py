@@ -14,6 +14,10 @@ _FORGET = text("""
 DELETE FROM heartbeat WHERE process <> 'tick' AND at < cast(:now AS timestamptz) - interval '1 hour'
 """)
 
+_COUNT = text("""
+SELECT count(*) FROM heartbeat WHERE process <> 'tick' AND at > cast(:now AS timestamptz) - interval '5 minutes'
+""")
+
 
 def alive(session: Session, worker: str, version: str, *, now: datetime) -> None:
     """Write down that somebody looked for due work, that it was this *worker*, and which version of Uptake it is."""
@@ -23,3 +27,9 @@ def alive(session: Session, worker: str, version: str, *, now: datetime) -> None
 def forget_silent(session: Session, *, now: datetime) -> None:
     """Forget workers of which nothing was heard for an hour; that there was one is kept."""
     session.execute(_FORGET, {"now": now})
+
+
+def workers_alive(session: Session, *, now: datetime) -> int:
+    """How many workers looked for due work of late; one that never comes to it is not counted."""
+    found: int = session.scalars(_COUNT, {"now": now}).one()
+    return found

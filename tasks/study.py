@@ -8,6 +8,7 @@ import structlog
 from celery import shared_task
 
 from models import Session, db_now
+from models.alive import workers_alive
 from models.queries.studies import study
 from models.queries.taken import watched_by_id
 from models.study import claim_study, due_studies, keep_studies
@@ -17,9 +18,9 @@ from tasks.stopping import is_stopping
 
 log = structlog.get_logger()
 
-# Out of every half a minute, a process does nothing else for so long.
+# Out of every half a minute, a process begins nothing else for so long; an app that was begun is ended.
 SPAN = timedelta(seconds=10)
-EACH = 10  # large apps that a process does within the span
+EACH = 4  # apps of 10,000 tenants that a process does within the span
 HELPERS = 16  # processes beside the first, at most
 _IDLE_SECONDS = 5  # whoever does not come within them has other work
 
@@ -29,12 +30,16 @@ _IDLE_SECONDS = 5  # whoever does not come within them has other work
 def study_apps() -> None:
     """Work out what is due, with the help of whoever is idle, until it is done or other work has waited long enough.
 
-    An app that cannot be studied is not tried again within the hour unless it changes, so it keeps no other waiting.
+    There are no more at it than there are workers, so each has another process for other work, if it has two. An app
+    that cannot be studied is not tried again within the hour unless it changes, so it keeps no other waiting.
     """
     with Session() as session:
-        due = due_studies(session, now=db_now(session), most=EACH * (HELPERS + 1))
-    for _ in range(math.ceil(due / EACH) - 1):
-        ring(help_to_study)
+        now = db_now(session)
+        due = due_studies(session, now=now, most=EACH * (HELPERS + 1))
+        others = workers_alive(session, now=now) - 1
+    for _ in range(min(math.ceil(due / EACH) - 1, others)):
+        if not ring(help_to_study):
+            break
     _study()
 
 

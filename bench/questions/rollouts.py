@@ -64,6 +64,7 @@ ROLLOUTS = (
     _of_app("stages of versions", lambda session, app, *_: version_stages(session, app, environment=_HERE)),
     _of_app("who ran what then", _then()),
     _of_app("who ran what then, of a version", _then(version=2)),
+    _of_app("who ran what then, disabled and of a version", _then(status="disabled", version=2)),
     _of_app("who ran what then, those who had left", _then(status="disconnected")),
     _of_app("what is blocked", _blocked),
     _of_app(

@@ -47,7 +47,7 @@ def apps(
         )
         return [(app_order.place(one, sort), one) for one in found]
 
-    return Listing("apps", fetch, app_order.PLACES[sort])
+    return Listing("apps", fetch, app_order.PLACES[sort], order=sort)
 
 
 def one_app(
@@ -127,7 +127,7 @@ def app_tenants(caller: Viewer, session: Reading, app: AppKey, meant: Annotated[
         found = tenants_of(session, app, wanted, sort=meant.sort, after=after, most=most)
         return [(one.place, Tenant(**{name: getattr(one, name) for name in _TENANT})) for one in found]
 
-    return Listing("tenants", fetch, PLACES[meant.sort])
+    return Listing("tenants", fetch, PLACES[meant.sort], order=meant.sort)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ Place = tuple[str | int | datetime, ...]
 Row = TypeVar("Row")
 AT_ONCE = 1000  # rows of a CSV that are held at a time
 _LARGEST = 2**63 - 1
+_OF_ANOTHER = "That cursor is none of this list's: take `next` of the page before."
 
 
 class Page(BaseModel, Generic[Row]):
@@ -42,12 +43,21 @@ class Listing(Generic[Row]):
     # The next so many after a place, each with its own.
     fetch: Callable[[OrmSession, Any, int], Sequence[tuple[Place, Row]]]
     kinds: tuple[type, ...]  # what a place is made of
+    order: str = ""  # which of several; a cursor of another one is none of this
 
     def page(self, session: OrmSession, cursor: str | None, most: int) -> Page[Row]:
         """So many rows at most, from the start or from *cursor* on; raises RefusedError for one of another list."""
-        found = self.fetch(session, _place(cursor, self.kinds), most + 1)
-        following = _cursor(found[most - 1][0]) if len(found) > most else None
+        found = self.fetch(session, self._after(cursor), most + 1)
+        following = cursor_of(found[most - 1][0], self.order) if len(found) > most else None
         return Page(data=[one for _, one in found[:most]], next=following)
+
+    def _after(self, cursor: str | None) -> Place | None:
+        if not self.order:
+            return _place(cursor, self.kinds)
+        order, *place = _place(cursor, (str, *self.kinds)) or (self.order,)
+        if order != self.order:
+            raise RefusedError(400, _OF_ANOTHER)
+        return tuple(place) or None
 
 
 def add_list(router: APIRouter, path: str, listed: Callable[..., Listing[Row]], *, row: type[Row]) -> None:
@@ -124,8 +134,9 @@ def _title(name: str) -> str:
     return name.replace("_", " ").capitalize()
 
 
-def _cursor(place: Place) -> str:
-    written = json.dumps(place, separators=(",", ":"), default=datetime.isoformat)
+def cursor_of(place: Place, order: str = "") -> str:
+    """What the rows after *place* are asked for by, in a list that has several orders."""
+    written = json.dumps((order, *place) if order else place, separators=(",", ":"), default=datetime.isoformat)
     return base64.urlsafe_b64encode(written.encode()).decode().rstrip("=")
 
 
@@ -141,7 +152,7 @@ def _place(cursor: str | None, kinds: tuple[type, ...]) -> Place | None:
     except (ValueError, TypeError, RecursionError):
         read = []
     if not (tuple(map(type, read)) == kinds and all(map(_is_kept, read))):
-        raise RefusedError(400, "That cursor is none of this list's: take `next` of the page before.")
+        raise RefusedError(400, _OF_ANOTHER)
     return tuple(read)
 
 

@@ -61,12 +61,14 @@ FROM (
 ) s JOIN tenant t ON t.id = s.tenant_id LEFT JOIN scope_set g ON g.id = s.scope_set_id
 ORDER BY s.tenant_id
 """)  # noqa: S608 - constants only
-# How many ran a version at the end of that day.
+# How many ran a version at the end of that day, and among how many they are met.
 _MANY = text("""
-SELECT tenants FROM adoption WHERE app_id = :app AND environment = :environment AND version = :version
-    AND day <= cast(cast(:at AS timestamptz) AT TIME ZONE 'UTC' AS date) ORDER BY day DESC LIMIT 1
+SELECT coalesce((
+    SELECT tenants FROM adoption WHERE app_id = :app AND environment = :environment AND version = :version
+        AND day <= cast(cast(:at AS timestamptz) AT TIME ZONE 'UTC' AS date) ORDER BY day DESC LIMIT 1), 0) AS those,
+    (SELECT sum(tenants) FROM tally WHERE app_id = :app AND environment = :environment) AS among
 """)
-PAGES = 3  # of those that ran a version, or fewer, are few
+EACH_OF = 10  # one of so many, or more, is soon met
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -98,7 +100,7 @@ def tenants_then(
 
 def _are_near(session: Session, then: Instant, bound: dict[str, Any]) -> bool:
     """Whether those that are meant are so many that the next ones are soon met in the order of all."""
-    if then.version is None or bound["most"] is None:
+    if then.version is None or then.status is not None or bound["most"] is None:
         return then.version is None and then.status is None
-    many: int = session.scalar(_MANY, bound) or 0
-    return many > PAGES * int(bound["most"])
+    many = session.execute(_MANY, bound).one()
+    return bool(many.those * EACH_OF > (many.among or 0))

@@ -18,16 +18,20 @@ _LETTERS = "(t.name ILIKE ANY(cast(:patterns AS text[])) OR t.external_id ILIKE 
 _AFTER = f"""(cast(:after AS text) IS NULL
     OR ({_NAME}, t.id) > (cast(:after AS text) COLLATE "C", cast(:after_id AS int8)))"""
 _SEEN = "(cast(:sources AS text[]) IS NULL OR s.name = ANY(cast(:sources AS text[])))"
-# The kinds of connections (by app, version and scopes) that are meant: some hundreds, for a million of them.
+# The kinds of connections (by app, version and scopes) that are meant, and how many there are of each: some hundreds
+# of kinds, for a million connections.
 _SO = """
 so AS MATERIALIZED (
-    SELECT v.app_id, v.version, v.scope_set_id FROM verdict v JOIN app ON app.id = v.app_id AND app.deleted_at IS NULL
-    WHERE (cast(:lag AS text) IS NULL OR v.lag = :lag) AND (cast(:app AS int8) IS NULL OR v.app_id = :app)
+    SELECT z.app_id, z.version, z.scope_set_id, z.tenants
+    FROM tally z JOIN app ON app.id = z.app_id AND app.deleted_at IS NULL
+    LEFT JOIN verdict v ON v.app_id = z.app_id AND v.version = z.version AND v.scope_set_id = z.scope_set_id
+    WHERE z.environment = :environment AND z.status = 'connected' AND (cast(:app AS int8) IS NULL OR z.app_id = :app)
+      AND (cast(:lag AS text) IS NULL OR coalesce(v.lag, 'unknown') = :lag)
 )
 """
 # As a condition of its own (IS TRUE) it is looked up among all kinds at once, not joined to them for each tenant.
 _IS_SO = """b.environment = :environment AND b.status = 'connected'
-    AND ((b.app_id, coalesce(b.version, 0), b.scope_set_id) IN (
+    AND ((b.app_id, coalesce(b.version, 0), coalesce(b.scope_set_id, 0)) IN (
         SELECT app_id, version, scope_set_id FROM so)) IS TRUE"""
 # For each by itself (OFFSET 0): else all that stand so would be found before the first page is.
 _STANDS_SO = f"""(cast(:stands AS boolean) IS NULL OR :stands = EXISTS (
@@ -64,10 +68,7 @@ WHERE {_SEEN} AND {_AFTER} AND (cast(:patterns AS text[]) IS NULL OR {_LETTERS})
         AND b.status = 'connected' AND coalesce(b.version, 0) = so.version
         AND coalesce(b.scope_set_id, 0) = so.scope_set_id)
 """  # noqa: S608 - constants only
-_MANY = text(f"""
-WITH {_SO} SELECT coalesce(sum(z.tenants), 0) FROM tally z JOIN so USING (app_id, version, scope_set_id)
-WHERE z.environment = :environment AND z.status = 'connected'
-""")  # noqa: S608 - constants only
+_MANY = text(f"WITH {_SO} SELECT coalesce(sum(tenants), 0) FROM so")  # noqa: S608 - constants only
 _PAGE = f"""
 WITH {_SO}, page AS (
     SELECT t.*, {_NAME} AS place FROM ({{candidates}}) t ORDER BY {_NAME}, t.id LIMIT :most

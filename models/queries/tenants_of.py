@@ -22,7 +22,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FURTHEST = 2**55  # about a thousand years
 # So many are put in order at once. Of more, those that come next are near in an index; where only those with some
 # letters are wanted, so many are looked at before all that have them.
-FEW, NEAR = 4000, 2000
+FEW, NEAR, ALL = 4000, 2000, 2**60
 
 # Whoever lags does so since their kind does or since they connected, whichever is later; all others come last. Of each
 # kind those that come after *after* begin at one point of its index.
@@ -64,14 +64,15 @@ SELECT {_FOUND} FROM kinds k CROSS JOIN LATERAL (
     WHERE {IS_OF_KIND} AND ({BEGAN}, c.id) > (k.from_began, k.from_id) ORDER BY {IN_ORDER} LIMIT :reach
 ) c ORDER BY lags_since, c.began, c.id LIMIT :reach
 """  # noqa: S608 - constants only
-# The source's tenants by name, as far as is needed. That each is of one kind at most keeps the planner from believing
+# The source's tenants by name, as far as is needed: no name is cut off from the same one. That each is of one kind at
+# most keeps the planner from believing
 # that next to nobody is of any, and from reading them all.
 _NEAR_NAME = f"""
 SELECT {_FOUND} FROM (
     SELECT t.id, t.place AS name FROM (
         SELECT t.*, {_NAME} AS place FROM tenant t WHERE t.source_id = (SELECT min(source_id) FROM kinds)
             AND {_NAME} >= coalesce(cast(:name_after AS text), '') COLLATE "C"
-        ORDER BY {_NAME} LIMIT :looked_at
+        ORDER BY {_NAME} FETCH FIRST (:looked_at) ROWS WITH TIES
     ) t WHERE {_LETTERS} ORDER BY t.place
 ) t CROSS JOIN LATERAL (
     SELECT c.*, {BEGAN} AS began FROM connection c
@@ -211,7 +212,7 @@ def _rows(session: Session, bound: Mapping[str, Any], sort: Sort) -> Sequence[Ro
     many = session.scalar(_MANY, bound) if sort == "name" or has_letters else most + 1
     if many <= FEW and (sort == "name" or has_letters):
         return session.execute(_WHOLE[sort], bound).mappings().all()
-    near_by = {"reach": NEAR if has_letters and sort == "since" else most, "looked_at": NEAR if has_letters else None}
+    near_by = {"reach": NEAR if has_letters and sort == "since" else most, "looked_at": NEAR if has_letters else ALL}
     near = session.execute(_NEAR[sort], {**bound, **near_by}).mappings().all()
     if not has_letters or len(near) == most:
         return near

@@ -14,7 +14,7 @@ from fastapi import FastAPI
 from sqlalchemy import text
 
 from dashboard.access import RefusedError
-from dashboard.api.lists import _cell, _cursor, _place, few
+from dashboard.api.lists import _cell, _place, cursor_of, few
 from dashboard.app import application
 from models.queries import app_order
 from models.queries.apps import AppOverview
@@ -84,11 +84,11 @@ def test_apps(app: FastAPI, mine: dict[str, str]) -> None:
 def test_apps_in_order(app: FastAPI, mine: dict[str, str], sort: str) -> None:
     """Each order has cursors of its own, and no other is known."""
     (listed,) = got(app, f"apps?sort={sort}", mine)["data"]
-    cursor = _cursor(app_order.place(AppOverview(**listed), sort))  # type: ignore[arg-type]  # one of them
+    cursor = cursor_of(app_order.place(AppOverview(**listed), sort), sort)  # type: ignore[arg-type]  # one of them
     assert got(app, f"apps?sort={sort}&cursor={cursor}", mine) == {"data": [], "next": None}
-    other = "blocked" if sort == "name" else "name"
-    answer = asked(app, "GET", "/api/v1/apps", params={"cursor": cursor, "sort": other}, headers=mine)
-    assert "none of this list's" in refused(answer, 400)
+    for other in {"name", "blocked", "adoption"} - {sort}:
+        answer = asked(app, "GET", "/api/v1/apps", params={"cursor": cursor, "sort": other}, headers=mine)
+        assert "none of this list's" in refused(answer, 400)
     refused(asked(app, "GET", "/api/v1/apps?sort=worst", headers=mine), 422)
 
 

@@ -13,6 +13,7 @@ from models.listing import sync_sources
 from tests.integration.access.callers import asked, bearer
 from tests.integration.models.world import A, B, World
 from tests.integration.test_api import got, refused
+from uptake.facts import Status
 
 NAMES = {"1": "Müller HVAC", "2": "東京 Gas", "3": "Bright HVAC", "a/b c": "100% Öl_Dienst", "50": None}
 
@@ -91,6 +92,15 @@ def test_only_the_blocked(app: FastAPI, mine: dict[str, str]) -> None:
     assert keys(app, mine, "?blocking=true&environment=dev") == ["acme:1", "acme:2"]
     assert "acme:1" not in keys(app, mine, "?blocking=false")
     assert len(keys(app, mine, "?blocking=false")) == 5
+
+
+def test_what_nobody_told(app: FastAPI, mine: dict[str, str], world: World) -> None:
+    """Whose grants nobody knows is connected all the same, and not judged."""
+    world.put("60", None, status=Status.CONNECTED, grants=None)
+    world.poll()
+    world.evaluate()
+    assert "acme:60" in keys(app, mine, "?app=acme:4711")
+    assert keys(app, mine, "?class=unknown") == ["acme:60"]
 
 
 def test_what_cannot_be_meant(app: FastAPI, mine: dict[str, str]) -> None:

@@ -38,6 +38,13 @@ def test_latest_without_tenants_keeps_its_colour() -> None:
     assert found.summary.startswith("0 of 3 connected tenants run version 2")
 
 
+def test_no_version_is_known() -> None:
+    """It says who is connected, and nothing of a version."""
+    found = chart(drawn({0: [3]}), None, width=WIDTH, height=40)
+    assert found
+    assert found.summary == "3 tenants are connected at the end of these 90 days"
+
+
 def test_what_was_released_before_has_no_mark() -> None:
     """Nor has what was released after the last point."""
     found = chart(drawn({1: [3]}, (3, 91), (2, 90), (1, 0)), 3, width=WIDTH, height=40)

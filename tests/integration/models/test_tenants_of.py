@@ -149,3 +149,19 @@ def test_what_can_be_relied_on(mixed: World) -> None:
         recount = """SELECT count(*) FROM connection c JOIN scope_set g ON g.id = c.scope_set_id
                      WHERE c.status = 'connected' AND c.environment = 'production' AND :scope = ANY(g.grants)"""
         assert mixed.session.scalar(text(recount), {"scope": one.scope}) == one.granted
+
+
+def test_the_same_name_at_the_edge(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of those with one name each comes once, also where the last one that is looked at has it."""
+    monkeypatch.setattr("models.queries.tenants_of.NEAR", 2)
+    for tenant, name in (("1", "Aaa"), ("3", "Bbb"), ("2", "Bbb")):
+        world.put(tenant, 1, tenant_name=name)
+    world.poll()
+    # Connected in the other order than they were met.
+    world.session.execute(text("SET LOCAL session_replication_role = replica"))
+    world.session.execute(
+        text("""UPDATE connection SET id = id + 1000 WHERE tenant_id = (
+            SELECT min(id) FROM tenant WHERE name = 'Bbb')""")
+    )
+    world.session.execute(text("SET LOCAL session_replication_role = origin"))
+    assert sorted(one.tenant for one in pages(world, Wanted(letters="Bbb"), most=1)) == ["2", "3"]

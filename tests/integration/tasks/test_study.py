@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from models import db_now
+from models.alive import alive
 from models.queries.studies import (
     cohorts_of,
     forecast_of,
@@ -129,10 +131,20 @@ SELECT source_id, 'x' || n, 'Extra', now(), now(), now() FROM app, generate_seri
 """
 
 
-@pytest.mark.parametrize(("more", "helpers"), [(0, 0), (EACH - 1, 0), (EACH, 1), (3 * EACH, 3), (30 * EACH, HELPERS)])
-def test_whoever_is_idle_helps(rolling: World, monkeypatch: pytest.MonkeyPatch, more: int, helpers: int) -> None:
-    """As many are rung for as there is work for, and not for longer than an idle process takes to come."""
+@pytest.mark.parametrize(
+    ("more", "workers", "helpers"),
+    [(0, 9, 0), (EACH - 1, 9, 0), (EACH, 9, 1), (3 * EACH, 9, 3), (30 * EACH, 99, HELPERS), (9 * EACH, 3, 2)]
+    + [(9 * EACH, few, 0) for few in (0, 1)],
+)
+def test_whoever_is_idle_helps(
+    rolling: World, monkeypatch: pytest.MonkeyPatch, more: int, workers: int, helpers: int
+) -> None:
+    """As many are rung for as there is work for, one for each other worker at most, and for as long as one is idle."""
     rolling.session.execute(text(_MORE), {"app": rolling.app_id, "many": more})
+    now = db_now(rolling.session)
+    for number in range(workers):
+        alive(rolling.session, f"host {number}", "1", now=now)
+    alive(rolling.session, "silent", "1", now=now - 6 * MINUTE)
     rolling.session.commit()
     monkeypatch.setattr("tasks.study.SPAN", timedelta(0))
     rung: list[Any] = []
