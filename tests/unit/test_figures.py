@@ -62,8 +62,8 @@ def test_time_to_upgrade() -> None:
     done, most, least = (one["values"] for one in drawn.spec["series"])
     assert done == [0, 0.25, 0.5, 0.75]
     assert all(low <= it <= high for low, it, high in zip(least, done, most, strict=True))
-    assert drawn.spec["marks"] == [{"x": 2, "label": "50%"}]
-    assert drawn.rows == [["50%", "2 days", "24 h", "not reached"], ["90%", *["not reached"] * 3]]
+    assert drawn.spec["marks"] == [{"x": 2, "label": "50 %"}]
+    assert drawn.rows == [["50 %", "2 days", "24 h", "not reached"], ["90 %", *["not reached"] * 3]]
     assert upgrade_figure(taken(0)) is None
 
 
@@ -78,11 +78,11 @@ def expected(outcome: Outcome, low: int | None, high: int | None) -> Expected:
 @pytest.mark.parametrize(
     ("found", "words", "spans"),
     [
-        (expected(Outcome.EXPECTED, 2, 9), "95% is expected between 03 April 2026 and 10 April 2026", 1),
-        (expected(Outcome.EXPECTED, 2, None), "95% is not expected before 03 April 2026, and it may be", 1),
-        (expected(Outcome.NOT_REACHED, 400, None), "95% is not reached at this pace within a year", 0),
-        (expected(Outcome.REACHED, 0, 0), "95% of the connected tenants have version 2", 0),
-        (expected(Outcome.UNKNOWN, None, None), "Too little is known to say when 95% is reached", 0),
+        (expected(Outcome.EXPECTED, 2, 9), "95 % is expected between 03 April 2026 and 10 April 2026", 1),
+        (expected(Outcome.EXPECTED, 2, None), "95 % is not expected before 03 April 2026, and it may be", 1),
+        (expected(Outcome.NOT_REACHED, 400, None), "95 % is not reached at this pace within a year", 0),
+        (expected(Outcome.REACHED, 0, 0), "95 % of the connected tenants have version 2", 0),
+        (expected(Outcome.UNKNOWN, None, None), "Too little is known to say when 95 % is reached", 0),
     ],
 )
 def test_forecast(found: Expected, words: str, spans: int) -> None:
