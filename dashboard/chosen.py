@@ -41,6 +41,14 @@ def features() -> Sequence[Feature]:
         return ()
 
 
+def told_of() -> Sequence[str]:
+    """The names of the receivers that may be told of alerts; none where uptake.toml cannot be used."""
+    try:
+        return rules().policies.receivers
+    except SettingsError:
+        return ()
+
+
 def receivers() -> Sequence[str]:
     """The names of the receivers of uptake.toml; none where it cannot be used."""
     try:

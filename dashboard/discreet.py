@@ -9,7 +9,9 @@ from models.queries.alert_lists import MessageAbout
 from models.queries.message_lists import Message, MessageLine
 from models.queries.notices import Refused, Told
 from models.queries.said import Said
+from models.stopped import Stopped
 
+UNTOLD = "it refused us, and operators are told in which words"
 _Sent = TypeVar("_Sent", MessageLine, Told, Said, MessageAbout)
 
 
@@ -21,13 +23,18 @@ def discreet(caller: Caller, message: _Sent) -> _Sent:
 
 
 def discreet_in_full(caller: Caller, message: Message) -> Message:
-    """The same of a whole message; of each try its outcome and its fault stay, of a reminder not what it says."""
+    """The same of a whole message; of each try its outcome and its fault stay.
+
+    What a reminder says is left out, and what a message says that quotes a server.
+    """
     if caller.role.includes(Role.OPERATOR):
         return message
     tries = [replace(one, answer=None) for one in message.tries]
     reason = _ours(message.state, message.settle_reason)
     known = replace(message, to=None, settle_reason=reason, tries=tries)
-    return known if may_read(caller, known) else replace(known, body=None, html=None, payload=None)
+    if not may_read(caller, known):
+        return replace(known, body=None, html=None, payload=None)
+    return replace(known, body=None, html=None) if _quotes(known) else known
 
 
 def discreet_refusal(caller: Caller, refused: Refused) -> Refused:
@@ -35,9 +42,19 @@ def discreet_refusal(caller: Caller, refused: Refused) -> Refused:
     return refused if caller.role.includes(Role.OPERATOR) else replace(refused, last=None)
 
 
+def discreet_stop(caller: Caller, stopped: Stopped) -> Stopped:
+    """A receiver that cannot be used, without what it said to who is no operator."""
+    return stopped if caller.role.includes(Role.OPERATOR) else replace(stopped, reason=UNTOLD)
+
+
 def may_read(caller: Caller, message: MessageLine) -> bool:
     """Whether the caller is told what the message says: a reminder holds what is a tenant's."""
     return message.kind != "reminder" or caller.role.includes(Role.OPERATOR)
+
+
+def _quotes(message: Message) -> bool:
+    """Whether it says what a server answered: that a receiver cannot be used, or that this was for another one."""
+    return message.reason == "receiver_stopped" or "instead_of" in (message.payload or {})
 
 
 def _ours(state: str, reason: str | None) -> str | None:

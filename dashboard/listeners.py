@@ -19,7 +19,7 @@ MOST_EACH = 10  # streams of one caller
 EVERY = 1.0  # seconds between two looks
 HEARTBEAT = 15.0
 CHECKED_EVERY = 5.0  # seconds after which a caller has to be one still
-_AT_ONCE = 500
+_AT_ONCE = 200
 _KEPT = 2000  # events for whoever is slow; who is slower reads them from the database
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from config.settings import SettingsError
+from dashboard.discreet import discreet_stop
 from dashboard.frame import Frame
 from models.queries.tenants import story
 from models.stopped import stopped
@@ -15,14 +16,14 @@ from tasks.story import told
 def told_of(frame: Frame, app: str, tenant: str, *, environment: str | None = None) -> Sequence[str] | None:
     """How the tenant stands with the app (in one environment) and by which rule; None: uptake.toml cannot be used.
 
-    Who is written to is told to operators only.
+    Who is written to, and what servers said, is told to operators only.
     """
     try:
         chosen = rules()
     except SettingsError:
         return None
     session, now = frame.session, frame.now
-    unusable = stopped(session)
+    unusable = [discreet_stop(frame.caller, one) for one in stopped(session)]
     return [
         line
         for one in story(session, app, tenant, now=now)

@@ -40,7 +40,7 @@ def gone(*, behind: bool = False) -> Response:
 
 def refused(status: int, title: str, headers: Mapping[str, str]) -> Response:
     """What a browser shows when somebody may not, or not now."""
-    return HTMLResponse(page("refused.html", said=title), status, headers=dict(headers))
+    return HTMLResponse(page("refused.html", said=title, status=status), status, headers=dict(headers))
 
 
 def _when(at: datetime | None) -> str:

@@ -1,6 +1,6 @@
 """What the pages call by words of their own: kinds of alerts, how a tenant stands with an app, and shares."""
 
-from math import floor
+from uptake import wording
 
 # Of one tenant or app, or of many; the API and uptake.toml have the names.
 ALERTS = {
@@ -35,5 +35,4 @@ def standing(name: str) -> str:
 
 def percent(share: float | None) -> str:
     """Rounded down: 100 % means everybody."""
-    # 0.29 * 100 is a little less than 29.
-    return "\N{EN DASH}" if share is None else f"{floor(share * 100 + 1e-9)} %"
+    return "\N{EN DASH}" if share is None else wording.percent(share)

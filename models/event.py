@@ -106,5 +106,6 @@ class Heartbeat(Base):
 
     __tablename__ = "heartbeat"
 
-    process: Mapped[str] = mapped_column(primary_key=True)
+    process: Mapped[str] = mapped_column(primary_key=True)  # tick: whoever looked last; else a worker by its name
     at: Mapped[datetime]
+    version: Mapped[str | None]  # of Uptake

@@ -56,6 +56,21 @@ class Reminder(Base):
             postgresql_where=text("stopped_at IS NULL"),
             why="Open threads by when they are due, page by page.",
         ),
+        index(
+            "ix_reminder_next_app",
+            "app_id",
+            text("coalesce(due_at, '9999-01-01 00:00:00+00')"),
+            "id",
+            postgresql_where=text("stopped_at IS NULL"),
+            why="The open threads of an app by when they are due, page by page.",
+        ),
+        index(
+            "ix_reminder_stopped_app",
+            "app_id",
+            "id",
+            postgresql_where=text("stopped_at IS NOT NULL"),
+            why="The threads of an app that are over, the last ones first.",
+        ),
     )
 
     id: Mapped[pk]

@@ -27,11 +27,13 @@ hush AS MATERIALIZED (
         cast(:mute_kinds AS text[])) AS m (ends_at, labels, source, app, tenant, environment, kind)
 ), dead AS MATERIALIZED (
     SELECT source_id, app_id FROM alert
-    WHERE connection_id IS NULL AND resolved_at IS NULL AND state = 'firing' AND kind IN ('poll_failing', 'data_stale')
+    WHERE source_id = ANY(ARRAY(SELECT id FROM source)) AND kind IN ('poll_failing', 'data_stale')
+      AND connection_id IS NULL AND resolved_at IS NULL AND state = 'firing'
       AND (app_id IS NULL OR cast(:app AS int8) IS NULL OR app_id = :app)
 )
 """  # noqa: S608 - constants only, so nothing can be injected
-_HUSHED = """
+# Of an alert a: what is silenced or muted now and is about it.
+HUSHED = """
     FROM hush h WHERE a.kind LIKE h.kind AND coalesce(a.environment, '') LIKE h.environment
       AND EXISTS (SELECT FROM source s LEFT JOIN app ON app.id = a.app_id
                   WHERE s.id = a.source_id AND s.name LIKE h.source
@@ -42,22 +44,31 @@ _HUSHED = """
               AND coalesce(label_set.labels, '{}') @> h.labels))
 """
 # What is known of a tenant is as old as its source's last answer: one alert on that is enough.
-_INHIBITED = """a.app_id IS NOT NULL AND a.kind <> 'poll_failing' AND EXISTS (
+INHIBITED = """a.app_id IS NOT NULL AND a.kind <> 'poll_failing' AND EXISTS (
         SELECT FROM dead WHERE dead.source_id = a.source_id
             AND (dead.app_id IS NULL OR dead.app_id = a.app_id AND a.kind <> 'data_stale'))"""
-# Of an alert a: why it is quiet now (NULL: it is not), and when to look again (NULL: when somebody says so).
+# Of an alert a: why it is quiet now (NULL: it is not), when that ends (NULL: when somebody says so), and when to look
+# again, for several may hold at once and each may end first.
 WHY = f"""
 CASE WHEN a.state = 'firing' AND a.snoozed_until > :now THEN 'snoozed'
     WHEN a.state = 'firing' AND a.acknowledged_at IS NOT NULL AND coalesce(a.acknowledged_until > :now, true)
         THEN 'acknowledged'
-    ELSE coalesce((SELECT max(h.why) {_HUSHED}), CASE WHEN {_INHIBITED} THEN 'inhibited' END)
+    ELSE coalesce((SELECT max(h.why) {HUSHED}), CASE WHEN {INHIBITED} THEN 'inhibited' END)
+END
+"""
+ENDS = f"""
+CASE WHEN a.state = 'firing' AND a.snoozed_until > :now THEN a.snoozed_until
+    WHEN a.state = 'firing' AND a.acknowledged_at IS NOT NULL AND coalesce(a.acknowledged_until > :now, true)
+        THEN a.acknowledged_until
+    ELSE coalesce((SELECT max(h.ends_at) {HUSHED}),
+        CASE WHEN {INHIBITED} THEN cast(:now AS timestamptz) + interval '5 minutes' END)
 END
 """
 UNTIL = f"""
 least(CASE WHEN a.state = 'firing' AND a.snoozed_until > :now THEN a.snoozed_until END,
     CASE WHEN a.state = 'firing' AND a.acknowledged_until > :now THEN a.acknowledged_until END,
-    (SELECT max(h.ends_at) {_HUSHED}),
-    CASE WHEN {_INHIBITED} THEN cast(:now AS timestamptz) + interval '5 minutes' END)
+    (SELECT max(h.ends_at) {HUSHED}),
+    CASE WHEN {INHIBITED} THEN cast(:now AS timestamptz) + interval '5 minutes' END)
 """
 
 

@@ -7,16 +7,19 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 # It belongs to no group's order any more and takes no turn of a thread, but is looked at once more before it is sent.
-# What goes out by itself would be there twice.
+# What goes out by itself would be there twice. The first free number is found by whole keys, for the one index on them
+# knows no part of a key.
 _REPLAY = text("""
-WITH old AS (
-    SELECT n.*, (SELECT count(*) FROM notice x WHERE starts_with(x.key, n.key || ':replay:')) + 1 AS number
-    FROM notice n WHERE n.id = :notice AND n.state NOT IN ('due', 'sending') FOR NO KEY UPDATE OF n
+WITH RECURSIVE old AS (
+    SELECT * FROM notice WHERE id = :notice AND state NOT IN ('due', 'sending') FOR NO KEY UPDATE
+), turn (number) AS (
+    SELECT 1 UNION ALL SELECT number + 1 FROM turn
+    WHERE EXISTS (SELECT FROM notice x WHERE x.key = (SELECT key FROM old) || ':replay:' || number)
 ), made AS (
     INSERT INTO notice (key, receiver, "to", reason, source_id, app_id, tenant_id, reminder_id, subject, body, html,
         payload, state, created_at, due_at)
-    SELECT key || ':replay:' || number, receiver, "to", reason, source_id, app_id, tenant_id, reminder_id, subject,
-        body, html, payload - 'anyway' || jsonb_build_object('replay_of', key)
+    SELECT key || ':replay:' || (SELECT max(number) FROM turn), receiver, "to", reason, source_id, app_id, tenant_id,
+        reminder_id, subject, body, html, payload - 'anyway' || jsonb_build_object('replay_of', key)
             || CASE WHEN :anyway THEN jsonb_build_object('anyway', true) ELSE '{}' END, 'due', :now, :now FROM old
     ON CONFLICT DO NOTHING RETURNING id
 ), turns AS (

@@ -38,6 +38,12 @@ class Tenant(Base):
             "id",
             why="The tenants of a source by name, page by page.",
         ),
+        index(
+            "ix_tenant_name",
+            text("coalesce(name, external_id)"),
+            "id",
+            why="The tenants of all sources by name, page by page.",
+        ),
         # Only where the server has the extension that it takes.
         index(
             "ix_tenant_letters",

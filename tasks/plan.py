@@ -105,6 +105,7 @@ def _quiet(row: Lagging, policies: Policies, history: History, *, now: datetime)
         environment=row.environment,
         now=now,
         exempt=exemption is not None,
+        has_fired=False,
     )
     by = exemption.place if exemption and decided.reason is Reason.EXEMPT else policy.place
     return Quiet(row.tenant, row.tenant_name, row.environment, decided.reason.value, decided.fires_at, by)

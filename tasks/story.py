@@ -100,6 +100,7 @@ def _alert(
         now=now,
         app_deleted=story.app_deleted_at is not None,
         exempt=exemption is not None,
+        has_fired=story.alert_state == "firing",
     )
     yield explanation(
         Standing(
@@ -156,9 +157,7 @@ def _days(span: timedelta) -> str:
 
 def _reminders(story: Story, notices: Sequence[SentNotice], policy: Policy, *, names_people: bool) -> Iterator[str]:
     for notice in notices:
-        state = notice.state if not notice.settle_reason else f"{notice.state}: {notice.settle_reason}"
-        which = "first reminder" if notice.reason == "first" else "another reminder"
-        yield f"{_at(notice.created_at)}: {which} to {notice.to} ({state})."
+        yield _reminded(notice)
     if story.stop_reason:
         yield f"Reminders have stopped: {story.stop_reason.replace('_', ' ')}."
     elif story.next_reminder_at:
@@ -173,6 +172,15 @@ def _reminders(story: Story, notices: Sequence[SentNotice], policy: Policy, *, n
         yield f"Next reminder: {_at(goes_out)}, to {to}.{held}"
     elif not notices and not story.reminders_sent:
         yield "No reminder was sent, and none is planned."
+
+
+def _reminded(notice: SentNotice) -> str:
+    """One message and what became of it, as of when that was; a queued one as of when it was written."""
+    state = notice.state + (f": {_plain(notice.settle_reason)}" if notice.settle_reason else "")
+    which = f"reminder {notice.number}" if notice.number > 0 else "a reminder once more"
+    # One that was cancelled as the tenant upgraded may have been so for the sake of another app.
+    about = f", about {notice.apps} apps" if notice.apps > 1 else ""
+    return f"{_at(notice.settled_at or notice.created_at)}: {which} to {notice.to}{about} ({state})."
 
 
 def _at(instant: datetime | None) -> str:

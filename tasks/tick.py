@@ -1,7 +1,10 @@
 """The clock: every schedule fires once per due time, whoever ticks, and rings for what is due."""
 
 import math
+import os
+import socket
 from datetime import UTC, datetime, timedelta
+from importlib.metadata import version
 
 import structlog
 from celery import Task, shared_task
@@ -9,6 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session as OrmSession
 
 from models import Session, db_now
+from models.alive import alive, forget_silent
 from models.failures import workers_fell_silent
 from models.groups import arouse
 from models.leases import ring_apps, ring_sources
@@ -46,10 +50,6 @@ _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 
 _FIRE = text("INSERT INTO fire (schedule, due_at) VALUES (:schedule, :due_at) ON CONFLICT DO NOTHING RETURNING due_at")
 _TIDY = text("DELETE FROM fire WHERE due_at < cast(:now AS timestamptz) - interval '1 day'")
-_ALIVE = text("""
-INSERT INTO heartbeat (process, at) VALUES ('tick', :now)
-ON CONFLICT (process) DO UPDATE SET at = greatest(heartbeat.at, excluded.at)
-""")
 
 
 @shared_task(name="uptake.tick")
@@ -64,7 +64,7 @@ def due_work(*, now: datetime | None = None) -> list[tuple[Task[..., None], tupl
     work: list[tuple[Task[..., None], tuple[int, ...]]] = []
     with Session.begin() as session:
         at = now or db_now(session)
-        session.execute(_ALIVE, {"now": at})
+        alive(session, _myself(), version("uptake"), now=at)
         if fires(session, "poll", now=at):
             for source, app in workers_fell_silent(session, now=at):
                 log.warning("poll.abandoned", source=source, app=app)
@@ -80,11 +80,17 @@ def due_work(*, now: datetime | None = None) -> list[tuple[Task[..., None], tupl
             _tell_stale(session, now=at)
         if fires(session, "tidy", now=at):
             session.execute(_TIDY, {"now": at})
+            forget_silent(session, now=at)
         keeping = (("audit", audit), ("sweep", sweep), ("study", study_apps))
         work += [(task, ()) for name, task in keeping if fires(session, name, now=at)]
     if work:
         log.debug("tick.rang", rings=len(work))
     return work
+
+
+def _myself() -> str:
+    """The worker whose child this is, by its machine and process."""
+    return f"{socket.gethostname()} {os.getppid()}"
 
 
 def _tell_stale(session: OrmSession, *, now: datetime) -> None:

@@ -234,11 +234,13 @@ def explain(  # noqa: PLR0913 - a decision takes what it rests on
     now: datetime,
     app_deleted: bool = False,
     exempt: bool = False,
+    has_fired: bool = True,
 ) -> Explanation:
     """Why a connection has an open alert at *now*, or has none.
 
     *verdict* is already bounded by the connection's epoch; *exempt*: nobody is told of this one for a while. A
-    firing alert goes on firing until the class changes or the connection is held, whatever is released meanwhile.
+    firing alert goes on firing until the class changes or the connection is held, whatever is released meanwhile;
+    one that has not fired in time (*has_fired*), as nobody looked then, waits until the newest version settled.
     """
     if app_deleted:
         return Explanation(Reason.APP_DELETED)
@@ -251,11 +253,15 @@ def explain(  # noqa: PLR0913 - a decision takes what it rests on
     if exempt or environment not in policy.environments:
         reason = Reason.EXEMPT if environment in policy.environments else Reason.ENVIRONMENT_NOT_WATCHED
         return Explanation(reason, KIND_OF[verdict.lag], since=verdict.since)
-    return _timing(policy, history, verdict.lag, verdict.since, now)
+    opens = opens_at(history, policy, verdict.lag, verdict.since)
+    settles = settles_at(history, policy)
+    if opens is not None and settles is not None and not has_fired:
+        opens = max(opens, settles)
+    return _timing(policy, verdict.lag, verdict.since, opens, now)
 
 
-def _timing(policy: Policy, history: History, lag: LagClass, since: datetime, now: datetime) -> Explanation:
-    grace_ends, opens = fires_at(policy, lag, since), opens_at(history, policy, lag, since)
+def _timing(policy: Policy, lag: LagClass, since: datetime, opens: datetime | None, now: datetime) -> Explanation:
+    grace_ends = fires_at(policy, lag, since)
     if opens is not None and opens <= now:
         rung = severity(policy, lag, age(since, now))
         return Explanation(Reason.FIRING, KIND_OF[lag], rung, since, opens)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from math import floor
 
 from uptake.letter import Block, Bullets, Parts, Value, clean, letter, links
 from uptake.placeholders import KINDS as TEMPLATES_OF
@@ -23,6 +24,7 @@ __all__ = [
     "digest",
     "explanation",
     "moment",
+    "percent",
     "reminder",
 ]
 
@@ -197,3 +199,9 @@ def _line(member: Member) -> str:
     state = "over" if member.is_resolved else clean(member.severity)
     detail = f": {clean(member.detail)}" if member.detail else ""
     return f"{clean(member.tenant)} ({clean(member.environment)}), {state}, since {moment(member.since)}{detail}"
+
+
+def percent(share: float | None) -> str:
+    """A share in words, rounded down: 100 % means everybody."""
+    # 0.29 * 100 is a little less than 29.
+    return "-" if share is None else f"{floor(share * 100 + 1e-9)} %"

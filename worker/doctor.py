@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from kombu import Connection
@@ -185,8 +185,16 @@ CHECKS: dict[str, Callable[[], str]] = {
 
 
 def examined(*checks: str) -> list[Finding]:
-    """Run *checks* in their order; each says what it found, and one that fails does not keep the next from running."""
-    return [_examined(check) for check in checks]
+    """Run *checks* in their order; each says what it found, and one that fails does not keep the next from running.
+
+    One that fails for the reason of an earlier one says of which.
+    """
+    found: list[Finding] = []
+    for check in checks:
+        one = _examined(check)
+        same = next((before.check for before in found if not before.ok and before.said == one.said), None)
+        found.append(one if one.ok or same is None else replace(one, said=f"not looked at: see {same}"))
+    return found
 
 
 def _examined(check: str) -> Finding:

@@ -14,7 +14,6 @@ from bench.questions.messages import MESSAGES
 from bench.questions.question import Question
 from bench.questions.rollouts import LABOURS, ROLLOUTS
 from models.queries.accounts import accounts, audit, source_names, strange_sources, tokens
-from models.queries.alerts import alerts, silences
 from models.queries.app_order import place
 from models.queries.apps import has_apps, is_app, laggards, overview, totals
 from models.queries.asked import asked
@@ -22,6 +21,7 @@ from models.queries.notices import refused, told
 from models.queries.overdue import overdue
 from models.queries.readiness import readiness
 from models.queries.rollouts import uptake, versions
+from models.queries.silences import silences_ahead
 from models.queries.sources import sources, tick_age
 from models.queries.tenants import is_tenant, notices, story, timeline
 from models.queries.tenants_of import Sort, Wanted, tenants_of
@@ -107,18 +107,7 @@ QUESTIONS = (
     Question("a tenant and an app", lambda session, known: story(session, *known.pair(), now=known.now)),
     Question("a tenant and an app: messages", lambda session, known: notices(session, *known.pair())),
     Question("a tenant and an app: what is asked", lambda session, known: asked(session, *known.pair(), now=known.now)),
-    Question("alerts that fire", lambda session, known: alerts(session, now=known.now, most=_ON_A_PAGE)),
-    Question(
-        "alerts of an app",
-        lambda session, known: alerts(session, app=known.app().key, now=known.now, most=_ON_A_PAGE),
-    ),
-    Question(
-        "alerts of an app, with those that wait",
-        lambda session, known: alerts(
-            session, app=known.app().key, states=("firing", "pending"), now=known.now, most=_ON_A_PAGE
-        ),
-    ),
-    Question("silences", lambda session, known: silences(session, since=known.now)),
+    Question("silences ahead", lambda session, known: silences_ahead(session, now=known.now)),
     Question("last reminders", lambda session, _: told(session, reminders=True, most=_SHOWN)),
     Question("last messages to operators", lambda session, _: told(session, reminders=False, most=_SHOWN)),
     Question("messages that failed", lambda session, _: told(session, state="failed", most=_SHOWN)),

@@ -11,9 +11,9 @@ from models.queries.event_feed import FIRST, Place, WantedEvents, events_after, 
 from models.queries.poll_lists import polls_before
 from models.queries.readings import hours, readings, slowest
 from models.queries.tenant_lists import tenants_named
-from models.queries.wellbeing import beats, database, queues
+from models.queries.wellbeing import database, queues, workers
 
-_PAGE, _AT_ONCE = 101, 500
+_PAGE, _AT_ONCE = 101, 200
 _WEEK = timedelta(days=7)
 
 
@@ -49,7 +49,11 @@ FEED = (
     _events("of the last week", lambda known: WantedEvents(since=known.now - _WEEK), after=lambda _: FIRST),
     Question("events: of a tenant", _events_of_tenant),
     Question(
-        "events: what an open page waits for",
+        "events: what open pages wait for",
+        lambda session, _: events_after(session, last_event(session), most=_AT_ONCE),
+    ),
+    Question(
+        "events: for whoever was away",
         lambda session, known: events_after(session, known.place(), most=_AT_ONCE),
     ),
     Question("events: the last one", lambda session, _: last_event(session)),
@@ -68,7 +72,7 @@ FEED = (
     Question("readings: the slowest apps", lambda session, known: slowest(session, now=known.now)),
     Question("readings of all apps", lambda session, _: readings(session, most=_PAGE)),
     Question("readings that failed", lambda session, _: readings(session, failing=True, sources=["acme"], most=_PAGE)),
-    Question("who is alive, and where", lambda session, _: (beats(session), database(session))),
+    Question("who is alive, and where", lambda session, _: (workers(session), database(session))),
     Question("what waits to be sent", lambda session, known: queues(session, now=known.now)),
     Question(
         "what waits to be sent, of a source", lambda session, known: queues(session, now=known.now, sources=["acme"])

@@ -47,7 +47,7 @@ FROM now GROUP BY app_id ORDER BY app_id
 WITH {_STANDING}
 SELECT version, count(*) FROM now WHERE status = 'connected' GROUP BY version ORDER BY version
 """,
-    "curves of all apps": _CURVES,
+    "trends of all apps": _CURVES,
     "curves of an app": _CURVES,
     "readiness of an app": f"""
 WITH {_STANDING}

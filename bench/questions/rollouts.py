@@ -13,6 +13,7 @@ from models.queries.blocked import blocked_counts
 from models.queries.reminded import reminder_effect
 from models.queries.studies import cohorts_of, forecast_of, reminder_effect_of, study, time_to_upgrade, weeks_of
 from models.queries.taken import Watched, watched, watched_by_id
+from models.queries.trends import trend
 from models.queries.upgrades import cohorts, expected, times_to_upgrade
 from models.queries.week import weeks
 from uptake.features import Feature
@@ -99,4 +100,5 @@ LABOURS = (
     _of_app(
         "all of it", lambda session, app, _, known: list(study(session, watched_by_id(session, app.id), now=known.now))
     ),
+    _of_app("trend", lambda session, app, _, known: trend(session, app, environment=_HERE, now=known.now)),
 )

@@ -108,8 +108,8 @@ class _Portal:
         return Walk(fresh=fresh, stale=sorted(stale), pages=len(self.listed) // 500, rows=len(self.listed))
 
 
-def writing(*, seconds: float, size: int) -> Callable[[], list[float]]:
-    """Record one poll after another of an app of about this *size*, and evaluate it; what each took, in seconds."""
+def writing(*, seconds: float, size: int, every: float) -> Callable[[], list[float]]:
+    """Record a poll of an app of about this *size* and evaluate it, one *every* so many seconds; what each took."""
     opened()
     portal = _Portal.of_size(size)
 
@@ -120,6 +120,7 @@ def writing(*, seconds: float, size: int) -> Callable[[], list[float]]:
             began = time.perf_counter()
             _poll(portal)
             took.append(time.perf_counter() - began)
+            time.sleep(max(every - took[-1], 0.0))
         return took
 
     return write

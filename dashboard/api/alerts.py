@@ -20,6 +20,7 @@ from dashboard.discreet import discreet
 from dashboard.reading import Reading
 from models import db_now
 from models.queries.alert_lists import (
+    AlertLine,
     HeardRow,
     MessageAbout,
     State,
@@ -54,41 +55,7 @@ router = APIRouter(tags=["alerts"])
 
 
 @dataclass(frozen=True, slots=True)
-class Alert:
-    """One alert with what it rests on, and why nobody is told of it now, if so."""
-
-    id: int
-    kind: str
-    state: str  # pending | firing | resolved
-    severity: str | None
-    about: str  # in a few words
-    source: str
-    app: str | None  # null: it is about the source
-    app_name: str | None
-    tenant: str | None
-    tenant_name: str | None
-    environment: str | None
-    since: datetime
-    opened_at: datetime
-    fired_at: datetime | None
-    resolved_at: datetime | None
-    reason: str
-    resolve_reason: str | None
-    data: dict[str, Any]
-    acknowledged_at: datetime | None
-    acknowledged_by: str | None
-    acknowledged_until: datetime | None  # null: until it is over or more severe
-    snoozed_by: str | None
-    snoozed_until: datetime | None
-    quiet: str | None  # acknowledged, snoozed, silenced, muted or inhibited
-    quiet_until: datetime | None  # when that is looked at again; null: when somebody says so
-
-
-_ALERT = [one.name for one in fields(Alert)]
-
-
-@dataclass(frozen=True, slots=True)
-class AlertInFull(Alert):
+class AlertInFull(AlertLine):
     """The same, with every step of its life, what each receiver heard last of it, and the messages that told of it."""
 
     steps: Sequence[StepRow]
@@ -114,7 +81,7 @@ class Meant(BaseModel):
     q: Words = Field(None, description="About tenants with these letters in their name or id.")
 
 
-def alerts(caller: Viewer, session: Reading, meant: Annotated[Meant, Query()]) -> Listing[Alert]:
+def alerts(caller: Viewer, session: Reading, meant: Annotated[Meant, Query()]) -> Listing[AlertLine]:
     """Alerts, the most severe and oldest first: what each is about, and why nobody is told of it, if so."""
     return listed(caller, wanted_by(caller, session, meant))
 
@@ -136,14 +103,13 @@ def wanted_by(caller: Caller, session: Session, meant: Meant) -> WantedAlerts:
     )
 
 
-def listed(caller: Caller, wanted: WantedAlerts) -> Listing[Alert]:
+def listed(caller: Caller, wanted: WantedAlerts) -> Listing[AlertLine]:
     """Those of the alerts that are meant that the caller sees."""
 
-    def fetch(session: Session, after: Any, most: int) -> Sequence[tuple[Place, Alert]]:
-        found = alerts_after(
+    def fetch(session: Session, after: Any, most: int) -> Sequence[tuple[Place, AlertLine]]:
+        return alerts_after(
             session, wanted, now=db_now(session), mutes=mutes(), sources=caller.sources, after=after, most=most
         )
-        return [(place, Alert(**{name: getattr(one, name) for name in _ALERT})) for place, one in found]
 
     return Listing("alerts", fetch, (datetime, int) if wanted.state == "resolved" else (int, datetime, int))
 
@@ -210,7 +176,7 @@ def _in_full(caller: Caller, session: Session, alert_id: int) -> bytes:
     now = db_now(session)
     seen_alert(caller, session, alert_id, now=now)
     found = one_alert(session, alert_id, now=now, mutes=mutes())
-    known = {name: getattr(found, name) for name in _ALERT}
+    known = {one.name: getattr(found, one.name) for one in fields(AlertLine)}
     whole = AlertInFull(
         **known,
         steps=steps_of(session, alert_id),
@@ -220,7 +186,7 @@ def _in_full(caller: Caller, session: Session, alert_id: int) -> bytes:
     return _IN_FULL.dump_json(whole)
 
 
-add_list(router, "/alerts", alerts, row=Alert)
+add_list(router, "/alerts", alerts, row=AlertLine)
 router.get("/alerts/{alert_id}", response_model=AlertInFull)(alert)
 router.post("/alerts/{alert_id}/acknowledge", response_model=AlertInFull)(acknowledge)
 router.post("/alerts/{alert_id}/snooze", response_model=AlertInFull)(snooze)

@@ -107,7 +107,7 @@ class Meant(BaseModel):
     version: int | None = Field(None, ge=1, le=2**31 - 1)
     missing: Words = Field(None, description="Connected, and known not to grant this scope.")
     environment: Environment = "production"
-    q: Words = Field(None, description="Letters of its name or id, in any case.")
+    q: Words = Field(None, description="Letters of its name or id, in any case; one or two begin a word of it.")
     sort: Sort = Field("since", description="By name, or the longest blocked first.")
 
 

@@ -5,7 +5,7 @@ import csv
 import io
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields, is_dataclass
 from datetime import datetime
 from hashlib import blake2b
 from typing import Annotated, Any, Generic, TypeVar
@@ -180,6 +180,8 @@ def _cell(value: object) -> str:
     """One cell; what a spreadsheet would take for a formula is text with a quote before it."""
     if value is None:
         return ""
+    if is_dataclass(value) and not isinstance(value, type):
+        return json.dumps(asdict(value), ensure_ascii=False, default=_cell)
     if isinstance(value, str):
         return f"'{value}" if value.lstrip("\ufeff ").startswith(_FORMULAS) else value
     if isinstance(value, (bool, dict)):

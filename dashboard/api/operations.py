@@ -9,15 +9,21 @@ from fastapi.responses import Response
 from pydantic import TypeAdapter
 from sqlalchemy.orm import Session
 
-from dashboard.access import Operator, RefusedError, Viewer
+from dashboard.access import Operator, RefusedError, Viewer, require_all
 from dashboard.api.apps import TEXT, AppKey, require
-from dashboard.api.lists import Listing, Place, add_list, validated
+from dashboard.api.lists import Listing, Place, add_list, few, validated
 from dashboard.api.tenants import AppName
 from dashboard.askings import Asked, poll_app_now, poll_source_now
+from dashboard.chosen import told_of
 from dashboard.reading import Reading
+from models import db_now
+from models.queries import wellbeing as queries
+from models.queries.overdue import Overdue
+from models.queries.overdue import overdue as all_overdue
 from models.queries.poll_lists import Outcome, PollLine, polls_before
 from models.queries.sources import SourceHealth
 from models.queries.sources import sources as all_sources
+from models.queries.wellbeing import WorkerRow
 
 SourceName = Annotated[str, Path(max_length=200, pattern=TEXT, description="As uptake.toml calls it.")]
 
@@ -75,6 +81,23 @@ def poll_source(caller: Operator, source: SourceName) -> Asked:
     return poll_source_now(caller, source)
 
 
+def workers(_: Viewer) -> Listing[WorkerRow]:
+    """The workers that looked for due work within the hour, when, and which version of Uptake each is."""
+    return few("workers", queries.workers, lambda one: (one.worker,), kinds=(str,))
+
+
+def overdue(caller: Viewer) -> Listing[Overdue]:
+    """What should have been done by now and is not, as the auditor finds it, by kind; for who sees all sources."""
+    require_all(caller)
+
+    def found(session: Session) -> Sequence[Overdue]:
+        return all_overdue(session, told_of(), now=db_now(session))
+
+    return few("overdue", found, lambda one: (one.what,), kinds=(str,))
+
+
+add_list(router, "/workers", workers, row=WorkerRow)
+add_list(router, "/overdue", overdue, row=Overdue)
 add_list(router, "/sources", sources, row=SourceHealth)
 router.get("/sources/{source}", response_model=SourceHealth)(one_source)
 router.post("/sources/{source}/poll", status_code=202)(poll_source)

@@ -9,11 +9,11 @@ from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from dashboard.access import RefusedError
-from dashboard.api.alerts import Alert, Meant, listed, wanted_by
+from dashboard.api.alerts import Meant, listed, wanted_by
 from dashboard.api.lists import Page
 from dashboard.chosen import mutes, muting
 from dashboard.frame import Frame, Looking
-from models.queries.alert_lists import State, WantedAlerts
+from models.queries.alert_lists import AlertLine, State, WantedAlerts
 from models.queries.alerts_alike import AlertsAlike, alerts_alike
 from models.queries.app_names import app_names
 from models.queries.silences import silences_after
@@ -34,7 +34,7 @@ class Found:
 
     groups: Sequence[AlertsAlike] = ()
     group: str | None = None  # the one that is open
-    rows: Page[Alert] | None = None
+    rows: Page[AlertLine] | None = None
 
 
 class Asked(BaseModel):

@@ -1,18 +1,18 @@
 """Whether everything works, and why not: who is alive, how portals answer, what waits, and polls at once."""
 
 from collections.abc import Sequence
-from datetime import timedelta
-from importlib.metadata import PackageNotFoundError, version
+from datetime import datetime, timedelta
+from importlib.metadata import version
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Form, Query
 from fastapi.responses import Response
 
-from config.settings import SettingsError
 from dashboard.access import Operator, RefusedError
 from dashboard.api.apps import TEXT
 from dashboard.askings import Asked, poll_app_now, poll_source_now
-from dashboard.discreet import discreet_refusal
+from dashboard.chosen import told_of
+from dashboard.discreet import discreet_refusal, discreet_stop
 from dashboard.figures import durations_figure
 from dashboard.frame import Frame, Looking, done
 from models.migrations import newest
@@ -20,13 +20,13 @@ from models.queries.notices import Refused, refused
 from models.queries.overdue import Overdue, overdue
 from models.queries.readings import MOST, hours, readings, slowest
 from models.queries.sources import TICK_IS_LATE, sources, tick_age
-from models.queries.wellbeing import beats, database, queues
+from models.queries.wellbeing import WorkerRow, database, queues, workers
 from models.stopped import stopped
-from tasks.rules import rules
 
 router = APIRouter()
 HEALTH = "/health"
 SHOWN = 50
+LIVELY = timedelta(minutes=5)  # whoever looked for work since runs, as far as one can tell
 Key = Annotated[str, Form(max_length=300, pattern=TEXT)]
 
 
@@ -66,14 +66,15 @@ def _shown(
         after=(source, app) if source else None,
         most=SHOWN + 1,
     )
-    tick = tick_age(session)
+    tick, running = tick_age(session), workers(session)
     return frame.page(
         "health.html",
         title="Health",
         place=HEALTH,
         tick=tick,
         is_late=tick is None or tick > TICK_IS_LATE,
-        beats=beats(session),
+        workers=running,
+        versions=_versions(running, now=now),
         sources=[one for one in sources(session) if caller.sees(one.source)],
         hours=of_late,
         totals={name: sum(getattr(one, name) for one in of_late) for name in OUTCOMES},
@@ -86,12 +87,12 @@ def _shown(
         apps=apps,
         after=after,
         queues=queues(session, now=now, sources=caller.sources),
-        stopped=stopped(session),
+        stopped=[discreet_stop(caller, one) for one in stopped(session)],
         refused=_refused(frame),
         overdue=_overdue(frame),
         database=database(session),
         schema=newest(),
-        version=_version(),
+        version=version("uptake"),
         refusal=refusal,
         rests=rests,
         status=refusal.status if refusal else 200,
@@ -113,15 +114,10 @@ def _overdue(frame: Frame) -> Sequence[Overdue] | None:
     """What is late; None: this is about all sources, and whoever looks sees some of them."""
     if not frame.caller.sees_all:
         return None
-    try:
-        receivers = rules().policies.receivers
-    except SettingsError:
-        receivers = ()
-    return overdue(frame.session, receivers, now=frame.now)
+    return overdue(frame.session, told_of(), now=frame.now)
 
 
-def _version() -> str:
-    try:
-        return version("uptake")
-    except PackageNotFoundError:
-        return "of a checkout"
+def _versions(running: Sequence[WorkerRow], *, now: datetime) -> Sequence[str]:
+    """The versions of Uptake that run, this one among them."""
+    lively = {one.version for one in running if one.version and now - one.at < LIVELY}
+    return sorted(lively | {version("uptake")})

@@ -75,8 +75,8 @@ def one_message(frame: Looking, notice_id: NoticeId) -> Response:
 @router.get("/messages/{notice_id}/letter")
 def letter(caller: Viewer, session: Reading, notice_id: NoticeId) -> Response:
     """How it looks to its reader."""
-    found = seen_message(caller, session, notice_id)
-    if not may_read(caller, found) or not found.html:
+    found = discreet_in_full(caller, seen_message(caller, session, notice_id))
+    if not found.html:
         raise RefusedError(404, "There is no such letter, or not for you.")
     return _letter(found.html)
 

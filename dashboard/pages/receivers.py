@@ -12,6 +12,7 @@ from config.receivers import AppriseReceiver, EmailReceiver, FileReceiver, LogRe
 from config.settings import SettingsError
 from dashboard.access import Operator, RefusedError, require_all
 from dashboard.chosen import chosen
+from dashboard.discreet import discreet_stop
 from dashboard.frame import Frame, Looking
 from dashboard.pages.sections import PLACE, sections
 from models.audit import Actor, audited
@@ -76,7 +77,7 @@ def _shown(frame: Frame, answers: Sequence[Tried], *, tried: str = "") -> Respon
         place=PLACE,
         sections=sections(frame),
         ways=[_way(one, found) for one in found.receivers.values()] if found else None,
-        stopped={one.name: one for one in stopped(frame.session)},
+        stopped={one.name: discreet_stop(caller, one) for one in stopped(frame.session)},
         sources=[one for one in tables if caller.sees(one.name)],
         health={one.source: one for one in sources(frame.session)},
         every={one.name: found.poll_every(one.name) for one in tables} if found else {},

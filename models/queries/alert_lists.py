@@ -8,11 +8,14 @@ from typing import Any, Literal
 from sqlalchemy import RowMapping, text
 from sqlalchemy.orm import Session
 
-from models.quiet import QUIET, UNTIL, WHY, muted
+from models.queries.alerts_meant import APP, ARE_QUIET, HELD, IS_QUIET, MEANT, OPEN, RANK, SEEN, STILL, TENANTS
+from models.quiet import ENDS, QUIET, WHY, muted
 from uptake.alert_words import about
 from uptake.mutes import Mute
 from uptake.policy import AlertKind
 
+# Of more tenants than these, all open alerts are looked through rather than the connections of each.
+FEW = 100
 State = Literal["firing", "pending", "open", "resolved"]
 OpenPlace = tuple[int, datetime, int]  # how severe, since when, id
 ResolvedPlace = tuple[datetime, int]
@@ -28,7 +31,6 @@ class AlertLine:
     severity: str | None
     about: str  # in a few words
     source: str
-    app_id: int | None
     app: str | None  # None: it is about the source
     app_name: str | None
     tenant: str | None
@@ -47,64 +49,51 @@ class AlertLine:
     snoozed_by: str | None
     snoozed_until: datetime | None
     quiet: str | None  # acknowledged, snoozed, silenced, muted or inhibited
-    quiet_until: datetime | None  # when that is looked at again; None: when somebody says so
+    quiet_until: datetime | None  # when that ends; None: when somebody says so
 
 
-RANK = "coalesce(array_position('{critical,warning,info}', a.severity), 4)"
-MEANT = """
-(cast(:severity AS text) IS NULL OR a.severity = :severity)
-AND (cast(:environment AS text) IS NULL OR a.environment = :environment)
-AND (cast(:app_key AS text) IS NULL OR a.app_id = (
-    SELECT app.id FROM app JOIN source src ON src.id = app.source_id
-    WHERE src.name || ':' || app.external_id = :app_key))
-AND (cast(:since AS timestamptz) IS NULL OR a.opened_at >= :since)
-AND (cast(:acknowledged AS boolean) IS NOT TRUE
-    OR a.acknowledged_at IS NOT NULL AND coalesce(a.acknowledged_until > :now, true))
-AND (cast(:acknowledged AS boolean) IS NOT FALSE
-    OR a.acknowledged_at IS NULL OR NOT coalesce(a.acknowledged_until > :now, true))
-AND (cast(:of_source AS text) IS NULL OR a.app_id IS NULL AND a.source_id = (
-    SELECT src.id FROM source src WHERE src.name = :of_source))
-"""
-# Whether nobody is told of an alert a now; mostly nothing is silenced, muted or dead, and no more is looked at then.
-IS_QUIET = f"""
-CASE WHEN a.state = 'firing' AND (a.snoozed_until > :now
-        OR a.acknowledged_at IS NOT NULL AND coalesce(a.acknowledged_until > :now, true)) THEN true
-    WHEN EXISTS (SELECT FROM hush) OR EXISTS (SELECT FROM dead) THEN ({WHY}) IS NOT NULL ELSE false END
-"""  # noqa: S608 - constants only
-_QUIET_OR_NOT = f"(cast(:quiet AS boolean) IS NULL OR :quiet = ({IS_QUIET}))"
-_OPEN = f"""a.resolved_at IS NULL AND {RANK} BETWEEN :most_severe AND :least_severe
-AND (cast(:rank AS int4) IS NULL OR ({RANK}, a.since, a.id) > (:rank, cast(:after AS timestamptz), :last))"""
-_RESOLVED = """a.resolved_at IS NOT NULL AND (cast(:since AS timestamptz) IS NULL OR a.resolved_at >= :since)
-AND (cast(:after AS timestamptz) IS NULL OR (a.resolved_at, a.id) < (:after, :last))"""
-_ORDERS = {_OPEN: f"{RANK}, a.since, a.id", _RESOLVED: "a.resolved_at DESC, a.id DESC"}
-# Each kind of each source in the order of its index, or all of one app, or of a tenant's connections.
-_EVERYWHERE = """
+_OPEN = f"""{OPEN}
+AND (cast(:rank AS int4) IS NULL OR ({RANK}, a.since, a.id) > (:rank, cast(:after AS timestamptz), :last))
+AND (cast(:quiet AS boolean) IS NULL OR :quiet = {IS_QUIET})"""
+# Of those that are over, only what is silenced, muted or dead is quiet.
+_RESOLVED = f"""a.resolved_at IS NOT NULL AND (cast(:since AS timestamptz) IS NULL OR a.resolved_at >= :since)
+AND (cast(:after AS timestamptz) IS NULL OR (a.resolved_at, a.id) < (:after, :last))
+AND (cast(:quiet AS boolean) IS NULL OR :quiet = {ARE_QUIET})"""
+_PLACES = {_OPEN: f"{RANK} AS rank, a.since, a.id", _RESOLVED: "a.resolved_at, a.id"}
+_ORDERS = {_OPEN: "rank, since, id", _RESOLVED: "resolved_at DESC, id DESC"}
+# Each kind of each source or of one app in the order of its index, or all of a tenant's connections.
+_EVERYWHERE = f"""
 SELECT a.* FROM source s CROSS JOIN unnest(cast(:kinds AS text[])) AS k (kind) CROSS JOIN LATERAL (
-    SELECT a.* FROM alert a WHERE a.source_id = s.id AND a.kind = k.kind AND {page} LIMIT :most
+    SELECT {{place}} FROM alert a WHERE a.source_id = s.id AND a.kind = k.kind AND {TENANTS} AND {{page}}
 ) a WHERE cast(:sources AS text[]) IS NULL OR s.name = ANY(cast(:sources AS text[]))
-"""
-_OF_APP = "SELECT a.* FROM alert a WHERE a.kind = ANY(cast(:kinds AS text[])) AND {page}"
-_OF_TENANTS = """
-SELECT a.* FROM connection c JOIN alert a ON a.app_id = c.app_id AND a.connection_id = c.id
-WHERE c.tenant_id = ANY(cast(:tenants AS int8[])) AND a.kind = ANY(cast(:kinds AS text[])) AND {page}
-"""
+"""  # noqa: S608 - constants only
+_OF_APP = f"""
+SELECT a.* FROM unnest(cast(:kinds AS text[])) AS k (kind) CROSS JOIN LATERAL (
+    SELECT {{place}} FROM alert a WHERE a.app_id = ({APP}) AND a.kind = k.kind AND {SEEN} AND {TENANTS} AND {{page}}
+) a
+"""  # noqa: S608 - constants only
+_OF_TENANTS = f"""
+SELECT {{place}} FROM connection c JOIN alert a ON a.app_id = c.app_id AND a.connection_id = c.id
+WHERE c.tenant_id = ANY(cast(:tenants AS int8[])) AND a.kind = ANY(cast(:kinds AS text[])) AND {SEEN} AND {{page}}
+"""  # noqa: S608 - constants only
 _IN_FULL = f"""
-SELECT a.id, a.kind, a.state, a.severity, s.name AS source, a.app_id,
+SELECT a.id, a.kind, a.state, a.severity, s.name AS source,
     CASE WHEN app.id IS NOT NULL THEN s.name || ':' || app.external_id END AS app, app.name AS app_name,
     t.external_id AS tenant, t.name AS tenant_name, a.environment, a.since, a.opened_at, a.fired_at, a.resolved_at,
     a.reason, a.resolve_reason, a.data, a.acknowledged_at, a.acknowledged_by, a.acknowledged_until, a.snoozed_by,
-    a.snoozed_until, {WHY} AS quiet, {UNTIL} AS quiet_until, {RANK} AS rank
+    a.snoozed_until, {WHY} AS quiet, {ENDS} AS quiet_until, {RANK} AS rank
 FROM page a JOIN source s ON s.id = a.source_id
 LEFT JOIN app ON app.id = a.app_id LEFT JOIN tenant t ON t.id = a.tenant_id
 """  # noqa: S608 - constants only
 
 
 def _paged(whence: str, which: str) -> str:
-    order = _ORDERS[which]
-    page = f"{MEANT} AND {which} AND {_QUIET_OR_NOT} ORDER BY {order}"
+    page = f"{MEANT} AND {which} ORDER BY {_ORDERS[which]} LIMIT :most"
+    places = whence.format(place=_PLACES[which], page=page)
     return f"""
-WITH {QUIET}, page AS (SELECT a.* FROM ({whence.format(page=page)}) a ORDER BY {order} LIMIT :most)
-{_IN_FULL} ORDER BY {order}"""  # noqa: S608 - constants only
+WITH {QUIET}, {HELD}, {STILL}, page AS (
+    SELECT a.* FROM (SELECT id FROM ({places}) p ORDER BY {_ORDERS[which]} LIMIT :most) p JOIN alert a ON a.id = p.id
+) {_IN_FULL} ORDER BY {_ORDERS[which]}"""  # noqa: S608 - constants only
 
 
 _PAGES = {
@@ -166,7 +155,8 @@ def alerts_after(
     Open ones by how severe they are and the oldest first, resolved ones from the last on.
     """
     which = _RESOLVED if wanted.state == "resolved" else _OPEN
-    whence = _OF_TENANTS if wanted.tenants is not None else _OF_APP if wanted.app is not None else _EVERYWHERE
+    of_tenants = wanted.tenants is not None and (which is _RESOLVED or len(wanted.tenants) <= FEW)
+    whence = _OF_TENANTS if of_tenants else _OF_APP if wanted.app is not None else _EVERYWHERE
     rank, at, last = (None, *(after or (None, None))) if which is _RESOLVED else (after or (None, None, None))
     bound = wanted.bound | {
         "sources": None if sources is None else sorted(sources),

@@ -7,7 +7,8 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from models.queries.alert_lists import IS_QUIET, MEANT, RANK, WantedAlerts, quieted
+from models.queries.alert_lists import WantedAlerts, quieted
+from models.queries.alerts_meant import ARE_QUIET, HELD, IS_QUIET_ALONE, MEANT, OPEN, RANK, SEEN, TENANTS
 from models.quiet import QUIET
 from uptake.mutes import Mute
 
@@ -33,21 +34,23 @@ class AlertsAlike:
 
 
 _ALIKE = text(f"""
-WITH {QUIET}, meant AS (
-    SELECT a.source_id, a.app_id, a.kind, a.severity, a.since, {RANK} AS rank, ({IS_QUIET}) AS is_quiet
-    FROM alert a WHERE a.resolved_at IS NULL AND {RANK} BETWEEN :most_severe AND :least_severe
-        AND a.kind = ANY(cast(:kinds AS text[]))
-        AND (cast(:tenants AS int8[]) IS NULL OR a.tenant_id = ANY(cast(:tenants AS int8[]))) AND {MEANT}
+WITH {QUIET}, {HELD}, meant AS (
+    SELECT a.source_id, a.app_id, a.kind, a.environment, cast(NULL AS int8) AS tenant_id, {RANK} AS rank,
+        {IS_QUIET_ALONE} AS is_quiet, count(*) AS alerts, min(a.since) AS since
+    FROM alert a WHERE {OPEN} AND {SEEN} AND a.kind = ANY(cast(:kinds AS text[])) AND {TENANTS} AND {MEANT}
+    GROUP BY a.source_id, a.app_id, a.kind, a.environment, rank, is_quiet
+), split AS (
+    SELECT source_id, app_id, kind, rank, alerts, since, is_quiet OR ({ARE_QUIET}) AS is_quiet FROM meant a
 ), alike AS (
-    SELECT source_id, app_id, kind, min(rank) AS worst, count(*) AS alerts, min(since) AS since,
-        count(*) FILTER (WHERE severity = 'critical') AS critical, count(*) FILTER (WHERE is_quiet) AS quiet
-    FROM meant WHERE cast(:quiet AS boolean) IS NULL OR is_quiet = :quiet GROUP BY source_id, app_id, kind
+    SELECT source_id, app_id, kind, min(rank) AS worst, cast(sum(alerts) AS int8) AS alerts, min(since) AS since,
+        cast(coalesce(sum(alerts) FILTER (WHERE rank = 1), 0) AS int8) AS critical,
+        cast(coalesce(sum(alerts) FILTER (WHERE is_quiet), 0) AS int8) AS quiet
+    FROM split WHERE cast(:quiet AS boolean) IS NULL OR is_quiet = :quiet GROUP BY source_id, app_id, kind
 )
 SELECT s.name AS source, CASE WHEN app.id IS NOT NULL THEN s.name || ':' || app.external_id END AS app,
     app.name AS app_name, x.kind, ('{{critical,warning,info}}'::text[])[x.worst] AS severity, x.alerts, x.critical,
     x.quiet, x.since
 FROM alike x JOIN source s ON s.id = x.source_id LEFT JOIN app ON app.id = x.app_id
-WHERE cast(:sources AS text[]) IS NULL OR s.name = ANY(cast(:sources AS text[]))
 ORDER BY x.worst, x.alerts DESC, x.since, s.name, app.external_id, x.kind LIMIT :most
 """)  # noqa: S608 - constants only
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -60,6 +61,12 @@ FROM (
 ) s JOIN tenant t ON t.id = s.tenant_id LEFT JOIN scope_set g ON g.id = s.scope_set_id
 ORDER BY s.tenant_id
 """)  # noqa: S608 - constants only
+# How many ran a version at the end of that day.
+_MANY = text("""
+SELECT tenants FROM adoption WHERE app_id = :app AND environment = :environment AND version = :version
+    AND day <= cast(cast(:at AS timestamptz) AT TIME ZONE 'UTC' AS date) ORDER BY day DESC LIMIT 1
+""")
+PAGES = 3  # of those that ran a version, or fewer, are few
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -85,6 +92,13 @@ def tenants_then(
         "after": after,
         "most": most,
     }
-    is_some = then.status is not None or then.version is not None
-    rows = session.execute(_SOME if is_some else _THEN, bound).mappings()
+    rows = session.execute(_THEN if _are_near(session, then, bound) else _SOME, bound).mappings()
     return [(row["tenant_id"], TenantThen(**{k: v for k, v in row.items() if k != "tenant_id"})) for row in rows]
+
+
+def _are_near(session: Session, then: Instant, bound: dict[str, Any]) -> bool:
+    """Whether those that are meant are so many that the next ones are soon met in the order of all."""
+    if then.version is None or bound["most"] is None:
+        return then.version is None and then.status is None
+    many: int = session.scalar(_MANY, bound) or 0
+    return many > PAGES * int(bound["most"])

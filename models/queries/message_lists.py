@@ -57,25 +57,29 @@ AND (cast(:kind AS text) IS NULL OR CASE :kind WHEN 'reminder' THEN n.reminder_i
     WHEN 'alert' THEN n.group_id IS NOT NULL ELSE n.reminder_id IS NULL AND n.group_id IS NULL END)
 AND {SEEN}
 """
-# One message may speak for threads of several apps and tenants, and is then about none of them by itself.
-_THREADS = """
-SELECT p.notice_id FROM connection c CROSS JOIN LATERAL (
-    SELECT id FROM reminder WHERE reminder.app_id = c.app_id AND reminder.connection_id = c.id AND stopped_at IS NULL
-    UNION ALL SELECT id FROM reminder WHERE reminder.connection_id = c.id AND stopped_at IS NOT NULL
-) r JOIN notice_reminder p ON p.reminder_id = r.id
-WHERE {of}
-"""
 _KEY = (
     "SELECT app.id FROM app JOIN source src ON src.id = app.source_id WHERE src.name || ':' || app.external_id = :app"
 )
 _EVERYWHERE = "(SELECT n.* FROM notice n WHERE {meant} ORDER BY n.id DESC LIMIT :most)"
-_SPEAKING = """(
-    SELECT n.* FROM notice n WHERE n.id IN ({threads}{own}) AND {meant} ORDER BY n.id DESC LIMIT :most
+# One message may speak for threads of several apps and tenants, and is then about none of them by itself: reminders are
+# found by what each of their turns is about, what operators were told by its app. Each is an index, read from its end.
+_OF_APP = f"""(
+    (SELECT n.* FROM (
+        SELECT DISTINCT p.notice_id FROM notice_reminder p
+        WHERE p.app_id = ({_KEY}) AND coalesce(:kind, 'reminder') = 'reminder'
+          AND (cast(:before AS int8) IS NULL OR p.notice_id < :before)
+        ORDER BY p.notice_id DESC
+    ) p JOIN notice n ON n.id = p.notice_id WHERE {{meant}} ORDER BY p.notice_id DESC LIMIT :most)
+    UNION ALL
+    (SELECT n.* FROM notice n WHERE n.app_id = ({_KEY}) AND n.reminder_id IS NULL AND {{meant}}
+     ORDER BY n.id DESC LIMIT :most)
+    ORDER BY id DESC LIMIT :most
+)"""  # noqa: S608 - constants only
+_TO_TENANTS = """(
+    SELECT n.* FROM notice n WHERE n.id IN (
+        SELECT p.notice_id FROM notice_reminder p WHERE p.tenant_id = ANY(cast(:tenants AS int8[])){and_app}
+    ) AND {meant} ORDER BY n.id DESC LIMIT :most
 )"""
-# Reminders are found by their threads: without them, an index has those of an app.
-_OWN = f" UNION SELECT n.id FROM notice n WHERE n.app_id = ({_KEY}) AND n.reminder_id IS NULL"  # noqa: S608 - constants only
-_OF_APP_ONLY = f"c.app_id = ({_KEY})"
-_OF_TENANTS = "c.tenant_id = ANY(cast(:tenants AS int8[]))"
 
 
 def _listed(whence: str) -> TextClause:
@@ -84,11 +88,9 @@ def _listed(whence: str) -> TextClause:
 
 _BY = {
     (False, False): _listed(_EVERYWHERE),
-    (True, False): _listed(_SPEAKING.replace("{own}", _OWN).replace("{threads}", _THREADS.format(of=_OF_APP_ONLY))),
-    (False, True): _listed(_SPEAKING.replace("{own}", "").replace("{threads}", _THREADS.format(of=_OF_TENANTS))),
-    (True, True): _listed(
-        _SPEAKING.replace("{own}", "").replace("{threads}", _THREADS.format(of=f"{_OF_TENANTS} AND {_OF_APP_ONLY}"))
-    ),
+    (True, False): _listed(_OF_APP),
+    (False, True): _listed(_TO_TENANTS.replace("{and_app}", "")),
+    (True, True): _listed(_TO_TENANTS.replace("{and_app}", f" AND p.app_id = ({_KEY})")),
 }
 
 
@@ -144,7 +146,9 @@ class SpokenFor:
 
     reminder_id: int
     app: str
+    app_name: str
     tenant: str
+    tenant_name: str | None
     environment: str
     number: int  # 0: it was sent once more by hand
     target_version: int | None
@@ -166,8 +170,8 @@ _TRIES = text("""
 SELECT number, started_at, finished_at, outcome, fault, answer FROM attempt WHERE notice_id = :notice ORDER BY number
 """)
 _SPEAKS_FOR = text("""
-SELECT p.reminder_id, s.name || ':' || app.external_id AS app, t.external_id AS tenant, r.environment, p.number,
-    p.target_version
+SELECT p.reminder_id, s.name || ':' || app.external_id AS app, app.name AS app_name, t.external_id AS tenant,
+    t.name AS tenant_name, r.environment, p.number, p.target_version
 FROM notice_reminder p JOIN reminder r ON r.id = p.reminder_id JOIN app ON app.id = r.app_id
 JOIN source s ON s.id = app.source_id JOIN tenant t ON t.id = r.tenant_id
 WHERE p.notice_id = :notice ORDER BY app.name, t.name, r.id

@@ -47,24 +47,23 @@ ORDER BY {order}
 _SEEN = """(cast(:sources AS text[]) IS NULL OR r.app_id = ANY(ARRAY(
     SELECT app.id FROM app JOIN source s ON s.id = app.source_id WHERE s.name = ANY(cast(:sources AS text[])))))"""
 _NEXT = "coalesce(r.due_at, '9999-01-01 00:00:00+00')"
-_OPEN = f"""r.stopped_at IS NULL AND (cast(:until AS timestamptz) IS NULL OR r.due_at <= :until)
+_OPEN = f"""r.stopped_at IS NULL AND (cast(:until AS timestamptz) IS NULL OR {_NEXT} <= :until)
 AND (cast(:after AS timestamptz) IS NULL OR ({_NEXT}, r.id) > (:after, cast(:last AS int8)))"""
 _STOPPED = "r.stopped_at IS NOT NULL AND (cast(:last AS int8) IS NULL OR r.id < :last)"
 _ORDERS = {_OPEN: f"{_NEXT}, r.id", _STOPPED: "r.id DESC"}
 _EVERYWHERE = "SELECT r.* FROM reminder r WHERE"
+_KEY = "SELECT app.id FROM app JOIN source s ON s.id = app.source_id WHERE s.name || ':' || app.external_id = :app"
+_OF_APP = f"SELECT r.* FROM reminder r WHERE r.app_id = ({_KEY}) AND"  # noqa: S608 - constants only
 # A thread is found by its connection, be it over or not.
-_OF = """
-SELECT r.* FROM connection c JOIN app ON app.id = c.app_id JOIN source s ON s.id = app.source_id
-JOIN reminder r ON r.app_id = c.app_id AND r.connection_id = c.id
-WHERE (cast(:app AS text) IS NULL OR c.app_id = (
-    SELECT app.id FROM app JOIN source s ON s.id = app.source_id WHERE s.name || ':' || app.external_id = :app))
-  AND (cast(:tenants AS int8[]) IS NULL OR c.tenant_id = ANY(cast(:tenants AS int8[]))) AND
-"""
+_OF_TENANTS = f"""
+SELECT r.* FROM connection c JOIN reminder r ON r.app_id = c.app_id AND r.connection_id = c.id
+WHERE c.tenant_id = ANY(cast(:tenants AS int8[])) AND (cast(:app AS text) IS NULL OR c.app_id = ({_KEY})) AND
+"""  # noqa: S608 - constants only
 _PAGES = {
     (whence, which): text(
         _LINE.format(page=f"{whence} {_SEEN} AND {which} ORDER BY {_ORDERS[which]} LIMIT :most", order=_ORDERS[which])
     )
-    for whence in (_EVERYWHERE, _OF)
+    for whence in (_EVERYWHERE, _OF_APP, _OF_TENANTS)
     for which in (_OPEN, _STOPPED)
 }
 
@@ -92,7 +91,7 @@ def threads_after(
     Open ones by when they are due, those that are not any more at the end; stopped ones from the newest on.
     """
     is_open = wanted.state == "open"
-    of_some = wanted.app is not None or wanted.tenants is not None
+    whence = _OF_TENANTS if wanted.tenants is not None else _OF_APP if wanted.app is not None else _EVERYWHERE
     bound = {
         "app": wanted.app,
         "tenants": wanted.tenants,
@@ -102,7 +101,7 @@ def threads_after(
         "last": after[-1] if after else None,
         "most": most,
     }
-    statement = _PAGES[_OF if of_some else _EVERYWHERE, _OPEN if is_open else _STOPPED]
+    statement = _PAGES[whence, _OPEN if is_open else _STOPPED]
     rows = session.execute(statement, bound).mappings()
     return [(_place(row, is_open=is_open), Thread(**row)) for row in rows]
 

@@ -30,19 +30,21 @@ class SilenceLine:
     created_at: datetime
 
 
+_LINE = """
+SELECT id, CASE WHEN ends_at <= :now THEN 'expired' WHEN starts_at > :now THEN 'pending' ELSE 'active' END AS state,
+    source, app, tenant, environment, kind, labels, starts_at, ends_at, author, comment, created_at
+FROM silence
+"""
 # Who is limited to some sources sees what can be about these alone.
-_SILENCES = text("""
-SELECT * FROM (
-    SELECT id, CASE WHEN ends_at <= :now THEN 'expired' WHEN starts_at > :now THEN 'pending' ELSE 'active' END AS state,
-        source, app, tenant, environment, kind, labels, starts_at, ends_at, author, comment, created_at
-    FROM silence
-) x
+_SILENCES = text(f"""
+SELECT * FROM ({_LINE}) x
 WHERE (cast(:id AS int8) IS NULL OR id = :id) AND (cast(:state AS text) IS NULL OR state = :state)
   AND (cast(:sources AS text[]) IS NULL OR source = ANY(cast(:sources AS text[]))
       OR strpos(app, ':') > 0 AND split_part(app, ':', 1) = ANY(cast(:sources AS text[])))
   AND (cast(:after AS int8) IS NULL OR id < :after)
 ORDER BY id DESC LIMIT :most
-""")
+""")  # noqa: S608 - constants only
+_AHEAD = text(f"{_LINE} WHERE ends_at > :now ORDER BY ends_at, id LIMIT :most")
 
 
 def silences_after(
@@ -65,3 +67,8 @@ def silences_after(
         "most": most,
     }
     return [SilenceLine(**row) for row in session.execute(_SILENCES, bound).mappings()]
+
+
+def silences_ahead(session: Session, *, now: datetime, most: int = 1000) -> list[SilenceLine]:
+    """The silences that hold now or will, the one that ends first before the others."""
+    return [SilenceLine(**row) for row in session.execute(_AHEAD, {"now": now, "most": most}).mappings()]

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter
@@ -18,6 +18,7 @@ from models.study import Answer, Question, stored
 
 Said = TypeVar("Said")
 VERSIONS = 12  # the newest, of which it is said ahead how long they took
+OLDER_AGAIN = timedelta(days=1)  # of all versions but the latest, who took them is worked out anew
 
 _TIMES = Question("time_to_upgrade", TypeAdapter(TimeToUpgrade))
 _FORECAST = Question("forecast", TypeAdapter(Expected))
@@ -55,7 +56,7 @@ def forecast_of(session: Session, app: Watched, *, environment: str, target: flo
 
 
 def cohorts_of(session: Session, app: Watched, version: int, *, environment: str, by: Cohort) -> list[CohortUpgrades]:
-    """How the tenants took *version*, by what they began with or had before it; that of the latest is said ahead."""
+    """How the tenants took *version*, by what they began with or had before it; of older ones a day late."""
     found = stored(session, _COHORTS[by], app.id, environment=environment, version=version)
     return cohorts(session, app, version, environment=environment, by=by) if found is None else found
 
@@ -85,11 +86,21 @@ def _answers(session: Session, app: Watched, environment: str, now: datetime) ->
     if foreseen := expected(session, app, environment=environment):
         yield _said(_FORECAST, foreseen, foreseen.version)
     for by, question in _COHORTS.items():
-        for version in newest[:1]:
-            yield _said(question, cohorts(session, app, version, environment=environment, by=by), version)
+        for version in newest:
+            kept = None if version == newest[0] else _of_today(session, app, question, environment, version)
+            yield _said(question, kept or cohorts(session, app, version, environment=environment, by=by), version)
     yield _said(_WEEKS, weeks(session, app, environment=environment), 0)
     yield _said(_EFFECT, reminder_effect(session, app, environment=environment), 0)
     yield _said(TREND, trend(session, app, environment=environment, now=now), 0)
+
+
+def _of_today(
+    session: Session, app: Watched, question: Question[list[CohortUpgrades]], environment: str, version: int
+) -> list[CohortUpgrades] | None:
+    """What was said of an older version, while it is not too old: little comes to it, and it takes long to say."""
+    kept = stored(session, question, app.id, environment=environment, version=version)
+    until = kept[0].as_of if kept else None
+    return kept if until and app.as_of and app.as_of - until < OLDER_AGAIN else None
 
 
 def _said(question: Question[Any], answer: object, version: int) -> Answer:

@@ -7,27 +7,43 @@ from datetime import datetime
 from sqlalchemy import TextClause, text
 from sqlalchemy.orm import Session
 
-from models.queries.typed import anywhere, escaped
-
-# From so many letters on, they are looked for anywhere: fewer are in nearly every name, and in no index.
-ANYWHERE = 3
+from models.queries.typed import patterns
 
 # So many are put in order at once. Of more, those that come next are near in the order, and so many are looked at.
-FEW = 2000
+FEW = 4000
+FAR = 20_000  # are looked at where more than a few are meant: the first page of them is nearly always among these
 
 _NAME = 'coalesce(t.name, t.external_id) COLLATE "C"'
 _LETTERS = "(t.name ILIKE ANY(cast(:patterns AS text[])) OR t.external_id ILIKE ANY(cast(:patterns AS text[])))"
 _AFTER = f"""(cast(:after AS text) IS NULL
     OR ({_NAME}, t.id) > (cast(:after AS text) COLLATE "C", cast(:after_id AS int8)))"""
 _SEEN = "(cast(:sources AS text[]) IS NULL OR s.name = ANY(cast(:sources AS text[])))"
-_STANDS = """SELECT {columns} FROM standing b JOIN app ON app.id = b.app_id AND app.deleted_at IS NULL
-    WHERE b.environment = :environment AND b.status = 'connected'
-      AND (cast(:lag AS text) IS NULL OR b.lag = :lag) AND (cast(:app AS int8) IS NULL OR b.app_id = :app)"""
+# The kinds of connections (by app, version and scopes) that are meant: some hundreds, for a million of them.
+_SO = """
+so AS MATERIALIZED (
+    SELECT v.app_id, v.version, v.scope_set_id FROM verdict v JOIN app ON app.id = v.app_id AND app.deleted_at IS NULL
+    WHERE (cast(:lag AS text) IS NULL OR v.lag = :lag) AND (cast(:app AS int8) IS NULL OR v.app_id = :app)
+)
+"""
+# As a condition of its own (IS TRUE) it is looked up among all kinds at once, not joined to them for each tenant.
+_IS_SO = """b.environment = :environment AND b.status = 'connected'
+    AND ((b.app_id, coalesce(b.version, 0), b.scope_set_id) IN (
+        SELECT app_id, version, scope_set_id FROM so)) IS TRUE"""
 # For each by itself (OFFSET 0): else all that stand so would be found before the first page is.
-_STANDS_SO = f"""(cast(:stands AS boolean) IS NULL
-    OR :stands = EXISTS ({_STANDS.format(columns="")} AND b.tenant_id = t.id OFFSET 0))"""
-# Source by source in the order of its index; what is not on the page is not counted.
+_STANDS_SO = f"""(cast(:stands AS boolean) IS NULL OR :stands = EXISTS (
+    SELECT FROM connection b WHERE b.tenant_id = t.id AND (cast(:app AS int8) IS NULL OR b.app_id = :app) AND {_IS_SO}
+    OFFSET 0))"""
+# In the order of an index; what is not on the page is not counted.
 _NEAR = f"""
+SELECT t.*, s.name AS source FROM (
+    SELECT t.* FROM (
+        SELECT t.id, t.source_id, t.external_id, t.name, t.first_seen_at, {_NAME} AS named FROM tenant t
+        WHERE {_AFTER} ORDER BY {_NAME}, t.id LIMIT :reach
+    ) t WHERE (cast(:patterns AS text[]) IS NULL OR {_LETTERS}) AND {_STANDS_SO} ORDER BY t.named, t.id LIMIT :most
+) t JOIN source s ON s.id = t.source_id
+"""  # noqa: S608 - constants only
+# Source by source, for a large one that is not meant would fill all that is looked at.
+_NEAR_IN = f"""
 SELECT t.*, s.name AS source FROM source s CROSS JOIN LATERAL (
     SELECT t.id, t.external_id, t.name, t.first_seen_at FROM (
         SELECT t.id, t.external_id, t.name, t.first_seen_at, {_NAME} AS named FROM tenant t
@@ -41,15 +57,19 @@ SELECT t.id, t.external_id, t.name, t.first_seen_at, s.name AS source
 FROM (SELECT * FROM tenant t WHERE {_LETTERS} OFFSET 0) t JOIN source s ON s.id = t.source_id
 WHERE {_SEEN} AND {_AFTER} AND {_STANDS_SO}
 """  # noqa: S608 - constants only
-_MATCHES = text(f"""
-SELECT count(*) FROM (SELECT FROM tenant t WHERE {_LETTERS} AND {_AFTER} LIMIT :reach + 1) x
-""")  # noqa: S608 - constants only
 _TOGETHER = f"""
 SELECT t.id, t.external_id, t.name, t.first_seen_at, s.name AS source FROM tenant t JOIN source s ON s.id = t.source_id
-WHERE {_SEEN} AND {_AFTER} AND t.id {{among}} ({_STANDS.format(columns="b.tenant_id")})
+WHERE {_SEEN} AND {_AFTER} AND (cast(:patterns AS text[]) IS NULL OR {_LETTERS}) AND t.id {{among}} (
+    SELECT b.tenant_id FROM so JOIN connection b ON b.app_id = so.app_id AND b.environment = :environment
+        AND b.status = 'connected' AND coalesce(b.version, 0) = so.version
+        AND coalesce(b.scope_set_id, 0) = so.scope_set_id)
 """  # noqa: S608 - constants only
+_MANY = text(f"""
+WITH {_SO} SELECT coalesce(sum(z.tenants), 0) FROM tally z JOIN so USING (app_id, version, scope_set_id)
+WHERE z.environment = :environment AND z.status = 'connected'
+""")  # noqa: S608 - constants only
 _PAGE = f"""
-WITH page AS (
+WITH {_SO}, page AS (
     SELECT t.*, {_NAME} AS place FROM ({{candidates}}) t ORDER BY {_NAME}, t.id LIMIT :most
 ), fresh AS MATERIALIZED (
     SELECT a.id, f.exact_at FROM app a JOIN freshness f ON f.app_id = a.id WHERE a.deleted_at IS NULL
@@ -71,9 +91,9 @@ FROM page p CROSS JOIN LATERAL (
 ) n
 ORDER BY p.place COLLATE "C", p.id
 """  # noqa: S608 - constants only
-_IN_ORDER, _BY_LETTERS, _BY_LAG, _BY_NO_LAG = (
+_IN_ORDER, _IN_ORDER_IN, _BY_LETTERS, _BY_LAG, _BY_NO_LAG = (
     text(_PAGE.format(candidates=each))
-    for each in (_NEAR, _FOUND, _TOGETHER.format(among="IN"), _TOGETHER.format(among="NOT IN"))
+    for each in (_NEAR, _NEAR_IN, _FOUND, _TOGETHER.format(among="IN"), _TOGETHER.format(among="NOT IN"))
 )
 
 _APP = text("""SELECT app.id FROM app JOIN source s ON s.id = app.source_id
@@ -121,7 +141,7 @@ def tenants(  # noqa: PLR0913 - each says which tenants are meant
     if app is not None and app_id is None:
         return []
     bound: dict[str, object] = {
-        "patterns": None if letters is None else _patterns(letters),
+        "patterns": None if letters is None else patterns(letters),
         "stands": blocking if blocking is not None else True if lag or app else None,
         "lag": "blocking" if blocking is not None else lag,
         "app": app_id,
@@ -131,25 +151,21 @@ def tenants(  # noqa: PLR0913 - each says which tenants are meant
         "after_id": last,
         "most": most,
     }
-    if letters is None and bound["stands"] is None:
-        return _rows(session, _IN_ORDER, bound | {"reach": most})
-    reach = {"reach": max(FEW, most)}
-    if letters is not None and session.scalars(_MATCHES, bound | reach).one() <= reach["reach"]:
-        return _rows(session, _BY_LETTERS, bound)
-    near = _rows(session, _IN_ORDER, bound | reach)
-    if len(near) == most:
+    if bound["stands"] and session.scalars(_MANY, bound).one() <= FEW:
+        return _rows(session, _BY_LAG, bound)
+    is_narrowed = letters is not None or bound["stands"] is not None
+    in_order = _IN_ORDER if sources is None else _IN_ORDER_IN
+    reach = most if not is_narrowed else max(FEW, most) if letters is not None else FAR
+    near = _rows(session, in_order, bound | {"reach": reach})
+    if len(near) == most or not is_narrowed:
         return near
-    by_lag = _BY_LAG if bound["stands"] else _BY_NO_LAG
-    return _rows(session, by_lag if letters is None else _BY_LETTERS, bound)
+    if letters is not None:
+        return _rows(session, _BY_LETTERS, bound)
+    return _rows(session, _BY_LAG if bound["stands"] else _BY_NO_LAG, bound)
 
 
 def _rows(session: Session, statement: TextClause, bound: Mapping[str, object]) -> list[TenantRow]:
     return [TenantRow(**row) for row in session.execute(statement, bound).mappings()]
-
-
-def _patterns(letters: str) -> list[str]:
-    """What LIKE takes for *letters*, of which those that mean something to it are themselves."""
-    return [anywhere(letters)] if len(letters) >= ANYWHERE else [f"{escaped(letters)}%", f"% {escaped(letters)}%"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,5 +203,5 @@ def tenants_like(
     session: Session, letters: str, *, sources: Collection[str] | None = None, most: int = FEW
 ) -> Sequence[int]:
     """The ids of tenants (of *sources*) with these *letters* in their name or id, as for `tenants`; *most* of them."""
-    bound = {"patterns": _patterns(letters), "sources": None if sources is None else sorted(sources), "most": most}
+    bound = {"patterns": patterns(letters), "sources": None if sources is None else sorted(sources), "most": most}
     return session.scalars(_LIKE, bound).all()

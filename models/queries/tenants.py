@@ -96,41 +96,48 @@ class Story:
         return Who(source=source, app=app, environment=self.environment, tenant=self.tenant, labels=self.labels)
 
 
+# First who is meant, then what stands beside it: to plan all of that as one takes ten times as long as to find it.
 _STORY = text(
     """
-SELECT src.name || ':' || app.external_id AS app, app.id AS app_id, app.name AS app_name,
-    app.deleted_at AS app_deleted_at, app.approval, t.external_id AS tenant, t.name AS tenant_name, t.time_zone,
-    coalesce(l.labels, '{}') AS labels,
-    c.environment, c.status, c.version, app.latest_version, ss.grants, s.lag, coalesce(s.missing, '{}') AS missing,
-    coalesce(s.superfluous, '{}') AS superfluous, s.since, s.outdated_since, c.epoch_started_at,
-    c.version_not_before, c.version_not_after, c.accepted_at, f.exact_at AS last_complete_poll_at,
+WITH met AS MATERIALIZED (
+    SELECT src.name || ':' || app.external_id AS app, app.id AS app_id, app.name AS app_name,
+        app.deleted_at AS app_deleted_at, app.approval, app.latest_version, t.id, t.external_id AS tenant,
+        t.name AS tenant_name, t.time_zone, t.label_set_id, c.id AS connection_id, c.environment, c.status, c.version,
+        c.scope_set_id, c.epoch_started_at, c.version_not_before, c.version_not_after, c.accepted_at
+    FROM connection c JOIN app ON app.id = c.app_id JOIN source src ON src.id = app.source_id
+    JOIN tenant t ON t.id = c.tenant_id AND t.source_id = src.id
+    WHERE src.name || ':' || app.external_id = :app AND t.external_id = :tenant
+)
+SELECT t.app, t.app_id, t.app_name, t.app_deleted_at, t.approval, t.tenant, t.tenant_name, t.time_zone,
+    coalesce((SELECT labels FROM label_set WHERE label_set.id = t.label_set_id), '{}') AS labels,
+    t.environment, t.status, t.version, t.latest_version,
+    (SELECT grants FROM scope_set WHERE scope_set.id = t.scope_set_id) AS grants, s.lag,
+    coalesce(s.missing, '{}') AS missing, coalesce(s.superfluous, '{}') AS superfluous, s.since, s.outdated_since,
+    t.epoch_started_at, t.version_not_before, t.version_not_after, t.accepted_at,
+    f.exact_at AS last_complete_poll_at,
     al.state AS alert_state, coalesce(al.resolve_reason, al.reason) AS alert_reason, al.severity, al.fired_at,
     coalesce(r.sent, 0) AS reminders_sent, r.last_sent_at AS last_reminder_at, r.due_at AS next_reminder_at,
     r.held_reason, r.stop_reason,
     """  # noqa: S608 - constants only
     + CONTACTS
     + """ AS contacts
-FROM connection c
-JOIN app ON app.id = c.app_id JOIN source src ON src.id = app.source_id
-JOIN tenant t ON t.id = c.tenant_id AND t.source_id = src.id
-LEFT JOIN label_set l ON l.id = t.label_set_id
-JOIN freshness f ON f.app_id = c.app_id
-LEFT JOIN scope_set ss ON ss.id = c.scope_set_id
-LEFT JOIN standing s ON s.connection_id = c.id
+FROM met t
+JOIN freshness f ON f.app_id = t.app_id
+LEFT JOIN standing s ON s.connection_id = t.connection_id
 LEFT JOIN LATERAL (
-    SELECT * FROM alert WHERE alert.app_id = c.app_id AND alert.connection_id = c.id
+    SELECT * FROM alert WHERE alert.app_id = t.app_id AND alert.connection_id = t.connection_id
     ORDER BY resolved_at IS NULL DESC, id DESC LIMIT 1
 ) al ON true
 LEFT JOIN LATERAL (
     -- Open or stopped, each from its own index.
     (SELECT * FROM reminder
-     WHERE reminder.app_id = c.app_id AND reminder.connection_id = c.id AND stopped_at IS NULL)
+     WHERE reminder.app_id = t.app_id AND reminder.connection_id = t.connection_id AND stopped_at IS NULL)
     UNION ALL
-    (SELECT * FROM reminder WHERE reminder.connection_id = c.id AND stopped_at IS NOT NULL ORDER BY id DESC LIMIT 1)
+    (SELECT * FROM reminder WHERE reminder.connection_id = t.connection_id AND stopped_at IS NOT NULL
+     ORDER BY id DESC LIMIT 1)
     ORDER BY stopped_at DESC NULLS FIRST LIMIT 1
 ) r ON true
-WHERE src.name || ':' || app.external_id = :app AND t.external_id = :tenant
-ORDER BY c.environment = 'production' DESC, c.environment
+ORDER BY t.environment = 'production' DESC, t.environment
 """
 )
 
@@ -154,14 +161,19 @@ class SentNotice:
     attempts: int
     settled_at: datetime | None
     settle_reason: str | None
+    number: int  # which reminder of its thread it is; below 1: one that was sent once more
+    apps: int  # that it is about
 
 
 _NOTICES = text("""
-SELECT n.created_at, n.receiver, n."to", n.reason, n.subject, n.state, n.attempts, n.settled_at, n.settle_reason
-FROM notice n WHERE n.id IN (
-    SELECT p.notice_id FROM source src JOIN app ON app.source_id = src.id JOIN tenant t ON t.source_id = src.id
+SELECT n.created_at, n.receiver, n."to", n.reason, n.subject, n.state, n.attempts, n.settled_at, n.settle_reason,
+    own.number, (SELECT count(DISTINCT q.app_id) FROM notice_reminder q WHERE q.notice_id = n.id) AS apps
+FROM notice n JOIN (
+    SELECT p.notice_id, max(p.number) AS number
+    FROM source src JOIN app ON app.source_id = src.id JOIN tenant t ON t.source_id = src.id
     JOIN notice_reminder p ON p.tenant_id = t.id AND p.app_id = app.id
-    WHERE src.name || ':' || app.external_id = :app AND t.external_id = :tenant)
+    WHERE src.name || ':' || app.external_id = :app AND t.external_id = :tenant GROUP BY p.notice_id
+) own ON own.notice_id = n.id
 ORDER BY n.id LIMIT :most
 """)
 

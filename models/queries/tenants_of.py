@@ -9,7 +9,7 @@ from sqlalchemy import RowMapping, TextClause, text
 from sqlalchemy.orm import Session
 
 from models.queries.kinds import BEGAN, IN_ORDER, IS_OF_KIND
-from models.queries.typed import anywhere
+from models.queries.typed import patterns
 
 Sort = Literal["name", "since"]
 Place = tuple[str | int, ...]
@@ -22,7 +22,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FURTHEST = 2**55  # about a thousand years
 # So many are put in order at once. Of more, those that come next are near in an index; where only those with some
 # letters are wanted, so many are looked at before all that have them.
-FEW, NEAR = 4000, 1000
+FEW, NEAR = 4000, 2000
 
 # Whoever lags does so since their kind does or since they connected, whichever is later; all others come last. Of each
 # kind those that come after *after* begin at one point of its index.
@@ -50,7 +50,8 @@ kinds AS MATERIALIZED (
 )
 """
 _NAME = 'coalesce(t.name, t.external_id) COLLATE "C"'
-_LETTERS = "(cast(:letters AS text) IS NULL OR t.name ILIKE :letters OR t.external_id ILIKE :letters)"
+_LETTERS = """(cast(:patterns AS text[]) IS NULL
+    OR t.name ILIKE ANY(cast(:patterns AS text[])) OR t.external_id ILIKE ANY(cast(:patterns AS text[])))"""
 _FOUND = "k.*, c.id, c.tenant_id, c.began, greatest(k.since, c.began) AS lags_since"
 _FURTHER = """(cast(:name_after AS text) IS NULL
     OR ({name}, c.id) > (cast(:name_after AS text) COLLATE "C", cast(:after_id AS int8)))"""
@@ -65,9 +66,11 @@ SELECT {_FOUND} FROM kinds k CROSS JOIN LATERAL (
 # that next to nobody is of any, and from reading them all.
 _NEAR_NAME = f"""
 SELECT {_FOUND} FROM (
-    SELECT t.id, {_NAME} AS name FROM tenant t WHERE t.source_id = (SELECT min(source_id) FROM kinds)
-        AND {_NAME} >= coalesce(cast(:name_after AS text), '') COLLATE "C"
-    ORDER BY {_NAME}
+    SELECT t.id, t.place AS name FROM (
+        SELECT t.*, {_NAME} AS place FROM tenant t WHERE t.source_id = (SELECT min(source_id) FROM kinds)
+            AND {_NAME} >= coalesce(cast(:name_after AS text), '') COLLATE "C"
+        ORDER BY {_NAME} LIMIT :looked_at
+    ) t WHERE {_LETTERS} ORDER BY t.place
 ) t CROSS JOIN LATERAL (
     SELECT c.*, {BEGAN} AS began FROM connection c
     WHERE c.tenant_id = t.id AND c.app_id = (SELECT min(app_id) FROM kinds)
@@ -88,6 +91,18 @@ SELECT {_FOUND} FROM (
     WHERE c.tenant_id = t.id AND c.app_id = (SELECT min(app_id) FROM kinds)
 ) c CROSS JOIN LATERAL (SELECT * FROM kinds k WHERE {IS_OF_KIND} LIMIT 1) k
 WHERE (c.began, c.id) > (k.from_began, k.from_id)
+"""  # noqa: S608 - constants only
+# By name, all with the letters are put in order, and looked up no further than is needed.
+_LETTERED_NAME = f"""
+SELECT {_FOUND} FROM (
+    SELECT t.id, {_NAME} AS name FROM tenant t WHERE t.source_id = (SELECT min(source_id) FROM kinds) AND {_LETTERS}
+        AND {_NAME} >= coalesce(cast(:name_after AS text), '') COLLATE "C"
+    ORDER BY {_NAME} OFFSET 0
+) t CROSS JOIN LATERAL (
+    SELECT c.*, {BEGAN} AS began FROM connection c
+    WHERE c.tenant_id = t.id AND c.app_id = (SELECT min(app_id) FROM kinds)
+) c CROSS JOIN LATERAL (SELECT * FROM kinds k WHERE {IS_OF_KIND} LIMIT 1) k
+WHERE {_FURTHER.format(name="t.name")} ORDER BY t.name, c.id LIMIT :most
 """  # noqa: S608 - constants only
 _PAGE = f"""
 WITH {_KINDS}, page AS (
@@ -116,7 +131,7 @@ def _queries(candidates: Mapping[Sort, str]) -> dict[Sort, TextClause]:
 
 _NEAR = _queries({"name": _NEAR_NAME, "since": _NEAR_SINCE})
 _WHOLE = _queries(dict.fromkeys(_ORDER, _ALL))
-_BY_LETTERS = _queries(dict.fromkeys(_ORDER, _LETTERED))
+_BY_LETTERS = _queries({"name": _LETTERED_NAME, "since": _LETTERED})
 _MANY = text(f"WITH {_KINDS} SELECT coalesce(sum(tenants), 0) FROM kinds")  # noqa: S608 - constants only
 
 
@@ -154,7 +169,7 @@ class Wanted:
     lag: str | None = None
     version: int | None = None
     missing: str | None = None  # connected, and known not to grant this scope
-    letters: str | None = None  # of the name or the id, in any case
+    letters: str | None = None  # of the name or the id, in any case; one or two begin it, or a word of it
 
 
 def tenants_of(
@@ -177,7 +192,7 @@ def tenants_of(
         "lag": wanted.lag,
         "version": wanted.version,
         "missing": wanted.missing,
-        "letters": None if wanted.letters is None else anywhere(wanted.letters),
+        "patterns": None if wanted.letters is None else patterns(wanted.letters),
         "most": most,
         **_beginning(sort, after),
     }
@@ -190,11 +205,12 @@ _NAMES = [one.name for one in fields(TenantOf) if one.name != "place"]
 
 def _rows(session: Session, bound: Mapping[str, Any], sort: Sort) -> Sequence[RowMapping]:
     """Those that are near in the order, or found among all where these are few or seldom have the letters."""
-    has_letters, most = bound["letters"] is not None, bound["most"]
+    has_letters, most = bound["patterns"] is not None, bound["most"]
     many = session.scalar(_MANY, bound) if sort == "name" or has_letters else most + 1
     if many <= FEW and (sort == "name" or has_letters):
         return session.execute(_WHOLE[sort], bound).mappings().all()
-    near = session.execute(_NEAR[sort], {**bound, "reach": NEAR if has_letters else most}).mappings().all()
+    near_by = {"reach": NEAR if has_letters and sort == "since" else most, "looked_at": NEAR if has_letters else None}
+    near = session.execute(_NEAR[sort], {**bound, **near_by}).mappings().all()
     if not has_letters or len(near) == most:
         return near
     return session.execute(_BY_LETTERS[sort], bound).mappings().all()

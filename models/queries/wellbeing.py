@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from models.queries.message_lists import SEEN
 
-_BEATS = text("SELECT process, at FROM heartbeat ORDER BY process")
+_WORKERS = text("SELECT process AS worker, at, version FROM heartbeat WHERE process <> 'tick' ORDER BY process")
 _QUEUES = text(f"""
 SELECT n.receiver, count(*) AS waiting, count(*) FILTER (WHERE n.due_at <= :now) AS due,
     count(*) FILTER (WHERE n.state = 'sending') AS sending, count(*) FILTER (WHERE n.failures > 0) AS tried,
@@ -25,11 +25,12 @@ SELECT current_setting('server_version') AS version, pg_database_size(current_da
 
 
 @dataclass(frozen=True, slots=True)
-class Beat:
-    """When a process gave its last sign of life, by the work it did."""
+class WorkerRow:
+    """When a worker looked for due work last, and which version of Uptake it is."""
 
-    process: str
+    worker: str  # its machine and process
     at: datetime
+    version: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +54,9 @@ class Database:
     schema: str  # the last migration that was run
 
 
-def beats(session: Session) -> list[Beat]:
-    """Every process that ever gave a sign of life."""
-    return [Beat(**row) for row in session.execute(_BEATS).mappings()]
+def workers(session: Session) -> list[WorkerRow]:
+    """The workers that looked for due work within the hour; a busy one may not have come to it."""
+    return [WorkerRow(**row) for row in session.execute(_WORKERS).mappings()]
 
 
 def queues(session: Session, *, now: datetime, sources: Collection[str] | None = None) -> list[Queue]:

@@ -5,6 +5,7 @@ import csv
 import io
 import json
 import math
+from datetime import datetime
 from typing import Any
 
 import httpx
@@ -151,6 +152,14 @@ def test_cursor_without_end(app: FastAPI, mine: dict[str, str]) -> None:
     refused(answer, 422)
     for path in ("/apps/acme:4711", "/apps/acme:4711/versions/1"):
         assert asked(app, "GET", path, params={"after": deep}, headers=mine).status_code == 200
+
+
+def test_a_cell_with_parts_is_json(app: FastAPI, mine: dict[str, str]) -> None:
+    """What is an object in a list's JSON is the same object in its CSV, and never Python's words for it."""
+    (row,) = csv.DictReader(io.StringIO(asked(app, "GET", "/api/v1/apps.csv", headers=mine).text))
+    told, (meant,) = json.loads(row["last_poll"]), got(app, "apps", mine)["data"]
+    assert datetime.fromisoformat(told.pop("at")) == datetime.fromisoformat(meant["last_poll"].pop("at"))
+    assert told == meant["last_poll"]
 
 
 def test_csv(app: FastAPI, mine: dict[str, str]) -> None:

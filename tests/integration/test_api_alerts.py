@@ -169,6 +169,20 @@ def test_acknowledging(app: FastAPI, ops: dict[str, str], world: World) -> None:
     assert [one["until"] for one in trail] == [until, None, None, until, None]
 
 
+def test_two_reasons_at_once(app: FastAPI, ops: dict[str, str]) -> None:
+    """The end that is told is that of the reason that is told, not of another one that holds beside it."""
+    number = listed(app, ops)[0]["id"]
+    silence = {"kind": "tenant_*", "ends_at": AHEAD, "comment": "a move"}
+    assert asked(app, "POST", "/api/v1/silences", headers=ops, json=silence).status_code == 201
+    assert [(one["quiet"], one["quiet_until"]) for one in listed(app, ops) if one["id"] == number] == [
+        ("silenced", AHEAD)
+    ]
+    done = asked(app, "POST", f"/api/v1/alerts/{number}/acknowledge", headers=ops).json()
+    assert (done["quiet"], done["quiet_until"]) == ("acknowledged", None)
+    (one,) = [one for one in listed(app, ops) if one["id"] == number]
+    assert (one["quiet"], one["quiet_until"]) == ("acknowledged", None)
+
+
 def test_what_cannot_be_done(app: FastAPI, ops: dict[str, str], world: World) -> None:
     """With what does not fire, until a time that is over, or without saying until when; nothing is written down."""
     over, firing = listed(app, ops, "?state=resolved")[0]["id"], listed(app, ops)[0]["id"]

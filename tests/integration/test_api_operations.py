@@ -9,6 +9,7 @@ from sqlalchemy import text
 
 from dashboard.app import application
 from models import Scope, db_now
+from models.alive import alive, forget_silent
 from models.leases import ring_apps, ring_sources
 from models.listing import sync_sources
 from tests.integration.access.callers import asked, bearer
@@ -69,6 +70,36 @@ def test_sources(app: FastAPI, mine: dict[str, str], world: World) -> None:
     assert rows(app, theirs, "sources") == [other]
     hidden = refused(asked(app, "GET", "/api/v1/sources/acme", headers=theirs), 404)
     assert hidden == refused(asked(app, "GET", "/api/v1/sources/nobody", headers=mine), 404)
+
+
+def test_workers(app: FastAPI, mine: dict[str, str], world: World) -> None:
+    """Each that looked for work within the hour, with its version; the tick that they share is none."""
+    now = db_now(world.session)
+    alive(world.session, "there 2", "0.0.1", now=now)
+    alive(world.session, "gone 3", "0.0.1", now=now - timedelta(hours=2))
+    alive(world.session, "here 1", "0.0.2", now=now)
+    alive(world.session, "here 1", "0.0.3", now=now - timedelta(minutes=1))
+    forget_silent(world.session, now=now)
+    world.session.commit()
+    assert [(one["worker"], one["version"]) for one in rows(app, mine, "workers")] == [
+        ("here 1", "0.0.3"),
+        ("there 2", "0.0.1"),
+    ]
+    assert {one["at"] for one in rows(app, mine, "workers")} == {f"{now:%Y-%m-%dT%H:%M:%S.%f}Z"}
+    forget_silent(world.session, now=now + timedelta(days=1))
+    assert world.rows("SELECT process FROM heartbeat") == [("tick",)]
+
+
+def test_overdue(app: FastAPI, mine: dict[str, str], world: World) -> None:
+    """What is late, by kind, since when; who sees some sources is not told, for it is about all."""
+    world.session.execute(text("UPDATE app SET evaluate_at = NULL"))
+    world.session.commit()
+    assert rows(app, mine, "overdue") == []
+    world.session.execute(text("UPDATE app SET evaluate_at = '2026-01-01'"))
+    world.session.commit()
+    assert rows(app, mine, "overdue") == [{"what": "evaluations", "count": 1, "since": "2026-01-01T00:00:00Z"}]
+    theirs = bearer(world.session, name="theirs", sources=["Other"])
+    assert "all sources" in refused(asked(app, "GET", "/api/v1/overdue", headers=theirs), 403)
 
 
 def test_polls(app: FastAPI, mine: dict[str, str], world: World) -> None:

@@ -130,3 +130,13 @@ def test_reminders_that_come_to_nothing(ours: str) -> None:
             connection.execute(text(refused), {"reason": reason, "reminder": reminder, "at": at})
     engine.dispose()
     assert "(mail: 1, the last for 554 spam)" in said("receivers")
+
+
+def test_one_reason_is_said_once(ours: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What fails for the reason of an earlier check points to that one; another reason is told in full."""
+    monkeypatch.setenv("DATABASE_URL", f"postgresql://{NOWHERE}/uptake")
+    monkeypatch.setenv("REDIS_URL", f"redis://{NOWHERE}/0")
+    settings.cache_clear()
+    database, broker, *resting = examined("database", "broker", "worker", "audit")
+    assert "not looked at" not in database.said + broker.said
+    assert [(one.ok, one.said) for one in resting] == [(False, "not looked at: see database")] * 2

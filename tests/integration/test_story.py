@@ -55,6 +55,24 @@ def test_from_grace_to_alert(world: World) -> None:
     assert "open since 22 March 2026" in said
 
 
+def test_late_for_its_own_alert(world: World) -> None:
+    """Whose grace ended while nobody looked, just before a release, has no alert until that release has settled."""
+    world.put("1", 1, tenant_name="Bright HVAC")
+    world.poll()
+    world.release(A, B)
+    world.now += timedelta(days=20)
+    world.release(A, B)
+    world.poll()
+    world.evaluate(after=timedelta(minutes=1))
+    said, settled = words(world), world.versions[-1].released_at + timedelta(hours=1)
+    assert world.rows("SELECT 1 FROM alert") == []
+    assert "No alert yet: Dispatch Helper has a brand-new version, and another may follow" in said
+    assert f"it alerts on {moment(settled)}" in said
+    assert "open since" not in said
+    world.evaluate(after=timedelta(hours=1))
+    assert "Alert (info): Bright HVAC has lagged since" in words(world)
+
+
 def test_what_is_blocked(world: World) -> None:
     """The features of the app that need what is missing are named, until nothing is."""
     features = (

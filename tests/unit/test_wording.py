@@ -22,6 +22,7 @@ from uptake.wording import (
     digest,
     explanation,
     moment,
+    percent,
 )
 
 T0 = datetime(2026, 3, 2, 9, 5, tzinfo=UTC)
@@ -166,3 +167,17 @@ def test_cleaning_twice_is_cleaning_once(name: str, limit: int) -> None:
     assert clean(once, limit) == once
     assert once
     assert len(once) <= limit
+
+
+@pytest.mark.parametrize(
+    ("share", "said"),
+    [
+        pytest.param(None, "-", id="of_nobody"),
+        pytest.param(0.9999, "99 %", id="one_of_many_is_missing"),
+        pytest.param(0.29, "29 %", id="a_little_less_in_binary"),
+        pytest.param(1.0, "100 %", id="everybody"),
+    ],
+)
+def test_shares_are_rounded_down(share: float | None, said: str) -> None:
+    """100 % is said of everybody only."""
+    assert percent(share) == said

@@ -32,8 +32,8 @@ cli = typer.Typer(
     help="Which tenant runs which version of your apps, and who lags behind.",
 )
 _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
-    "Run": (up, worker, beat, dashboard, portal),
     "Answers": (status, laggards, timeline, explain, alerts, notices, plan, preview, backtest, impact, ready, forecast),
+    "Run": (up, worker, beat, dashboard, portal),
     "Upkeep": (check, doctor, migrate, poll),
 }
 
@@ -57,6 +57,10 @@ def _options(
     pass
 
 
+# The first command of each panel says where the panel stands in --help.
+for _panel, _commands in _PANELS.items():
+    for _command in _commands:
+        cli.command(rich_help_panel=_panel)(_command)
 cli.command("acknowledge", rich_help_panel="Alerts")(acknowledge_)
 cli.command("snooze", rich_help_panel="Alerts")(snooze_)
 cli.add_typer(silence_cli, name="silence", rich_help_panel="Alerts")
@@ -65,9 +69,6 @@ cli.add_typer(contacts, name="contacts", rich_help_panel="Upkeep")
 cli.add_typer(user, name="user", rich_help_panel="Access")
 cli.add_typer(token, name="token", rich_help_panel="Access")
 cli.command("audit", rich_help_panel="Access")(audit)
-for _panel, _commands in _PANELS.items():
-    for _command in _commands:
-        cli.command(rich_help_panel=_panel)(_command)
 
 
 def main() -> None:

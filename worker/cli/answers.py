@@ -9,8 +9,7 @@ from sqlalchemy.orm import Session as OrmSession
 
 from config.settings import SettingsError
 from models import Session, db_now
-from models.queries.alerts import AlertRow
-from models.queries.alerts import alerts as alert_rows
+from models.queries.alert_lists import AlertLine, WantedAlerts, alerts_after
 from models.queries.apps import AppOverview, has_apps, is_app, overview
 from models.queries.apps import laggards as laggard_rows
 from models.queries.sources import sources
@@ -21,11 +20,13 @@ from models.verdicts import history_of
 from tasks.hearing import Hearing, hearing
 from tasks.rules import Rules, rules
 from tasks.story import blocked_by, happened, told
+from uptake.wording import percent
 from worker.cli.output import Json, as_json, console, table
 from worker.lifecycle import open_database
 
 App = Annotated[str, typer.Argument(help="An app as source:id, such as acme:4711.")]
 OneApp = Annotated[str | None, typer.Argument(help="An app as source:id; left out: all apps.")]
+MOST = 1000  # alerts that are listed
 
 
 def status(*, json: Json = False) -> None:
@@ -58,13 +59,13 @@ def status(*, json: Json = False) -> None:
             app.current,
             app.blocking,
             app.trimming,
-            "" if app.adoption is None else f"{app.adoption:.0%}",
+            "" if app.adoption is None else percent(app.adoption),
             app.open_alerts or "",
             _as_of(app, now=now),
         )
         for app in apps
     ]
-    table("Apps (production)", columns, rows, empty=_no_apps())
+    table("Apps (production)", columns, rows, empty=_no_apps(is_old=is_old))
     if is_old and not apps:
         raise typer.Exit(1)
 
@@ -94,7 +95,7 @@ def laggards(app: OneApp = None, *, json: Json = False) -> None:
         for lag in found
     ]
     columns = ("App", "Tenant id", "Tenant", "Version", "Class", "Missing scopes", "Since", "Alert", "Reminders")
-    table("Laggards", columns, rows, empty="Nobody lags." if is_known else _no_apps())
+    table("Laggards", columns, rows, empty="Nobody lags." if is_known else _no_apps(is_old=is_old))
     if is_old and not is_known:
         raise typer.Exit(1)
 
@@ -145,7 +146,8 @@ def alerts(app: OneApp = None, *, json: Json = False) -> None:
     with Session() as session:
         require_app(session, app)
         now = db_now(session)
-        found = alert_rows(session, app=app, now=now, mutes=rules().policies.mutes)
+        mutes = rules().policies.mutes
+        found = [one for _, one in alerts_after(session, WantedAlerts(app=app), now=now, mutes=mutes, most=MOST)]
         warned(session, now=now)
     if json:
         as_json(found)
@@ -168,7 +170,7 @@ def alerts(app: OneApp = None, *, json: Json = False) -> None:
     table("Alerts", columns, rows, empty="No alert is open.")
 
 
-def _quiet(row: AlertRow) -> str | None:
+def _quiet(row: AlertLine) -> str | None:
     """Why nobody is told of it now, by whom and until when."""
     if row.quiet is None:
         return None
@@ -198,7 +200,9 @@ def _no_tenant(tenant: str) -> str:
     return f"No tenant is called {tenant}: `uptake laggards` lists those that lag, with their ids."
 
 
-def _no_apps() -> str:
+def _no_apps(*, is_old: bool) -> str:
+    if is_old:
+        return "No list of apps has been read so far. Mend that, start the worker again, and `uptake poll` reads it."
     if rules().sources:
         return "No list of apps has been read so far: is a worker running? `uptake poll` reads it now."
     return "No apps: add a [[source]] to uptake.toml."
@@ -224,7 +228,12 @@ def _as_of(app: AppOverview, *, now: datetime) -> str:
 
 
 def _age(age: timedelta) -> str:
-    return str(age).partition(".")[0]
+    """In its largest unit, as the pages say it."""
+    seconds = max(int(age.total_seconds()), 0)
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"
 
 
 def _plain(reason: str) -> str:

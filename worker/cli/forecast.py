@@ -47,7 +47,8 @@ def said(one: Expected) -> Iterator[str]:
     age = f"{one.age_seconds / 86400:.0f} days after its release" if one.as_of else "before anything was read"
     yield f"{one.upgraded} of {one.tenants} have it, {one.needed} are needed; as of {_day(one.as_of)}, {age}."
     if one.past_versions:
-        yield f"Taken into account: how versions {', '.join(map(str, one.past_versions))} went."
+        versions = "version" if len(one.past_versions) == 1 else "versions"
+        yield f"Taken into account: how {versions} {', '.join(map(str, one.past_versions))} went."
     for score in one.scores:
         if score.made:
             way = f"{score.way * 100:.0f} % of the way"

@@ -1,6 +1,6 @@
 """`uptake notices` and `uptake replay`: what was sent to whom, what became of it, and once more."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 from sqlalchemy.orm import Session as OrmSession
@@ -8,7 +8,9 @@ from sqlalchemy.orm import Session as OrmSession
 from config.settings import SettingsError
 from models import Session, db_now
 from models.audit import Actor, audited
+from models.queries.message_lists import MessageState, WantedMessages, messages_before
 from models.queries.notices import Told, told
+from models.queries.tenant_lists import tenants_named
 from models.replay import against, replay
 from worker.cli.answers import OneApp, require_app
 from worker.cli.output import Json, as_json, console, table
@@ -20,9 +22,7 @@ def notices(
     app: OneApp = None,
     *,
     tenant: Annotated[str | None, typer.Option(help="About this tenant, by its id.")] = None,
-    state: Annotated[
-        Literal["due", "sending", "sent", "failed", "cancelled"] | None, typer.Option(help="In this state.")
-    ] = None,
+    state: Annotated[MessageState | None, typer.Option(help="In this state.")] = None,
     most: Annotated[int, typer.Option(help="So many, the newest.", min=1, max=10_000)] = 50,
     json: Json = False,
 ) -> None:
@@ -30,10 +30,12 @@ def notices(
     open_database()
     with Session() as session:
         require_app(session, app)
+        if json:
+            tenants = None if tenant is None else [one.tenant_id for one in tenants_named(session, tenant)]
+            wanted = WantedMessages(app=app, tenants=tenants, state=state)
+            as_json(messages_before(session, wanted, most=most))
+            return
         found = told(session, app=app, tenant=tenant, state=state, most=most)
-    if json:
-        as_json(found)
-        return
     rows = [
         (
             one.id,

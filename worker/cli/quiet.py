@@ -13,7 +13,7 @@ from config.settings import SettingsError
 from models import Session, db_now
 from models.audit import Actor, audited
 from models.groups import arouse_all
-from models.queries.alerts import SilenceRow, silences
+from models.queries.silences import SilenceLine, silences_after, silences_ahead
 from models.quiet import Matchers, acknowledge, end_silence, silence, snooze, unhold
 from tasks.rules import rules
 from uptake.policy import AlertKind
@@ -51,7 +51,10 @@ def acknowledge_(
         until = now + span if span else None
         return acknowledge(session, alerts, author=by, comment=comment, until=until, now=now)
 
-    _hold(alerts, held, "Taken back" if undo else "Acknowledged", by, json=json)
+    if undo:
+        _hold(alerts, held, "Taken back", by, json=json)
+    else:
+        _hold(alerts, held, "Acknowledged", by, span=span, comment=comment, json=json)
 
 
 def snooze_(alerts: Alerts, *, by: By, span: Span, comment: Comment = "", json: Json = False) -> None:
@@ -60,17 +63,28 @@ def snooze_(alerts: Alerts, *, by: By, span: Span, comment: Comment = "", json: 
     def held(session: OrmSession, now: datetime) -> Sequence[int]:
         return snooze(session, alerts, author=by, comment=comment, until=now + span, now=now)
 
-    _hold(alerts, held, "Snoozed", by, json=json)
+    _hold(alerts, held, "Snoozed", by, span=span, comment=comment, json=json)
 
 
-def _hold(alerts: Sequence[int], held: _Held, done: str, by: str, *, json: bool) -> None:
+def _hold(
+    alerts: Sequence[int],
+    held: _Held,
+    done: str,
+    by: str,
+    *,
+    span: timedelta | None = None,
+    comment: str = "",
+    json: bool,
+) -> None:
     open_database()
     with Session.begin() as session:
         now = db_now(session)
         found = held(session, now)
         _tell_again(session, now=now)
-        for alert in sorted(found):
-            audited(session, Actor(by, "cli"), f"alert.{done.lower().replace(' ', '_')}", f"alert {alert}", now=now)
+        what, until = f"alert.{done.lower().replace(' ', '_')}", (now + span).isoformat() if span else None
+        for one in sorted(found):
+            more = {"alerts": [one], "until": until, "comment": comment or None}
+            audited(session, Actor(by, "cli"), what, f"alert {one}", now=now, **more)
     if json:
         as_json(sorted(found))
     elif found:
@@ -115,7 +129,7 @@ def add(  # noqa: PLR0913 - each is an option
         if begins + span <= now:
             raise SettingsError("That silence would be over already: choose a later --from or a longer --for.")
         made = silence(session, matchers, author=by, comment=comment, starts_at=begins, ends_at=begins + span, now=now)
-        (row,) = silences(session, since=now, silence_id=made)
+        (row,) = silences_after(session, now=now, silence_id=made)
         until = row.ends_at.isoformat()
         audited(session, Actor(by, "cli"), "silence.added", f"silence {made}", now=now, of=_matched(row), until=until)
     if json:
@@ -129,7 +143,7 @@ def list_(*, json: Json = False) -> None:
     """The silences that hold now or will."""
     open_database()
     with Session() as session:
-        found = silences(session, since=db_now(session))
+        found = silences_ahead(session, now=db_now(session))
     if json:
         as_json(found)
         return
@@ -162,7 +176,7 @@ def _labels(pairs: Sequence[str]) -> dict[str, str]:
     return labels
 
 
-def _matched(row: SilenceRow) -> str:
+def _matched(row: SilenceLine) -> str:
     named = {"source": row.source, "app": row.app, "tenant": row.tenant, "environment": row.environment}
     told = [f"{name} {value}" for name, value in (named | {"kind": row.kind}).items() if value != "*"]
     return ", ".join(told + [f"label {name}={value}" for name, value in row.labels.items()]) or "all alerts"

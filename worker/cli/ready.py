@@ -1,11 +1,14 @@
 """`uptake ready`: whether an app can rely on a scope by now, as an exit code for those who decide by one."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
+from config.settings import SettingsError
 from models import Session, db_now
 from models.queries.readiness import Readiness, readiness
+from uptake.scopes import parse
 from worker.cli.answers import App, require_app, warned
 from worker.cli.output import Json, as_json, console
 from worker.lifecycle import open_database
@@ -28,6 +31,7 @@ def ready(
     open_database()
     with Session() as session:
         require_app(session, app)
+        _require_scopes(scope)
         found = [one for name in scope for one in readiness(session, app, environment=environment, scope=name.strip())]
         warned(session, now=db_now(session))
     if json:
@@ -37,6 +41,15 @@ def ready(
             console.print(_said(one, least, environment), highlight=False, markup=False)
     if not all(_is_ready(one, least) for one in found):
         raise typer.Exit(1)
+
+
+def _require_scopes(scopes: Sequence[str]) -> None:
+    """A misspelt scope must not look like one that nobody grants."""
+    for scope in scopes:
+        try:
+            parse(scope.strip())
+        except ValueError as error:
+            raise SettingsError(f"{error}.") from None
 
 
 def _is_ready(one: Readiness, least: float) -> bool:

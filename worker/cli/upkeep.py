@@ -52,7 +52,7 @@ def check(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Check the environment and uptake.toml, without starting anything; exit code 1 when there is no such file."""
+    """Check the environment and uptake.toml, without starting anything; exit code 1 while there is no uptake.toml."""
     found = written(load_file(file, required=True)) if file else rules()
     file = file or settings().config
     if routes:

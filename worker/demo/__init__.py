@@ -12,7 +12,7 @@ from sqlalchemy import Engine, create_engine, text
 
 from config.settings import settings
 from worker.demo.history import SOURCE, reachable
-from worker.demo.people import ORGANIZATION, keep, visitors, wanted
+from worker.demo.people import NAME, ORGANIZATION, keep, visitors, wanted
 from worker.demo.story import story
 from worker.embedded import SetupError
 from worker.embedded.process import leashed
@@ -28,6 +28,7 @@ kind = "portal"
 url = "{portal}/portal/v2"
 token_url = "{portal}/connect/token"
 organization = "{organization}"
+organization_name = "{name}"
 accept_url = "{portal}/access/{{app}}"
 client_id = "{client_id}"
 client_secret = "file:client_secret"
@@ -137,7 +138,8 @@ def _write_rules(directory: Path) -> None:
     keep(directory / "app_key", client["appKey"])
     host = reachable(chosen.portal_host)
     portal = f"http://{f'[{host}]' if ':' in host else host}:{chosen.portal_port}"
-    rules = RULES.format(source=SOURCE, portal=portal, organization=ORGANIZATION, client_id=client["clientId"])
+    named = {"organization": ORGANIZATION, "name": NAME, "client_id": client["clientId"]}
+    rules = RULES.format(source=SOURCE, portal=portal, **named)
     keep(directory / "uptake.toml", rules)
 
 

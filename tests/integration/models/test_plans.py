@@ -18,6 +18,7 @@ from bench.years.sizes import Years
 from models import queries
 from models.base import engine_for
 from models.queries.recount import counters_apart, tallies_apart
+from models.replay import replay
 from tests.servers import Servers, create, drop
 
 QUERIES = Path(queries.__file__).parent
@@ -84,6 +85,27 @@ def test_no_table_is_read_whole(lived: Engine, known: Known, question: Question)
         found = whole(session, lambda session: question.ask(session, known), forced=True)
     small = SMALL | WANTING.get(question.name, set()) if question.is_awaited else SMALL | COUNTED
     assert [(one.table, one.index) for one in found if one.index not in small] == []
+
+
+def test_one_message_once_more(lived: Engine) -> None:
+    """Its next number is found by the index on whole keys, however many messages there are; a gap is filled."""
+    with Session(lived) as session:
+        notice, key = session.execute(text("SELECT id, key FROM notice WHERE state = 'sent' ORDER BY id LIMIT 1")).one()
+        now = session.execute(text("SELECT now()")).scalar_one()
+
+        def again(session: Session) -> int:
+            made = replay(session, notice, now=now)
+            assert made
+            return made
+
+        assert whole(session, again, forced=True) == []
+        two = again(session)
+        session.execute(text("DELETE FROM notice_reminder WHERE notice_id = :id"), {"id": two})
+        session.execute(text("DELETE FROM notice WHERE id = :id"), {"id": two})
+        again(session)
+        again(session)
+        query = "SELECT key FROM notice WHERE key LIKE :key || ':replay:%' ORDER BY id"
+        assert session.scalars(text(query), {"key": key}).all() == [f"{key}:replay:{n}" for n in (1, 2, 3)]
 
 
 def test_every_question_is_asked() -> None:

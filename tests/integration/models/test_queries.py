@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from models.queries.alerts import alerts
+from models.queries.alert_lists import WantedAlerts, alerts_after
 from models.queries.apps import laggards, overview
 from models.queries.tenants import story, timeline
 from tests.integration.models.world import A, B, World
@@ -58,5 +58,5 @@ def test_story_has_it_all(world: World) -> None:
 def test_alerts_by_state(world: World) -> None:
     """Open alerts only, unless asked for others."""
     lived(world)
-    assert [alert.tenant for alert in alerts(world.session, now=world.now)] == ["1"]
-    assert alerts(world.session, now=world.now, states=("resolved",)) == []
+    assert [one.tenant for _, one in alerts_after(world.session, WantedAlerts(), now=world.now)] == ["1"]
+    assert alerts_after(world.session, WantedAlerts(state="resolved"), now=world.now) == []

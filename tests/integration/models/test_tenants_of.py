@@ -78,7 +78,10 @@ def test_who_is_meant(mixed: World) -> None:
     assert names(mixed, letters="füch") == ["7"]
     assert names(mixed, letters="FIRM 3") == ["3"]
     assert names(mixed, letters="50%_") == ["7"]
-    assert names(mixed, letters="%") == ["7"]
+    assert names(mixed, letters="0%_") == ["7"]
+    # One or two begin a word.
+    assert names(mixed, letters="50") == ["7"]
+    assert names(mixed, letters="0%") == []
     assert names(mixed, letters="\\") == []
     assert names(mixed, environment="integration") == []
 

@@ -1,11 +1,13 @@
 """Health: what is wrong is said with what to do, to whom it concerns, and polls can be asked for."""
 
 from datetime import timedelta
+from importlib.metadata import version
 
 import pytest
 from sqlalchemy import text
 
 from models import Role, db_now
+from models.alive import alive
 from models.listing import sync_sources
 from models.stopped import stop
 from tests.integration.models.world import World
@@ -79,6 +81,21 @@ def test_trouble_is_said(ailing: World, database_url: str) -> None:
     assert "No worker has ever looked" in words(
         Browser(session, database_url, Role.VIEWER, name="bob").opens("/health")
     )
+
+
+def test_two_versions_at_once(ailing: World, database_url: str) -> None:
+    """Each worker is there with its version; that two run is said, of those of which something was heard of late."""
+    session = ailing.session
+    page = Browser(session, database_url, Role.VIEWER)
+    now, mine = db_now(session), version("uptake")
+    alive(session, "here 1", mine, now=now)
+    alive(session, "there 2", "0.0.1", now=now - timedelta(minutes=6))
+    said = words(page.opens("/health"))
+    assert f"Worker here 1 Uptake {mine}, looked for work" in said
+    assert "Worker there 2 Uptake 0.0.1, looked for work 6 min ago" in said
+    assert "run at once" not in said
+    alive(session, "there 2", "0.0.1", now=now)
+    assert f"Uptake 0.0.1 and {mine} run at once" in words(page.opens("/health"))
 
 
 def test_apps(ailing: World, database_url: str) -> None:

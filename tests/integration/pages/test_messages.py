@@ -6,7 +6,8 @@ from html import unescape
 import pytest
 from sqlalchemy import text
 
-from models import Role
+from models import Role, db_now
+from models.stopped import stop, tell_elsewhere
 from tests.integration.access.callers import asked
 from tests.integration.models.world import World
 from tests.integration.pages.browser import Browser, words
@@ -86,7 +87,7 @@ def test_one_message(lagging: World, database_url: str) -> None:
     assert "For &lt;b&gt;you&lt;/b&gt;" in page
     said = words(page)
     assert "c@b.example" in said
-    assert "3 acme:4711 production v2 number 1" in said
+    assert "Tenant 3 3 Dispatch Helper production v2 number 1" in said
     assert re.search(r"Tries to send it 1 .* sent", said)
     viewer = Browser(lagging.session, database_url, Role.VIEWER, name="bob")
     hidden = viewer.opens(f"/messages/{reminder}")
@@ -95,6 +96,34 @@ def test_one_message(lagging: World, database_url: str) -> None:
     assert "Send it once more" not in hidden
     assert "c@b.example" not in viewer.opens("/messages")
     assert "Nothing is known of" in words(operator.opens("/messages/999999", 404))
+
+
+def test_what_a_server_said_is_told_to_operators(lagging: World, database_url: str) -> None:
+    """That a receiver refuses us is told to all; its words, which may name somebody, are nowhere for a viewer."""
+    session, now, said = lagging.session, db_now(lagging.session), "550 <d@b.example> is unknown here"
+    stop(session, "ops", reason=said, now=now)
+    session.execute(
+        text("""INSERT INTO notice (key, receiver, "to", reason, subject, body, state, created_at, due_at, html)
+                VALUES ('waits', 'ops', '', 'first', 'New', 'Something fires.', 'due', now(), now(), NULL),
+                    ('stopped:ops:1:log', 'log', '', 'receiver_stopped', 'Stopped', cast(:said AS text), 'sent',
+                        now(), now(), '<p>' || cast(:said AS text))"""),
+        {"said": said},
+    )
+    assert tell_elsewhere(session, "log", ["log"], now=now)
+    session.commit()
+    fallback, told = one(lagging, "key LIKE 'fallback:%waits%'"), one(lagging, "reason = 'receiver_stopped'")
+    ((alert,),) = lagging.rows("SELECT min(id) FROM alert WHERE state = 'firing'")
+    places = ["/health", "/settings/receivers", f"/alerts/{alert}", "/tenants/acme:1?app=acme:4711"]
+    places += [f"/messages/{fallback}", f"/messages/{told}", f"/api/v1/notices/{fallback}", f"/api/v1/notices/{told}"]
+    operator = Browser(session, database_url, Role.OPERATOR)
+    viewer = Browser(session, database_url, Role.VIEWER, name="bob")
+    for place in places:
+        assert "is unknown here" in operator.opens(place), place
+        assert "is unknown here" not in viewer.opens(place), place
+    assert "Receiver ops cannot be used" in words(viewer.opens("/health"))
+    assert "is told to operators" in words(viewer.opens(f"/messages/{fallback}"))
+    assert "is unknown here" in operator.opens(f"/messages/{told}/letter")
+    assert "not for you" in viewer.opens(f"/messages/{told}/letter", 404)
 
 
 def test_letter(lagging: World, database_url: str) -> None:

@@ -124,6 +124,44 @@ def test_messages(app: FastAPI, ops: dict[str, str]) -> None:
     assert len(asked(app, "GET", "/api/v1/notices.csv?kind=reminder", headers=ops).text.splitlines()) == 3
 
 
+def test_one_message_for_several_threads(app: FastAPI, ops: dict[str, str], lagging: World) -> None:
+    """It is listed once with each app and tenant that it speaks for, in its place, though it is about none alone."""
+    session = lagging.session
+    session.execute(
+        text("""WITH made AS (
+                    INSERT INTO notice (key, receiver, "to", reason, reminder_id, subject, body, state, created_at,
+                        due_at)
+                    SELECT 'digest', 'tenants', 'a@b.example', 'ladder', min(id), 'All', '', 'failed', now(), now()
+                    FROM reminder RETURNING id
+                )
+                INSERT INTO notice_reminder (notice_id, reminder_id, number)
+                SELECT made.id, r.id, 2 FROM made, reminder r""")
+    )
+    session.commit()
+    whole = rows(app, ops, "notices")
+    assert [one["subject"] for one in whole].count("All") == 1
+    of_app = rows(app, ops, "notices?app=acme:4711")
+    assert of_app == [one for one in whole if one["kind"] != "other"]
+    for wanted in ("kind=reminder", "kind=alert", "kind=other", "state=failed", "receiver=tenants", "receiver=ops"):
+        name, _, value = wanted.partition("=")
+        assert rows(app, ops, f"notices?app=acme:4711&{wanted}") == [one for one in of_app if one[name] == value]
+    for tenant in "123":
+        assert rows(app, ops, f"notices?tenant={tenant}")[0]["subject"] == "All"
+        assert rows(app, ops, f"notices?tenant={tenant}&app=acme:4711") == rows(app, ops, f"notices?tenant={tenant}")
+    assert paged(app, ops, "notices?app=acme:4711") == of_app
+    session.execute(
+        text("""INSERT INTO app (source_id, external_id, name, first_seen_at, next_poll_at)
+                SELECT source_id, '9', 'Nine', now(), now() FROM app""")
+    )
+    session.commit()
+    for path in ("notices?", "notices?tenant=1&", "reminders?", "reminders?state=stopped&", "reminders?tenant=1&"):
+        assert rows(app, ops, f"{path}app=acme:9") == []
+        assert rows(app, ops, f"{path}app=acme:4711") != []
+    other = bearer(session, name="elsewhere", sources=["other"])
+    refused(asked(app, "GET", "/api/v1/notices?app=acme:4711", headers=other), 404)
+    assert rows(app, other, "notices") == []
+
+
 def test_one_message(app: FastAPI, ops: dict[str, str]) -> None:
     """As it was written, with every try and the threads that it speaks for."""
     (line,) = rows(app, ops, "notices?tenant=1")
@@ -133,6 +171,7 @@ def test_one_message(app: FastAPI, ops: dict[str, str]) -> None:
     assert whole["payload"]["type"]
     assert [(one["number"], one["outcome"]) for one in whole["tries"]] == [(1, "sent")]
     (spoken,) = whole["speaks_for"]
+    assert (spoken["app_name"], spoken["tenant_name"]) == ("Dispatch Helper", "Tenant 1")
     assert (spoken["app"], spoken["tenant"], spoken["number"], spoken["target_version"]) == ("acme:4711", "1", 1, 2)
     mark = asked(app, "GET", f"/api/v1/notices/{line['id']}", headers=ops).headers["etag"]
     again = asked(app, "GET", f"/api/v1/notices/{line['id']}", headers=ops | {"If-None-Match": mark})

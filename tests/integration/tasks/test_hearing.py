@@ -182,6 +182,8 @@ def test_ready_by_exit_code(ours: Ours) -> None:
     (found,) = json.loads(ours.said("ready", "acme:4711", "--scope", known, "--json").stdout)["data"]
     assert (found["granted"], found["connected"]) == (connected, connected)
     assert ours.said("ready", "acme:9", "--scope", known).returncode == 2
+    misspelt = ours.said("ready", "acme:4711", "--scope", known.removesuffix(":r"))
+    assert (misspelt.returncode, misspelt.stdout) == (2, "")
 
 
 def test_forecast(ours: Ours) -> None:

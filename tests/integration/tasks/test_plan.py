@@ -147,6 +147,22 @@ def test_why_not(world: World, choose: Callable[[str], None]) -> None:
     ]
 
 
+def test_settling(world: World) -> None:
+    """Who would have an alert by now, and has none as a newer version has not settled, waits for just that."""
+    world.put("1", 1)
+    world.poll()
+    world.release(A, B)
+    world.now += 30 * DAY
+    world.release(A, B, C)
+    world.poll()
+    settled = world.versions[-1].released_at + HOUR
+    found = plan(world)
+    assert found.steps == []
+    assert [(one.tenant, one.reason, one.fires_at) for one in found.quiet] == [("1", "settling", settled)]
+    world.now = settled
+    assert plan(world).quiet == []
+
+
 def test_whoever_fires_is_not_quiet(world: World) -> None:
     """What would begin to fire now is a step, and no longer among those that wait."""
     alarmed(world, 2)

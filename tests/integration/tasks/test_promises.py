@@ -13,7 +13,7 @@ from sqlalchemy import text
 
 from models.opt_out import opt_in, opt_out
 from models.outbox import waiting
-from models.queries.alerts import alerts
+from models.queries.alert_lists import WantedAlerts, alerts_after
 from models.quiet import Matchers, acknowledge, silence
 from models.stopped import resume
 from tasks.deliver import deliver_now
@@ -112,7 +112,7 @@ class Life:
         """An operator has seen it, or does not want to hear of a tenant for a while."""
         session, now = self.world.session, self.world.now
         if self.chance.random() < 0.5:
-            found = [one.id for one in alerts(session, now=now)]
+            found = [one.id for _, one in alerts_after(session, WantedAlerts(), now=now, most=1000)]
             acknowledge(session, found, author="eve", comment="", until=now + DAY, now=now)
         else:
             matchers = Matchers(tenant=self.chance.choice("123456"))
@@ -186,7 +186,7 @@ class Life:
         now, session = self.world.now, self.world.session
         fires = "SELECT alert_id FROM alert_step WHERE step = 'firing' GROUP BY 1 HAVING max(at) < :now"
         long = {alert for (alert,) in self.world.rows(fires, now=now)}
-        loud = long & {one.id for one in alerts(session, now=now) if one.quiet is None}
+        loud = long & {one.id for _, one in alerts_after(session, WantedAlerts(quiet=False), now=now, most=1000)}
         heard = {
             alert
             for (alert,) in self.world.rows("SELECT alert_id FROM told WHERE receiver = 'ops' AND state = 'firing'")

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from models.groups import arouse_all
-from models.queries.alerts import alerts
+from models.queries.alert_lists import WantedAlerts, alerts_after
 from models.quiet import Matchers, acknowledge, end_silence, silence, snooze, unhold
 from tasks.evaluate import evaluate_now
 from tasks.flush import flush_now
@@ -100,7 +100,8 @@ def test_hours_that_come_again(world: World, chosen: Path) -> None:
     chosen.write_text(f'{chosen.read_text()}\n[[mute]]\nname = "night"\nhours = "{night}"\nkind = "tenant_lagging"\n')
     rules.cache_clear()
     assert heard(world, HOUR) == []
-    (one,) = alerts(world.session, now=world.now + MINUTE, mutes=rules().policies.mutes)[:1]
+    mutes = rules().policies.mutes
+    (_, one), *_ = alerts_after(world.session, WantedAlerts(), now=world.now + MINUTE, mutes=mutes)
     assert (one.quiet, one.quiet_until) == ("muted", (world.now + 8 * HOUR).replace(second=0))
     assert heard(world, 7 * HOUR) == []
     assert heard(world, HOUR) == [("mute_ended", 2)]

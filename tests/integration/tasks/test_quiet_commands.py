@@ -1,15 +1,33 @@
 """`uptake acknowledge`, `snooze` and `silence`, as somebody types them."""
 
+import json
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from werkzeug import Request, Response
 
+from dashboard.app import application
+from models import Scope, Session
 from tasks.deliver import deliver_now
+from tasks.evaluate import evaluate_now
 from tasks.flush import flush_now
-from tasks.poll import list_apps
+from tasks.poll import list_apps, poll
+from tests.integration.access.callers import bearer
 from tests.integration.tasks.recorded import Ours
+from tests.integration.test_api import got
+
+REMINDED = """
+WITH thread AS (
+    SELECT r.* FROM reminder r JOIN tenant t ON t.id = r.tenant_id WHERE t.external_id = '1' AND r.app_id = 1
+), n AS (
+    INSERT INTO notice (key, receiver, "to", reason, reminder_id, tenant_id, subject, body, state, created_at, due_at)
+    SELECT 'first', 'tenants', 'a@b.example', 'first', id, tenant_id, 'Please', '', 'sent', now(), now() FROM thread
+    RETURNING id, reminder_id
+)
+INSERT INTO notice_reminder (notice_id, reminder_id, app_id, tenant_id, number)
+SELECT n.id, reminder_id, app_id, tenant_id, 1 FROM n JOIN thread ON thread.id = reminder_id
+"""
 
 
 def down(_request: Request) -> Response:
@@ -86,6 +104,48 @@ def test_what_was_sent_and_once_more(ours: Ours, alert: str) -> None:
     assert (done.returncode, f"is message {notice} once more" in done.stdout) == (0, True), done
     assert ours.rows("SELECT who, what, about FROM audit") == [("ann", "notice.replayed", f"message {notice}")]
     assert "There is no message 4711" in ours.said("replay", "4711").stderr
+
+
+def test_programs_are_told_the_same_by_command_and_api(ours: Ours) -> None:
+    """`--json` prints the rows that the API answers an operator, field by field: of alerts, messages and silences."""
+    for app in (ours.app, ours.app + 1):
+        assert poll(app, now=ours.now + timedelta(hours=1))
+        evaluate_now(app, now=ours.now + timedelta(days=20))
+    ((first,),) = ours.rows("SELECT min(id) FROM alert WHERE state = 'firing'")
+    ours.said("snooze", str(first), "--by", "bob", "--for", "3d")
+    ours.said("silence", "add", "--app", "acme:4712", "--for", "2d", "--by", "ann", "--comment", "they move")
+    ours.execute(REMINDED)
+    assert flush_now(now=ours.now + timedelta(days=21)) > 0
+    assert deliver_now(now=ours.now + timedelta(days=21)) > 0
+    with Session() as session:
+        ops = bearer(session, Scope.OPERATE)
+    for command, path, rows in (
+        ("alerts", "alerts", 10),
+        ("alerts acme:4711", "alerts?app=acme:4711", 5),
+        ("notices", "notices", 3),
+        ("notices acme:4711 --state sent --tenant 1", "notices?app=acme:4711&state=sent&tenant=1", 1),
+        ("notices acme:4711 --most 1", "notices?app=acme:4711&limit=1", 1),
+        ("silence list", "silences", 1),
+    ):
+        printed = json.loads(ours.said(*command.split(), "--json").stdout)["data"]
+        answered = got(application(ours.url), path, ops)["data"]
+        assert printed == answered
+        assert len(printed) == rows, command
+
+
+def test_until_when_and_why_is_written_down(ours: Ours, alert: str) -> None:
+    """The audit trail has of the commands what it has of pages and the API: which alerts, until when, and why."""
+    ours.said("acknowledge", alert, "--for", "8h", "--comment", "on it")
+    ours.said("acknowledge", alert)
+    ours.said("snooze", alert, "--for", "3d", "--comment", "a move")
+    ours.said("acknowledge", alert, "--undo", "--for", "8h", "--comment", "no longer")
+    found = ours.rows("SELECT data, cast(data ->> 'until' AS timestamptz) - at FROM audit ORDER BY id")
+    assert [(data["alerts"], data["comment"], span) for data, span in found] == [
+        ([int(alert)], "on it", timedelta(hours=8)),
+        ([int(alert)], None, None),
+        ([int(alert)], "a move", timedelta(days=3)),
+        ([int(alert)], None, None),
+    ]
 
 
 def test_who_said_so_is_written_down(ours: Ours, alert: str, tmp_path: Path) -> None:

@@ -14,10 +14,12 @@ from models.leases import claim_source
 from models.listing import record_listing
 from models.opt_out import opt_out
 from models.outbox import Settlement, claim_notices, settle
+from models.queries import tenants
 from models.queries.notices import told
 from models.replay import Against, against, replay
 from models.turns import alone
-from tasks import remind
+from models.verdicts import history_of
+from tasks import remind, story
 from tasks.deliver import deliver_now
 from tasks.evaluate import evaluate_now
 from tasks.remind import remind_now
@@ -25,6 +27,7 @@ from tasks.rules import rules
 from tests.integration.models.world import A, B, C, World
 from uptake.errors import Fault
 from uptake.facts import SeenApp
+from uptake.wording import moment
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)  # a Monday
@@ -109,6 +112,19 @@ def test_one_message_over_tenants(lagging: World) -> None:
     assert lagging.rows(THREADS) == [("1", 1, None), ("2", 1, None), ("3", 1, None)]
     assert deliver_now(now=lagging.now) == 2
     assert lagging.events().count("reminder.sent") == 3
+
+
+def test_when_it_went_out(lagging: World) -> None:
+    """`uptake explain` tells which reminder it was and when it went out, not when it was written."""
+    assert reminded(lagging) == 2
+    written, lagging.now = lagging.now, lagging.now + HOUR
+    assert deliver_now(now=lagging.now) == 2
+    (one,) = tenants.story(lagging.session, "acme:4711", "3", now=lagging.now)
+    sent = tenants.notices(lagging.session, "acme:4711", "3")
+    history = history_of(lagging.session, lagging.app_id)
+    said = list(story.told(one, sent, history, rules().policies, now=lagging.now))
+    assert f"{moment(lagging.now)}: reminder 1 to bob@b.example (sent)." in said
+    assert not any(line.startswith(moment(written)) for line in said)
 
 
 def test_one_message_whatever_is_looked_at_first(lagging: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -55,7 +55,9 @@ def test_kept_is_what_would_be_said(rolling: World) -> None:
     kept = rolling.rows("SELECT environment, question, version FROM study ORDER BY 1, 2, 3")
     assert ("integration", "forecast", 2) in kept
     assert [row[1:] for row in kept if row[0] == "production"] == [
+        ("cohorts_before", 1),
         ("cohorts_before", 2),
+        ("cohorts_first", 1),
         ("cohorts_first", 2),
         ("forecast", 2),
         ("reminder_effect", 0),
@@ -137,3 +139,27 @@ def test_whoever_is_idle_helps(rolling: World, monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setattr(help_to_study, "apply_async", lambda *_, **how: rung.append(how["expires"]))
     study_apps()
     assert rung == helpers * [5]
+
+
+def test_older_versions_once_a_day(rolling: World) -> None:
+    """Who took an older version is said as it was, until a day is over; of the latest it is said each time."""
+    rolling.release(A)
+    rolling.poll()
+    app = watched(rolling.session, "acme:4711")
+    assert app
+
+    def told() -> tuple[int, int]:
+        """How many upgraded to the older version, and to the latest, as pages say it."""
+        found = [cohorts_of(rolling.session, app, version, by="first", environment="production") for version in (2, 3)]
+        older, latest = (sum(one.upgraded for one in cohort) for cohort in found)
+        return older, latest
+
+    study_next(now=rolling.now)
+    assert told() == (8, 0)
+    rolling.put("9", 3)
+    rolling.poll(after=23 * 60 * MINUTE)
+    study_next(now=rolling.now)
+    assert told() == (8, 1)
+    rolling.poll(after=60 * MINUTE)
+    study_next(now=rolling.now)
+    assert told() == (9, 1)

@@ -1,6 +1,9 @@
 """The clock: whoever ticks, and however often, each due thing is rung for once."""
 
+import os
+import socket
 from datetime import timedelta
+from importlib.metadata import version
 from pathlib import Path
 
 from sqlalchemy import text
@@ -117,3 +120,15 @@ def test_source_has_a_pace_of_its_own(ours: Ours, chosen: Path) -> None:
     due = f"next_poll_at - '{at.isoformat()}' BETWEEN interval '1 h 54 min' AND interval '2 h 6 min'"
     assert ours.rows(f"SELECT {due} FROM source") == [(True,)]  # noqa: S608 - ours
     assert ours.rows(f"SELECT {due} FROM app WHERE id = {ours.app}") == [(True,)]  # noqa: S608 - ours
+
+
+def test_who_looked_is_known(world: World) -> None:
+    """By machine, process and version; who was not heard of for an hour is forgotten."""
+    due_work(now=world.now)
+    mine = f"{socket.gethostname()} {os.getppid()}"
+    seen = [("tick", world.now, version("uptake")), (mine, world.now, version("uptake"))]
+    found = world.rows("SELECT process, at, version FROM heartbeat")
+    assert sorted(found) == sorted(seen)
+    world.session.execute(text("UPDATE heartbeat SET process = 'another' WHERE process <> 'tick'"))
+    due_work(now=world.now + 62 * MINUTE)
+    assert sorted(world.rows("SELECT process FROM heartbeat")) == sorted([("tick",), (mine,)])

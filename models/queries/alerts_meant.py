@@ -1,0 +1,52 @@
+"""Which alerts are meant, and of which of them nobody is told now: so that an index answers without the alerts."""
+
+from models.quiet import HUSHED, INHIBITED
+
+RANK = "coalesce(array_position('{critical,warning,info}', a.severity), 4)"
+APP = """
+SELECT app.id FROM app JOIN source src ON src.id = app.source_id WHERE src.name || ':' || app.external_id = :app_key
+"""
+SEEN = """a.source_id = ANY(ARRAY(
+    SELECT id FROM source WHERE cast(:sources AS text[]) IS NULL OR name = ANY(cast(:sources AS text[]))))"""
+TENANTS = "(cast(:tenants AS int8[]) IS NULL OR a.tenant_id = ANY(cast(:tenants AS int8[])))"
+MEANT = f"""
+(cast(:severity AS text) IS NULL OR a.severity = :severity)
+AND (cast(:environment AS text) IS NULL OR a.environment = :environment)
+AND (cast(:app_key AS text) IS NULL OR a.app_id = ({APP}))
+AND (cast(:since AS timestamptz) IS NULL OR a.opened_at >= :since)
+AND (cast(:acknowledged AS boolean) IS NOT TRUE
+    OR a.acknowledged_at IS NOT NULL AND coalesce(a.acknowledged_until > :now, true))
+AND (cast(:acknowledged AS boolean) IS NOT FALSE
+    OR a.acknowledged_at IS NULL OR NOT coalesce(a.acknowledged_until > :now, true))
+AND (cast(:of_source AS text) IS NULL OR a.app_id IS NULL AND a.source_id = (
+    SELECT src.id FROM source src WHERE src.name = :of_source))
+"""  # noqa: S608 - constants only
+OPEN = f"a.resolved_at IS NULL AND {RANK} BETWEEN :most_severe AND :least_severe"
+# Those that somebody holds: a few, with an index of their own.
+HELD = """
+held AS MATERIALIZED (
+    SELECT id FROM alert WHERE resolved_at IS NULL AND (acknowledged_at IS NOT NULL OR snoozed_until IS NOT NULL)
+      AND source_id = ANY(ARRAY(SELECT id FROM source)) AND state = 'firing' AND (snoozed_until > :now
+        OR acknowledged_at IS NOT NULL AND coalesce(acknowledged_until > :now, true))
+)
+"""
+# Whether an open alert a is quiet by itself; what is silenced or muted for some tenants only is looked at one by one.
+IS_QUIET_ALONE = f"""(a.id IN (SELECT id FROM held)
+    OR CASE WHEN EXISTS (SELECT FROM hush WHERE tenant <> '%' OR labels <> '{{}}') THEN EXISTS (SELECT {HUSHED})
+        ELSE false END)"""  # noqa: S608 - constants only
+_IS_ANY = "EXISTS (SELECT FROM hush) OR EXISTS (SELECT FROM dead)"
+# Whether all alerts that are alike in source, app, kind and environment are quiet, whoever they are about.
+ARE_QUIET = f"CASE WHEN {_IS_ANY} THEN EXISTS (SELECT {HUSHED}) OR {INHIBITED} ELSE false END"
+# Looked into once for all that are alike, of which there are few, and not for each of very many alerts.
+STILL = f"""
+still AS MATERIALIZED (
+    SELECT source_id, coalesce(app_id, 0) AS app_id, kind, coalesce(environment, '') AS environment FROM (
+        SELECT DISTINCT a.source_id, a.app_id, a.kind, a.environment, cast(NULL AS int8) AS tenant_id
+        FROM alert a WHERE {OPEN} AND {SEEN} AND a.kind = ANY(cast(:kinds AS text[]))
+          AND (cast(:app_key AS text) IS NULL OR a.app_id = ({APP}))
+    ) a WHERE {ARE_QUIET}
+)
+"""  # noqa: S608 - constants only
+IS_QUIET = f"""({IS_QUIET_ALONE} OR CASE WHEN {_IS_ANY} THEN
+    (a.source_id, coalesce(a.app_id, 0), a.kind, coalesce(a.environment, ''))
+        IN (SELECT source_id, app_id, kind, environment FROM still) ELSE false END)"""  # noqa: S608 - constants only
