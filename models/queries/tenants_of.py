@@ -41,7 +41,9 @@ kinds AS MATERIALIZED (
         LEFT JOIN verdict v ON v.app_id = t.app_id AND v.version = t.version AND v.scope_set_id = t.scope_set_id
             AND t.status IN ('connected', 'disabled')
         WHERE src.name || ':' || a.external_id = :app AND t.environment = :environment
-          AND (cast(:status AS text) IS NULL OR t.status = :status)
+          -- As in the counts of an app, who waits for an approval is not connected, either.
+          AND (cast(:status AS text) IS NULL OR t.status = :status
+              OR :status = 'not_connected' AND t.status = 'awaiting_approval')
           AND (cast(:version AS int4) IS NULL OR t.version = :version)
           AND (cast(:lag AS text) IS NULL OR t.status = 'connected' AND coalesce(v.lag, 'unknown') = :lag)
           AND (cast(:missing AS text) IS NULL OR t.status = 'connected' AND EXISTS (

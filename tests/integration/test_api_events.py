@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import httpx
 import pytest
-from fastapi import Request
+from fastapi import Request, Response
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.orm import Session as OrmSession
 
@@ -287,9 +287,22 @@ def test_streams_are_counted_when_they_are_admitted(own: Own, mine: dict[str, st
         del answer
         gc.collect()
     kept = [stream(caller, request, Window(), None) for _ in range(10)]
-    with pytest.raises(RefusedError, match="ten streams"):
+    with pytest.raises(RefusedError, match="ten streams") as told:
         stream(caller, request, Window(), None)
-    assert len(kept) == 10
+    assert (told.value.status, told.value.headers) == (429, {"Retry-After": "5"})
+    # One that has ended gives its place back at once, though somebody may know of it still.
+    app.state.listeners.close()
+    asyncio.run(sent(kept[0]))
+    assert stream(caller, request, Window(), None).status_code == 200
+
+
+async def sent(answer: Response) -> None:
+    """Send the *answer* to its end, to nobody."""
+
+    async def nobody(*_: object) -> Any:
+        await asyncio.sleep(0)
+
+    await answer({"type": "http", "asgi": {"spec_version": "2.4"}}, nobody, nobody)
 
 
 @pytest.fixture

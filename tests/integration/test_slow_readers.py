@@ -19,11 +19,11 @@ def test_lists_that_nobody_reads(own: Own, mine: dict[str, str], served: Any) ->
     pool: Any = engine_for(own.url).pool
     assert pool.size() + pool._max_overflow < READERS
     with own.engine.begin() as connection:
-        # More than any buffer on the way takes.
+        # More than any buffer on the way takes, in several of the pieces that are read at a time.
         connection.execute(
             text("""INSERT INTO event (at, type, app_id, data)
-                    SELECT now(), 'a.b', app.id, jsonb_build_object('x', repeat('x', 16000))
-                    FROM app, generate_series(1, 500)""")
+                    SELECT now(), 'a.b', app.id, jsonb_build_object('x', repeat('x', 4000))
+                    FROM app, generate_series(1, 4000)""")
         )
     path = "/api/v1/events.csv?app=acme:4711"
     with httpx.Client(base_url=served.base, headers=mine, timeout=WAIT) as client:

@@ -132,7 +132,26 @@ def test_every_package_is_copied() -> None:
     packages = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"tests", "bench", "scripts"}
     assert set(re.findall(r"^COPY (\w+) \1$", DOCKERFILE, re.MULTILINE)) == packages
     let_in = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
-    assert packages | {"requirements.lock", "pyproject.toml", "README.md"} == let_in
+    assert packages | {"requirements-image.lock", "pyproject.toml", "README.md"} == let_in
+
+
+def pinned(lock: str) -> set[tuple[str, str]]:
+    """What a lock file installs, each with its version."""
+    return set(re.findall(r"^([a-z\d-]+)(?:\[[a-z,]+\])?==(\S+)", (ROOT / lock).read_text(), re.MULTILINE))
+
+
+def test_image_has_what_it_needs() -> None:
+    """The versions that are tested, what sends traces, and no server of the embedded mode."""
+    image, asked = pinned("requirements-image.lock"), tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = {
+        extra: {re.split(r"[\[<>=]", one)[0] for one in asked["optional-dependencies"][extra]}
+        for extra in ("embedded", "otel")
+    }
+    wanted = {re.split(r"[\[<>=]", one)[0] for one in asked["dependencies"]} | extras["otel"]
+    assert image <= pinned("requirements-dev.lock")
+    assert wanted <= {name for name, _ in image}
+    assert not extras["embedded"] & {name for name, _ in image}
+    assert "-r requirements-image.lock" in DOCKERFILE
 
 
 def test_nobody_outside_reaches_anything() -> None:

@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import text
 
+from models.queries.apps import overview
 from models.queries.readiness import Readiness, readiness
 from models.queries.tenants_of import Sort, TenantOf, Wanted, tenants_of
 from tests.integration.models.world import A, B, C, World
@@ -73,6 +74,12 @@ def test_who_is_meant(mixed: World) -> None:
     assert names(mixed, version=2) == ["1", "3", "5"]
     assert names(mixed, status="disabled") == ["8"]
     assert names(mixed, status="not_connected") == ["9"]
+    mixed.put("10", None, status=Status.AWAITING_APPROVAL)
+    mixed.poll()
+    assert names(mixed, status="not_connected") == ["10", "9"]
+    assert names(mixed, status="awaiting_approval") == ["10"]
+    (app,) = overview(mixed.session)
+    assert app.not_connected == 2
     assert names(mixed, missing=C) == list("123456")
     assert names(mixed, missing=B) == ["2", "4", "6"]
     assert names(mixed, letters="füch") == ["7"]
