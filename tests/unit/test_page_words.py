@@ -1,8 +1,6 @@
 """The words of the pages: each kind and class has some."""
 
-import pytest
-
-from dashboard.words import ALERTS, CLASSES, kind, percent, standing
+from dashboard.words import ALERTS, CLASSES, kind, standing
 from uptake.lag import LagClass
 from uptake.policy import AlertKind
 
@@ -17,9 +15,3 @@ def test_what_has_none() -> None:
     """What is unknown to these words, such as a status, is shown as it is called."""
     assert (kind("new_kind"), standing("not_connected")) == ("new kind", "not connected")
     assert (kind("poll_failing"), standing("trimming")) == ("cannot be read", "holds too much")
-
-
-@pytest.mark.parametrize(("share", "said"), [(None, "\N{EN DASH}"), (0.29, "29 %"), (0.9999, "99 %"), (1, "100 %")])
-def test_percent(share: float | None, said: str) -> None:
-    """All is said of all only."""
-    assert percent(share) == said
