@@ -18,7 +18,8 @@ from models.study import Answer, Question, stored
 
 Said = TypeVar("Said")
 VERSIONS = 12  # the newest, of which it is said ahead how long they took
-OLDER_AGAIN = timedelta(days=1)  # of all versions but the latest, who took them is worked out anew
+YOUNG = 2  # the latest and the one before, whose rollout may go on
+OLDER_AGAIN = timedelta(days=1)  # of all others, who took them is worked out anew
 
 _TIMES = Question("time_to_upgrade", TypeAdapter(TimeToUpgrade))
 _FORECAST = Question("forecast", TypeAdapter(Expected))
@@ -56,7 +57,7 @@ def forecast_of(session: Session, app: Watched, *, environment: str, target: flo
 
 
 def cohorts_of(session: Session, app: Watched, version: int, *, environment: str, by: Cohort) -> list[CohortUpgrades]:
-    """How the tenants took *version*, by what they began with or had before it; of older ones a day late."""
+    """How the tenants took *version*, by what they began with or had before it; of older ones up to a day late."""
     found = stored(session, _COHORTS[by], app.id, environment=environment, version=version)
     return cohorts(session, app, version, environment=environment, by=by) if found is None else found
 
@@ -87,7 +88,7 @@ def _answers(session: Session, app: Watched, environment: str, now: datetime) ->
         yield _said(_FORECAST, foreseen, foreseen.version)
     for by, question in _COHORTS.items():
         for version in newest:
-            kept = None if version == newest[0] else _of_today(session, app, question, environment, version)
+            kept = None if version in newest[:YOUNG] else _of_today(session, app, question, environment, version)
             yield _said(question, kept or cohorts(session, app, version, environment=environment, by=by), version)
     yield _said(_WEEKS, weeks(session, app, environment=environment), 0)
     yield _said(_EFFECT, reminder_effect(session, app, environment=environment), 0)
