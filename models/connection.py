@@ -114,6 +114,15 @@ class Tenure(Base):
             comment="No empty or inverted stretch.",
         ),
         index("ix_tenure_app_id", "app_id", "valid_from", "valid_to", why="An app as of a past instant."),
+        index(
+            "ix_tenure_away",
+            "app_id",
+            "environment",
+            "status",
+            "tenant_id",
+            postgresql_where=text("status <> 'connected'"),
+            why="Who was not connected to an app at a past instant.",
+        ),
         ForeignKeyConstraint(["connection_id"], ["connection.id"]),
     )
 
