@@ -11,7 +11,7 @@ from fastapi.responses import Response
 from dashboard.access import Operator, RefusedError
 from dashboard.api.apps import TEXT
 from dashboard.askings import Asked, poll_app_now, poll_source_now
-from dashboard.chosen import told_of
+from dashboard.chosen import alert_receivers
 from dashboard.discreet import discreet_refusal, discreet_stop
 from dashboard.figures import durations_figure
 from dashboard.frame import Frame, Looking, done
@@ -114,7 +114,7 @@ def _overdue(frame: Frame) -> Sequence[Overdue] | None:
     """What is late; None: this is about all sources, and whoever looks sees some of them."""
     if not frame.caller.sees_all:
         return None
-    return overdue(frame.session, told_of(), now=frame.now)
+    return overdue(frame.session, alert_receivers(), now=frame.now)
 
 
 def _versions(running: Sequence[WorkerRow], *, now: datetime) -> Sequence[str]:
