@@ -81,8 +81,9 @@ def poll_source(caller: Operator, source: SourceName) -> Asked:
     return poll_source_now(caller, source)
 
 
-def workers(_: Viewer) -> Listing[WorkerRow]:
-    """The workers that looked for due work within the hour, when, and which version of Uptake each is."""
+def workers(caller: Viewer) -> Listing[WorkerRow]:
+    """The workers that looked for due work within the hour, and which version each is; for who sees all sources."""
+    require_all(caller)
     return few("workers", queries.workers, lambda one: (one.worker,), kinds=(str,))
 
 

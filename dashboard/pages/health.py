@@ -73,7 +73,8 @@ def _shown(
         place=HEALTH,
         tick=tick,
         is_late=tick is None or tick > TICK_IS_LATE,
-        workers=running,
+        # They serve all sources, and are machines: who sees some is told the versions alone.
+        workers=running if caller.sees_all else (),
         versions=_versions(running, now=now),
         sources=[one for one in sources(session) if caller.sees(one.source)],
         hours=of_late,
