@@ -23,3 +23,8 @@ def test_what_has_none() -> None:
 def test_percent(share: float | None, said: str) -> None:
     """All is said of all only."""
     assert percent(share) == said
+
+
+def test_percent_with_digits() -> None:
+    """Behind the point, too."""
+    assert (percent(0.9996, digits=1), percent(None, digits=1)) == ("99.9 %", "\N{EN DASH}")
