@@ -41,7 +41,7 @@ def features() -> Sequence[Feature]:
         return ()
 
 
-def told_of() -> Sequence[str]:
+def alert_receivers() -> Sequence[str]:
     """The names of the receivers that may be told of alerts; none where uptake.toml cannot be used."""
     try:
         return rules().policies.receivers

@@ -110,7 +110,8 @@ def called(version: int | None) -> str:
 
 
 def _shares(tenants: Sequence[int], totals: Sequence[int]) -> list[float]:
-    return [round(some / total, 4) if total else 0 for some, total in zip(tenants, totals, strict=True)]
+    # Rounded down: 1 means everybody.
+    return [some * 10_000 // total / 10_000 if total else 0.0 for some, total in zip(tenants, totals, strict=True)]
 
 
 def _spread(days: int, most: int = 14) -> list[int]:
@@ -189,8 +190,7 @@ def forecast_figure(found: Expected, curves: Sequence[Uptake]) -> Figure | None:
         "spans": spans,
     }
     rows = [
-        [f"{first + timedelta(days=begins + day)}", f"{values[day]:.1%}".replace("%", " %")]
-        for day in _spread(days - begins)
+        [f"{first + timedelta(days=begins + day)}", percent(values[day], digits=1)] for day in _spread(days - begins)
     ]
     return Figure("forecast", _foreseen(found), spec, ["Day", "Share"], rows)
 

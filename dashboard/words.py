@@ -33,6 +33,6 @@ def standing(name: str) -> str:
     return CLASSES.get(name, name.replace("_", " "))
 
 
-def percent(share: float | None) -> str:
-    """Rounded down: 100 % means everybody."""
-    return "\N{EN DASH}" if share is None else wording.percent(share)
+def percent(share: float | None, *, digits: int = 0) -> str:
+    """Rounded down: 100 % means everybody. A dash where there is nobody to be counted."""
+    return "\N{EN DASH}" if share is None else wording.percent(share, digits=digits)

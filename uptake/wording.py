@@ -201,7 +201,8 @@ def _line(member: Member) -> str:
     return f"{clean(member.tenant)} ({clean(member.environment)}), {state}, since {moment(member.since)}{detail}"
 
 
-def percent(share: float | None) -> str:
-    """A share in words, rounded down: 100 % means everybody."""
+def percent(share: float, *, digits: int = 0) -> str:
+    """A share in words with so many *digits* behind the point, rounded down: 100 % means everybody."""
+    size = 10**digits
     # 0.29 * 100 is a little less than 29.
-    return "-" if share is None else f"{floor(share * 100 + 1e-9)} %"
+    return f"{floor(share * 100 * size + 1e-9) / size:.{digits}f} %"

@@ -193,7 +193,7 @@ def examined(*checks: str) -> list[Finding]:
     for check in checks:
         one = _examined(check)
         same = next((before.check for before in found if not before.ok and before.said == one.said), None)
-        found.append(one if one.ok or same is None else replace(one, said=f"not looked at: see {same}"))
+        found.append(one if one.ok or same is None else replace(one, said=f"fails for the same reason: see {same}"))
     return found
 
 

@@ -23,6 +23,7 @@ from models.queries.readiness import readiness
 from models.queries.rollouts import uptake, versions
 from models.queries.silences import silences_ahead
 from models.queries.sources import sources, tick_age
+from models.queries.tenant_lists import tenants_named
 from models.queries.tenants import is_tenant, notices, story, timeline
 from models.queries.tenants_of import Sort, Wanted, tenants_of
 from models.queries.trends import trends
@@ -56,6 +57,11 @@ def _ready(session: Session, known: Known) -> object:
 def _deep_overview(session: Session, _: Known) -> object:
     (first,) = overview(session, sort="adoption", most=1)
     return overview(session, sort="adoption", after=place(first, "adoption"), most=_PAGE)
+
+
+def _told_to_a_tenant(session: Session, known: Known) -> object:
+    found = [one.tenant_id for one in tenants_named(session, known.pair()[1])]
+    return told(session, tenants=found)
 
 
 QUESTIONS = (
@@ -118,7 +124,7 @@ QUESTIONS = (
     Question(
         "messages about an app", lambda session, known: told(session, app=known.app().key, reminders=False, most=_SHOWN)
     ),
-    Question("messages to a tenant", lambda session, known: told(session, tenant=known.pair()[1])),
+    Question("messages to a tenant", _told_to_a_tenant),
     Question(
         "reminders that were refused", lambda session, known: refused(session, since=known.now - timedelta(days=1))
     ),

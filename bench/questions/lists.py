@@ -16,6 +16,7 @@ from uptake.mutes import Mute
 
 _PAGE = 101
 _MUTES = (Mute(name="nights", app="acme:*", environment="production"),)
+_LABELLED = (Mute(name="gold", labels=(("plan", "gold"),)),)
 
 
 def _of_tenant(name: str, ask: Callable[[Session, int], object]) -> Question:
@@ -62,6 +63,11 @@ def _alerts_by_letters(session: Session, known: Known) -> object:
 def _alike_by_letters(session: Session, known: Known) -> object:
     found = tenants_like(session, known.letters(), sources=["acme"])
     return alerts_alike(session, WantedAlerts(tenants=found), now=known.now, sources=["acme"])
+
+
+def _alike_but_of_one(session: Session, known: Known) -> object:
+    mutes = (Mute(name="they move", tenant=known.pair()[1]),)
+    return alerts_alike(session, WantedAlerts(), now=known.now, mutes=mutes)
 
 
 def _still_firing(session: Session, known: Known) -> object:
@@ -126,6 +132,11 @@ LISTS = (
     Question(
         "alerts in groups, quiet, where some are muted",
         lambda session, known: alerts_alike(session, WantedAlerts(quiet=True), now=known.now, mutes=_MUTES),
+    ),
+    Question("alerts in groups, where one tenant is silenced", _alike_but_of_one),
+    Question(
+        "alerts in groups, where tenants are silenced by label",
+        lambda session, known: alerts_alike(session, WantedAlerts(), now=known.now, mutes=_LABELLED),
     ),
     Question("alerts in groups, by letters", _alike_by_letters),
     Question("silences in pages", lambda session, known: silences_after(session, now=known.now)),

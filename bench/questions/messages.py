@@ -65,6 +65,8 @@ MESSAGES = (
     _messages("that wait", lambda _: WantedMessages(state="due")),
     _messages("to a receiver", lambda _: WantedMessages(receiver="hook")),
     _messages("of an app", lambda known: WantedMessages(app=known.app().key)),
+    _messages("of an app, that failed", lambda known: WantedMessages(app=known.app().key, state="failed")),
+    _messages("of an app, that wait", lambda known: WantedMessages(app=known.app().key, state="due")),
     _messages("of an app, about alerts", lambda known: WantedMessages(app=known.app().key, kind="alert")),
     _of_tenant(
         "messages: to a tenant",

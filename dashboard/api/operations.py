@@ -14,7 +14,7 @@ from dashboard.api.apps import TEXT, AppKey, require
 from dashboard.api.lists import Listing, Place, add_list, few, validated
 from dashboard.api.tenants import AppName
 from dashboard.askings import Asked, poll_app_now, poll_source_now
-from dashboard.chosen import told_of
+from dashboard.chosen import alert_receivers
 from dashboard.reading import Reading
 from models import db_now
 from models.queries import wellbeing as queries
@@ -81,8 +81,9 @@ def poll_source(caller: Operator, source: SourceName) -> Asked:
     return poll_source_now(caller, source)
 
 
-def workers(_: Viewer) -> Listing[WorkerRow]:
-    """The workers that looked for due work within the hour, when, and which version of Uptake each is."""
+def workers(caller: Viewer) -> Listing[WorkerRow]:
+    """The workers that looked for due work within the hour, and which version each is; for who sees all sources."""
+    require_all(caller)
     return few("workers", queries.workers, lambda one: (one.worker,), kinds=(str,))
 
 
@@ -91,7 +92,7 @@ def overdue(caller: Viewer) -> Listing[Overdue]:
     require_all(caller)
 
     def found(session: Session) -> Sequence[Overdue]:
-        return all_overdue(session, told_of(), now=db_now(session))
+        return all_overdue(session, alert_receivers(), now=db_now(session))
 
     return few("overdue", found, lambda one: (one.what,), kinds=(str,))
 

@@ -11,7 +11,7 @@ from fastapi.responses import Response
 from dashboard.access import Operator, RefusedError
 from dashboard.api.apps import TEXT
 from dashboard.askings import Asked, poll_app_now, poll_source_now
-from dashboard.chosen import told_of
+from dashboard.chosen import alert_receivers
 from dashboard.discreet import discreet_refusal, discreet_stop
 from dashboard.figures import durations_figure
 from dashboard.frame import Frame, Looking, done
@@ -73,7 +73,8 @@ def _shown(
         place=HEALTH,
         tick=tick,
         is_late=tick is None or tick > TICK_IS_LATE,
-        workers=running,
+        # They serve all sources, and are machines: who sees some is told the versions alone.
+        workers=running if caller.sees_all else (),
         versions=_versions(running, now=now),
         sources=[one for one in sources(session) if caller.sees(one.source)],
         hours=of_late,
@@ -114,7 +115,7 @@ def _overdue(frame: Frame) -> Sequence[Overdue] | None:
     """What is late; None: this is about all sources, and whoever looks sees some of them."""
     if not frame.caller.sees_all:
         return None
-    return overdue(frame.session, told_of(), now=frame.now)
+    return overdue(frame.session, alert_receivers(), now=frame.now)
 
 
 def _versions(running: Sequence[WorkerRow], *, now: datetime) -> Sequence[str]:

@@ -37,6 +37,8 @@ def run() -> None:
                 target_metadata=models.Base.metadata,
                 include_object=ours,
                 compare_type=True,
+                # What one step locks is let go before the next begins; one that fails takes no other back.
+                transaction_per_migration=True,
             )
             with context.begin_transaction():
                 context.run_migrations()

@@ -8,7 +8,19 @@ from typing import Any, Literal
 from sqlalchemy import RowMapping, text
 from sqlalchemy.orm import Session
 
-from models.queries.alerts_meant import APP, ARE_QUIET, HELD, IS_QUIET, MEANT, OPEN, RANK, SEEN, STILL, TENANTS
+from models.queries.alerts_meant import (
+    APP,
+    ARE_QUIET,
+    HELD,
+    HUSHED_TENANTS,
+    IS_QUIET,
+    MEANT,
+    OPEN,
+    RANK,
+    SEEN,
+    STILL,
+    TENANTS,
+)
 from models.quiet import ENDS, QUIET, WHY, muted
 from uptake.alert_words import about
 from uptake.mutes import Mute
@@ -91,7 +103,7 @@ def _paged(whence: str, which: str) -> str:
     page = f"{MEANT} AND {which} ORDER BY {_ORDERS[which]} LIMIT :most"
     places = whence.format(place=_PLACES[which], page=page)
     return f"""
-WITH {QUIET}, {HELD}, {STILL}, page AS (
+WITH {QUIET}, {HELD}, {HUSHED_TENANTS}, {STILL}, page AS (
     SELECT a.* FROM (SELECT id FROM ({places}) p ORDER BY {_ORDERS[which]} LIMIT :most) p JOIN alert a ON a.id = p.id
 ) {_IN_FULL} ORDER BY {_ORDERS[which]}"""  # noqa: S608 - constants only
 

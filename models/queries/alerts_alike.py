@@ -8,7 +8,17 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from models.queries.alert_lists import WantedAlerts, quieted
-from models.queries.alerts_meant import ARE_QUIET, HELD, IS_QUIET_ALONE, MEANT, OPEN, RANK, SEEN, TENANTS
+from models.queries.alerts_meant import (
+    ARE_QUIET,
+    HELD,
+    HUSHED_TENANTS,
+    IS_QUIET_ALONE,
+    MEANT,
+    OPEN,
+    RANK,
+    SEEN,
+    TENANTS,
+)
 from models.quiet import QUIET
 from uptake.mutes import Mute
 
@@ -34,7 +44,7 @@ class AlertsAlike:
 
 
 _ALIKE = text(f"""
-WITH {QUIET}, {HELD}, meant AS (
+WITH {QUIET}, {HELD}, {HUSHED_TENANTS}, meant AS (
     SELECT a.source_id, a.app_id, a.kind, a.environment, cast(NULL AS int8) AS tenant_id, {RANK} AS rank,
         {IS_QUIET_ALONE} AS is_quiet, count(*) AS alerts, min(a.since) AS since
     FROM alert a WHERE {OPEN} AND {SEEN} AND a.kind = ANY(cast(:kinds AS text[])) AND {TENANTS} AND {MEANT}

@@ -30,9 +30,29 @@ held AS MATERIALIZED (
         OR acknowledged_at IS NOT NULL AND coalesce(acknowledged_until > :now, true))
 )
 """
-# Whether an open alert a is quiet by itself; what is silenced or muted for some tenants only is looked at one by one.
+# What is silenced or muted for some tenants only.
+_IS_CHOSEN = "(h.tenant <> '%' OR h.labels <> '{}')"
+_OF_HUSH = "FROM hush h JOIN source s ON s.name LIKE h.source JOIN tenant t ON t.source_id = s.id"
+# Whom it is for, found once and not for each of very many alerts; wholly: whichever alert on them it is. An id that
+# stands for itself is found by its index, and without labels; else all tenants are looked through.
+HUSHED_TENANTS = rf"""
+hushed AS MATERIALIZED (
+    SELECT x.id, bool_or(x.kind = '%' AND x.environment = '%' AND x.app = '%') AS wholly FROM (
+        SELECT t.id, t.label_set_id, h.* {_OF_HUSH}
+            AND t.external_id = replace(replace(h.tenant, '\_', '_'), '\\', '\')
+        WHERE strpos(h.tenant, '%') = 0
+        UNION ALL
+        SELECT t.id, t.label_set_id, h.* {_OF_HUSH} AND t.external_id LIKE h.tenant
+        WHERE strpos(h.tenant, '%') > 0 AND {_IS_CHOSEN}
+    ) x LEFT JOIN label_set l ON l.id = x.label_set_id
+    WHERE coalesce(l.labels, '{{}}') @> x.labels GROUP BY x.id
+)
+"""  # noqa: S608 - constants only
+# Whether an open alert a is quiet by itself; it is looked at singly where its tenant is hushed in part only.
 IS_QUIET_ALONE = f"""(a.id IN (SELECT id FROM held)
-    OR CASE WHEN EXISTS (SELECT FROM hush WHERE tenant <> '%' OR labels <> '{{}}') THEN EXISTS (SELECT {HUSHED})
+    OR CASE WHEN NOT EXISTS (SELECT FROM hush h WHERE {_IS_CHOSEN}) THEN false
+        WHEN a.tenant_id IN (SELECT id FROM hushed WHERE wholly) THEN true
+        WHEN a.tenant_id IN (SELECT id FROM hushed) THEN EXISTS (SELECT {HUSHED})
         ELSE false END)"""  # noqa: S608 - constants only
 _IS_ANY = "EXISTS (SELECT FROM hush) OR EXISTS (SELECT FROM dead)"
 # Whether all alerts that are alike in source, app, kind and environment are quiet, whoever they are about.

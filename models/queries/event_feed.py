@@ -8,6 +8,8 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from models.queries.typed import escaped
+
 # So many events are looked at for one answer, however few of them are meant.
 REACH = 5_000
 
@@ -132,7 +134,7 @@ def events_after(
     bound = {
         "tx": str(after[0]),
         "id": after[1],
-        "types": None if wanted.types is None else [_pattern(one) for one in wanted.types],
+        "types": None if wanted.types is None else [escaped(one).replace("*", "%") for one in wanted.types],
         "app": wanted.app,
         "tenants": wanted.tenants,
         "since": wanted.since,
@@ -158,8 +160,3 @@ def is_ahead(session: Session, place: Place) -> bool:
     """Whether no event can have been told at *place*: it is of another database, or of this one before a restore."""
     oldest = session.scalars(text("SELECT cast(pg_snapshot_xmin(pg_current_snapshot()) AS text)")).one()
     return place[0] >= int(oldest)
-
-
-def _pattern(pattern: str) -> str:
-    """What LIKE takes for it."""
-    return "".join("%" if one == "*" else f"\\{one}" if one in "\\%_" else one for one in pattern)

@@ -75,6 +75,14 @@ _OF_APP = f"""(
      ORDER BY n.id DESC LIMIT :most)
     ORDER BY id DESC LIMIT :most
 )"""  # noqa: S608 - constants only
+# Of all messages those that were not sent are few, whatever they are about: they are looked through, the last ones
+# first, and not all that an app's tenants were ever sent. Said in full, for their index.
+_UNSENT_OF_APP = f"""(
+    SELECT n.* FROM notice n WHERE n.state = :state AND n.state <> 'sent' AND CASE
+        WHEN n.reminder_id IS NULL THEN n.app_id = ({_KEY})
+        ELSE (SELECT true FROM notice_reminder p WHERE p.notice_id = n.id AND p.app_id = ({_KEY}) LIMIT 1) END
+      AND {{meant}} ORDER BY n.id DESC LIMIT :most
+)"""  # noqa: S608 - constants only
 _TO_TENANTS = """(
     SELECT n.* FROM notice n WHERE n.id IN (
         SELECT p.notice_id FROM notice_reminder p WHERE p.tenant_id = ANY(cast(:tenants AS int8[])){and_app}
@@ -86,12 +94,9 @@ def _listed(whence: str) -> TextClause:
     return text(_LINE.format(more="", whence=whence.replace("{meant}", _MEANT)) + " ORDER BY n.id DESC")
 
 
-_BY = {
-    (False, False): _listed(_EVERYWHERE),
-    (True, False): _listed(_OF_APP),
-    (False, True): _listed(_TO_TENANTS.replace("{and_app}", "")),
-    (True, True): _listed(_TO_TENANTS.replace("{and_app}", f" AND p.app_id = ({_KEY})")),
-}
+_ALL, _TO_SOME = _listed(_EVERYWHERE), _listed(_TO_TENANTS.replace("{and_app}", ""))
+_OF_ONE, _UNSENT_OF_ONE = _listed(_OF_APP), _listed(_UNSENT_OF_APP)
+_OF_ONE_TO_SOME = _listed(_TO_TENANTS.replace("{and_app}", f" AND p.app_id = ({_KEY})"))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -103,6 +108,15 @@ class WantedMessages:
     state: MessageState | None = None
     app: str | None = None  # as source:id
     tenants: Sequence[int] | None = None  # by id; of alerts, none is about one tenant
+
+    @property
+    def statement(self) -> TextClause:
+        """What finds them."""
+        if self.tenants is not None:
+            return _TO_SOME if self.app is None else _OF_ONE_TO_SOME
+        if self.app is None:
+            return _ALL
+        return _OF_ONE if self.state in {None, "sent"} else _UNSENT_OF_ONE
 
 
 def messages_before(
@@ -124,8 +138,7 @@ def messages_before(
         "before": before,
         "most": most,
     }
-    statement = _BY[wanted.app is not None, wanted.tenants is not None]
-    return [MessageLine(**row) for row in session.execute(statement, bound).mappings()]
+    return [MessageLine(**row) for row in session.execute(wanted.statement, bound).mappings()]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """What was told to whom, the newest first."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -31,8 +32,7 @@ class Told:
 # Reminders are found by what each of their turns is about, for one may speak for several apps and tenants; what
 # operators were told is about an app at most. Each of the two is an index of its own, read from its end.
 _APP = "(SELECT a.id FROM app a JOIN source s ON s.id = a.source_id WHERE s.name || ':' || a.external_id = :app)"
-_TENANTS = """ANY(ARRAY(
-    SELECT t.id FROM source s JOIN tenant t ON t.source_id = s.id WHERE t.external_id = :tenant))"""
+_TENANTS = "ANY(cast(:tenants AS int8[]))"
 _REMINDERS = """
 SELECT DISTINCT p.notice_id AS id FROM notice_reminder p JOIN notice n ON n.id = p.notice_id
 WHERE {about} AND (cast(:state AS text) IS NULL OR n.state = :state) ORDER BY p.notice_id DESC LIMIT :most
@@ -58,33 +58,35 @@ def told(
     session: Session,
     *,
     app: str | None = None,
-    tenant: str | None = None,
+    tenants: Sequence[int] | None = None,
     state: str | None = None,
     reminders: bool | None = None,
     most: int = 20,
 ) -> list[Told]:
-    """The last messages, about everything or one *app* and *tenant*; *reminders* wants only those, or only others.
+    """The last messages, about everything or one *app* and *tenants*; *reminders* wants only those, or only others.
 
     What operators are told is about no tenant.
     """
-    branches = _branches(app, tenant, state, reminders=reminders)
+    branches = _branches(app, tenants, state, reminders=reminders)
     query = text(_TOLD.format(branches=" UNION ALL ".join(f"({branch})" for branch in branches)))
-    bound = {"app": app, "tenant": tenant, "state": state, "most": most}
+    bound = {"app": app, "tenants": tenants, "state": state, "most": most}
     return [Told(**row) for row in session.execute(query, bound).mappings()]
 
 
-def _branches(app: str | None, tenant: str | None, state: str | None, *, reminders: bool | None) -> list[str]:
+def _branches(
+    app: str | None, tenants: Sequence[int] | None, state: str | None, *, reminders: bool | None
+) -> list[str]:
     # Said in full, for the index of those that were not sent.
     wanted = (
         "true" if state is None else "n.state = :state AND n.state <> 'sent'" if state != "sent" else "n.state = 'sent'"
     )
-    if app is None and tenant is None:
+    if app is None and tenants is None:
         kind = {None: "true", True: "n.reminder_id IS NOT NULL", False: "n.reminder_id IS NULL"}[reminders]
         return [_NOTICES.format(about=kind, state=wanted)]
-    about = [f"p.app_id = {_APP}"] * (app is not None) + [f"p.tenant_id = {_TENANTS}"] * (tenant is not None)
+    about = [f"p.app_id = {_APP}"] * (app is not None) + [f"p.tenant_id = {_TENANTS}"] * (tenants is not None)
     of_threads = _REMINDERS.format(about=" AND ".join(about))
     of_groups = _NOTICES.format(about=f"n.app_id = {_APP} AND n.reminder_id IS NULL", state=wanted)
-    return [of_threads] * (reminders is not False) + [of_groups] * (reminders is not True and tenant is None)
+    return [of_threads] * (reminders is not False) + [of_groups] * (reminders is not True and tenants is None)
 
 
 @dataclass(frozen=True, slots=True)

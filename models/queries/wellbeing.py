@@ -9,7 +9,10 @@ from sqlalchemy.orm import Session
 
 from models.queries.message_lists import SEEN
 
-_WORKERS = text("SELECT process AS worker, at, version FROM heartbeat WHERE process <> 'tick' ORDER BY process")
+_WORKERS = text("""
+SELECT process AS worker, at, version FROM heartbeat
+WHERE process <> 'tick' AND at >= clock_timestamp() - interval '1 hour' ORDER BY process
+""")
 _QUEUES = text(f"""
 SELECT n.receiver, count(*) AS waiting, count(*) FILTER (WHERE n.due_at <= :now) AS due,
     count(*) FILTER (WHERE n.state = 'sending') AS sending, count(*) FILTER (WHERE n.failures > 0) AS tried,

@@ -73,19 +73,24 @@ def test_sources(app: FastAPI, mine: dict[str, str], world: World) -> None:
 
 
 def test_workers(app: FastAPI, mine: dict[str, str], world: World) -> None:
-    """Each that looked for work within the hour, with its version; the tick that they share is none."""
+    """Each that looked for work within the hour, with its version; the tick that they share is none.
+
+    Who sees some sources is not told on which machines all are worked on.
+    """
     now = db_now(world.session)
     alive(world.session, "there 2", "0.0.1", now=now)
     alive(world.session, "gone 3", "0.0.1", now=now - timedelta(hours=2))
     alive(world.session, "here 1", "0.0.2", now=now)
     alive(world.session, "here 1", "0.0.3", now=now - timedelta(minutes=1))
-    forget_silent(world.session, now=now)
     world.session.commit()
     assert [(one["worker"], one["version"]) for one in rows(app, mine, "workers")] == [
         ("here 1", "0.0.3"),
         ("there 2", "0.0.1"),
     ]
     assert {one["at"] for one in rows(app, mine, "workers")} == {f"{now:%Y-%m-%dT%H:%M:%S.%f}Z"}
+    theirs = bearer(world.session, name="theirs", sources=["Other"])
+    for path in ("workers", "workers.csv"):
+        assert "all sources" in refused(asked(app, "GET", f"/api/v1/{path}", headers=theirs), 403)
     forget_silent(world.session, now=now + timedelta(days=1))
     assert world.rows("SELECT process FROM heartbeat") == [("tick",)]
 

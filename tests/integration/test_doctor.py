@@ -138,5 +138,5 @@ def test_one_reason_is_said_once(ours: str, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("REDIS_URL", f"redis://{NOWHERE}/0")
     settings.cache_clear()
     database, broker, *resting = examined("database", "broker", "worker", "audit")
-    assert "not looked at" not in database.said + broker.said
-    assert [(one.ok, one.said) for one in resting] == [(False, "not looked at: see database")] * 2
+    assert "same reason" not in database.said + broker.said
+    assert [(one.ok, one.said) for one in resting] == [(False, "fails for the same reason: see database")] * 2

@@ -3,8 +3,10 @@
 from collections.abc import Callable
 from importlib import import_module
 
+import pytest
 from alembic import command
-from sqlalchemy import create_engine, text
+from sqlalchemy import Engine, create_engine, event, text
+from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.orm import Session
 
 import models
@@ -46,6 +48,50 @@ def test_events_and_polls_survive_their_division(fresh_database: Callable[[], st
     upgrade(url)
     command.check(config(url))
     engine.dispose()
+
+
+def test_a_step_that_fails_takes_no_other_back(fresh_database: Callable[[], str]) -> None:
+    """What was done before it stands, nothing of it does, and the next run goes on from there."""
+    url = fresh_database()
+    command.upgrade(config(url), "0033")
+    engine = create_engine(url)
+    version, found = text("SELECT version_num FROM alembic_version"), text("SELECT to_regclass(:name)")
+    with engine.begin() as connection:
+        # In the way of the last index that step 0038 makes.
+        connection.execute(text("CREATE TABLE ix_reminder_stopped_app_to_be ()"))
+    with pytest.raises(ProgrammingError):
+        upgrade(url)
+    with engine.begin() as connection:
+        assert connection.scalar(version) == "0037"
+        assert connection.scalar(found, {"name": "ix_tenant_name"}) == "ix_tenant_name"
+        assert connection.scalar(found, {"name": "ix_alert_held_to_be"}) is None
+        assert connection.scalar(found, {"name": "ix_alert_acknowledged"}) == "ix_alert_acknowledged"
+        connection.execute(text("DROP TABLE ix_reminder_stopped_app_to_be"))
+    upgrade(url)
+    command.check(config(url))
+    engine.dispose()
+
+
+def test_alerts_are_read_while_their_indexes_are_built(fresh_database: Callable[[], str]) -> None:
+    """Dropping an index keeps readers out, so it comes after all that takes long; and both ways lead back."""
+    url = fresh_database()
+    command.upgrade(config(url), "0037")
+    said: list[str] = []
+
+    def hear(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        said.append(statement.strip()[:12])
+
+    event.listen(Engine, "before_cursor_execute", hear)
+    try:
+        for go, to, built, dropped in ((command.upgrade, "0038", 6, 2), (command.downgrade, "0037", 2, 6)):
+            said.clear()
+            go(config(url), to)
+            changes = [one for one in said if one in {"CREATE INDEX", "DROP INDEX i"}]
+            assert changes == ["CREATE INDEX"] * built + ["DROP INDEX i"] * dropped
+    finally:
+        event.remove(Engine, "before_cursor_execute", hear)
+    upgrade(url)
+    command.check(config(url))
 
 
 def test_letters_without_the_extension(fresh_database: Callable[[], str]) -> None:

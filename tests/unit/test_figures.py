@@ -27,7 +27,7 @@ def test_adoption() -> None:
     assert drawn
     assert [(one["label"], one["colour"], one["values"]) for one in drawn.spec["series"]] == [
         ("v2", "v0", [0.0, 0.3333, 0.75]),
-        ("v1", "v1", [1.0, 0.6667, 0.25]),
+        ("v1", "v1", [1.0, 0.6666, 0.25]),
     ]
     assert drawn.spec["x"] == [int(datetime(2026, 3, 30, tzinfo=UTC).timestamp()) + n * DAY for n in range(3)]
     assert drawn.summary == "3 of 4 connected tenants run version 2 at the end of these 3 days"
@@ -94,6 +94,14 @@ def test_forecast(found: Expected, words: str, spans: int) -> None:
     assert len(drawn.spec["spans"]) == spans
     assert drawn.spec["series"][0]["values"][0] == 0.75
     assert drawn.spec["x"] == sorted(drawn.spec["x"])
+
+
+def test_nearly_everybody_is_not_everybody() -> None:
+    """A share of the table is rounded down, as every share in words is."""
+    curves = [Uptake("acme:1", 1, FIRST, [0, 0, 1]), Uptake("acme:1", 2, FIRST, [0, 0, 20_000])]
+    drawn = forecast_figure(expected(Outcome.REACHED, 0, 0), curves)
+    assert drawn
+    assert drawn.rows == [["2026-04-01", "99.9 %"]]
 
 
 def test_no_text_ends_the_element() -> None:

@@ -170,14 +170,16 @@ def test_cleaning_twice_is_cleaning_once(name: str, limit: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("share", "said"),
+    ("share", "digits", "said"),
     [
-        pytest.param(None, "-", id="of_nobody"),
-        pytest.param(0.9999, "99 %", id="one_of_many_is_missing"),
-        pytest.param(0.29, "29 %", id="a_little_less_in_binary"),
-        pytest.param(1.0, "100 %", id="everybody"),
+        pytest.param(0.9999, 0, "99 %", id="one_of_many_is_missing"),
+        pytest.param(0.9996, 1, "99.9 %", id="one_of_many_is_missing_behind_the_point"),
+        pytest.param(0.29, 0, "29 %", id="a_little_less_in_binary"),
+        pytest.param(0.579, 1, "57.9 %", id="a_little_less_behind_the_point"),
+        pytest.param(1.0, 0, "100 %", id="everybody"),
+        pytest.param(1.0, 1, "100.0 %", id="everybody_behind_the_point"),
     ],
 )
-def test_shares_are_rounded_down(share: float | None, said: str) -> None:
+def test_shares_are_rounded_down(share: float, digits: int, said: str) -> None:
     """100 % is said of everybody only."""
-    assert percent(share) == said
+    assert percent(share, digits=digits) == said

@@ -107,7 +107,7 @@ def timeline(tenant: Annotated[str, typer.Argument(help="A tenant's id.")], *, j
         entries = timeline_rows(session, tenant)
         warned(session, now=db_now(session))
     if not entries:
-        raise SettingsError(_no_tenant(tenant))
+        raise SettingsError(no_tenant(tenant))
     if json:
         as_json(entries)
         return
@@ -183,7 +183,7 @@ def story_of(session: OrmSession, app: str, tenant: str) -> list[Story]:
     """How the tenant stands with the app, by environment; names that nobody has are refused, and strangers told of."""
     require_app(session, app)
     if not is_tenant(session, tenant):
-        raise SettingsError(_no_tenant(tenant))
+        raise SettingsError(no_tenant(tenant))
     found = story(session, app, tenant, now=db_now(session))
     if not found:
         typer.echo(f"{tenant} and {app} have never met: the portal lists no such connection.", err=True)
@@ -196,7 +196,8 @@ def require_app(session: OrmSession, app: str | None) -> None:
         raise SettingsError(f"No app is called {app}: `uptake status` lists them.")
 
 
-def _no_tenant(tenant: str) -> str:
+def no_tenant(tenant: str) -> str:
+    """That nobody is called so, and what to do."""
     return f"No tenant is called {tenant}: `uptake laggards` lists those that lag, with their ids."
 
 

@@ -12,7 +12,7 @@ from models.queries.message_lists import MessageState, WantedMessages, messages_
 from models.queries.notices import Told, told
 from models.queries.tenant_lists import tenants_named
 from models.replay import against, replay
-from worker.cli.answers import OneApp, require_app
+from worker.cli.answers import OneApp, no_tenant, require_app
 from worker.cli.output import Json, as_json, console, table
 from worker.cli.quiet import By
 from worker.lifecycle import open_database
@@ -21,7 +21,7 @@ from worker.lifecycle import open_database
 def notices(
     app: OneApp = None,
     *,
-    tenant: Annotated[str | None, typer.Option(help="About this tenant, by its id.")] = None,
+    tenant: Annotated[str | None, typer.Option(help="To this tenant, by its id, or as source:id.")] = None,
     state: Annotated[MessageState | None, typer.Option(help="In this state.")] = None,
     most: Annotated[int, typer.Option(help="So many, the newest.", min=1, max=10_000)] = 50,
     json: Json = False,
@@ -30,12 +30,12 @@ def notices(
     open_database()
     with Session() as session:
         require_app(session, app)
+        tenants = _meant(session, tenant)
         if json:
-            tenants = None if tenant is None else [one.tenant_id for one in tenants_named(session, tenant)]
             wanted = WantedMessages(app=app, tenants=tenants, state=state)
             as_json(messages_before(session, wanted, most=most))
             return
-        found = told(session, app=app, tenant=tenant, state=state, most=most)
+        found = told(session, app=app, tenants=tenants, state=state, most=most)
     rows = [
         (
             one.id,
@@ -50,6 +50,16 @@ def notices(
     ]
     columns = ("Id", "When (UTC)", "Receiver", "To", "Reason", "Subject", "What became of it")
     table("Messages", columns, rows, empty="Nothing was sent.")
+
+
+def _meant(session: OrmSession, tenant: str | None) -> list[int] | None:
+    """Whom the name may mean; a name that nobody has is refused."""
+    if tenant is None:
+        return None
+    found = [one.tenant_id for one in tenants_named(session, tenant)]
+    if not found:
+        raise SettingsError(no_tenant(tenant))
+    return found
 
 
 def _fate(one: Told) -> str:

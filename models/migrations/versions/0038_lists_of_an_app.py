@@ -7,7 +7,8 @@ revision = "0038"
 down_revision = "0037"
 
 _RANK = sa.text("coalesce(array_position('{critical,warning,info}', severity), 4)")
-INDEXES: tuple[tuple[str, str, list[str | sa.TextClause], str, str], ...] = (
+Described = tuple[str, str, list[str | sa.TextClause], str, str]  # name, table, columns, of which rows, and why
+INDEXES: tuple[Described, ...] = (
     (
         "ix_alert_open_kind",
         "alert",
@@ -51,18 +52,18 @@ INDEXES: tuple[tuple[str, str, list[str | sa.TextClause], str, str], ...] = (
         "The threads of an app that are over, the last ones first.",
     ),
 )
-
-
 # In place of these.
-FORMER: tuple[tuple[str, list[str | sa.TextClause], str, str], ...] = (
+FORMER: tuple[Described, ...] = (
     (
         "ix_alert_open_kind",
+        "alert",
         ["source_id", "kind", _RANK, "since", "id"],
         "resolved_at IS NULL",
         "Open alerts of a kind, the most severe and oldest first.",
     ),
     (
         "ix_alert_acknowledged",
+        "alert",
         ["source_id", "kind"],
         "acknowledged_at IS NOT NULL AND resolved_at IS NULL",
         "The open alerts that somebody looks after.",
@@ -72,18 +73,28 @@ FORMER: tuple[tuple[str, list[str | sa.TextClause], str, str], ...] = (
 
 def upgrade() -> None:
     """Build them; what alerts are about stands in the index of the open ones, so that counting reads no alert."""
-    for name, *_ in FORMER:
-        op.drop_index(name, "alert")
     for name, table, columns, where, why in INDEXES:
         held = ["app_id", "tenant_id", "environment", "severity"] if name == "ix_alert_open_kind" else []
-        op.create_index(name, table, columns, postgresql_where=sa.text(where), postgresql_include=held)
-        op.execute(f"COMMENT ON INDEX {name} IS '{why}'")
+        _build(name, table, columns, where, why, held)
+    _put_in_place(FORMER, INDEXES)
 
 
 def downgrade() -> None:
     """Look through all alerts and threads of an app."""
-    for name, table, *_ in INDEXES:
+    for name, table, columns, where, why in FORMER:
+        _build(name, table, columns, where, why, [])
+    _put_in_place(INDEXES, FORMER)
+
+
+def _build(name: str, table: str, columns: list[str | sa.TextClause], where: str, why: str, held: list[str]) -> None:
+    """Under a name of its own, while the one that it is in place of serves whoever reads."""
+    op.create_index(f"{name}_to_be", table, columns, postgresql_where=sa.text(where), postgresql_include=held)
+    op.execute(f"COMMENT ON INDEX {name}_to_be IS '{why}'")
+
+
+def _put_in_place(before: tuple[Described, ...], after: tuple[Described, ...]) -> None:
+    """Last of all: from the first drop to the end nobody can read alerts."""
+    for name, table, *_ in before:
         op.drop_index(name, table)
-    for name, columns, where, why in FORMER:
-        op.create_index(name, "alert", columns, postgresql_where=sa.text(where))
-        op.execute(f"COMMENT ON INDEX {name} IS '{why}'")
+    for name, *_ in after:
+        op.execute(f"ALTER INDEX {name}_to_be RENAME TO {name}")

@@ -20,11 +20,15 @@ KINDS = ("tenant_lagging", "tenant_overgranted", "rollout_stalled")
 RANKS = {"critical": 1, "warning": 2, "info": 3, None: 4}
 ALL = WantedAlerts(state="open")
 RESOLVED = WantedAlerts(state="resolved")
+STRANGE = r"5\_"  # which means something to LIKE
 MUTES = {
     "none": (),
     "an app": (Mute(name="x", app="acme:4711", environment="production"),),
     "a tenant": (Mute(name="x", tenant="2"), Mute(name="y", app="other:*", kind="tenant_l*")),
     "labels": (Mute(name="x", labels=(("tier", "gold"),)),),
+    "a tenant of an app": (Mute(name="x", tenant="2", app="other:8"), Mute(name="y", tenant="3", labels=(("a", "b"),))),
+    "strange ids": (Mute(name="x", tenant=STRANGE), Mute(name="y", tenant="1_"), Mute(name="z", tenant="6%")),
+    "strange patterns": (Mute(name="x", tenant=STRANGE[:-1] + "*"), Mute(name="y", tenant="*_")),
     "a source": (Mute(name="x", source="other"), Mute(name="y", kind="rollout_stalled")),
 }
 _GROUND = """
@@ -34,7 +38,7 @@ INSERT INTO app (source_id, external_id, name, first_seen_at, next_poll_at)
 INSERT INTO label_set (labels) VALUES ('{"tier": "gold"}');
 INSERT INTO tenant (source_id, external_id, label_set_id, first_seen_at)
     SELECT s.id, x, CASE x WHEN '3' THEN (SELECT max(id) FROM label_set) END, now()
-    FROM source s, unnest(ARRAY['1', '2', '3']) AS x;
+    FROM source s, unnest(ARRAY['1', '2', '3', '12', '6%', 'STRANGE']) AS x;
 INSERT INTO connection (app_id, tenant_id, environment, status, epoch, hash, observed_at, last_seq)
     SELECT a.id, t.id, e, 'connected', 1, 0, now(), 0
     FROM app a JOIN tenant t USING (source_id), unnest(ARRAY['production', 'integration']) AS e
@@ -50,7 +54,7 @@ VALUES (:source, :app, :kind, :tenant, :connection, :environment, :state, :sever
 @pytest.fixture(params=range(2))
 def lived(world: World, request: pytest.FixtureRequest) -> World:
     """Alerts of all kinds and states on two sources, many of them at the same time."""
-    for statement in _GROUND.split(";"):
+    for statement in _GROUND.replace("STRANGE", STRANGE).split(";"):
         world.session.execute(text(statement))
     chance = random.Random(request.param)
     connections = world.rows("""SELECT a.source_id, c.app_id, c.tenant_id, c.id, c.environment

@@ -96,6 +96,11 @@ def test_two_versions_at_once(ailing: World, database_url: str) -> None:
     assert "run at once" not in said
     alive(session, "there 2", "0.0.1", now=now)
     assert f"Uptake 0.0.1 and {mine} run at once" in words(page.opens("/health"))
+    page = Browser(session, database_url, Role.VIEWER, name="bob", sources=["other"])
+    said = words(page.opens("/health"))
+    assert f"Uptake 0.0.1 and {mine} run at once" in said
+    assert "here 1" not in said
+    assert "there 2" not in said
 
 
 def test_apps(ailing: World, database_url: str) -> None:

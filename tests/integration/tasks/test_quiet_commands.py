@@ -133,6 +133,22 @@ def test_programs_are_told_the_same_by_command_and_api(ours: Ours) -> None:
         assert len(printed) == rows, command
 
 
+def test_messages_to_a_tenant(ours: Ours) -> None:
+    """By its id or with its source, as a table and for programs; a name that nobody has is refused, as of an app."""
+    assert poll(ours.app, now=ours.now + timedelta(hours=1))
+    evaluate_now(ours.app, now=ours.now + timedelta(days=20))
+    ours.execute(REMINDED)
+    assert "Nothing was sent." in ours.said("notices", "--tenant", "2").stdout
+    for name in ("1", "acme:1"):
+        listed = ours.said("notices", "--tenant", name)
+        assert (listed.returncode, "Nothing was sent." in listed.stdout) == (0, False), listed
+        assert len(json.loads(ours.said("notices", "--tenant", name, "--json").stdout)["data"]) == 1
+    for form in ((), ("--json",)):
+        stranger = ours.said("notices", "--tenant", "acme:nobody", *form)
+        assert (stranger.returncode, stranger.stdout) == (2, "")
+        assert "No tenant is called acme:nobody" in stranger.stderr
+
+
 def test_until_when_and_why_is_written_down(ours: Ours, alert: str) -> None:
     """The audit trail has of the commands what it has of pages and the API: which alerts, until when, and why."""
     ours.said("acknowledge", alert, "--for", "8h", "--comment", "on it")
