@@ -32,17 +32,21 @@ held AS MATERIALIZED (
 """
 # What is silenced or muted for some tenants only.
 _IS_CHOSEN = "(h.tenant <> '%' OR h.labels <> '{}')"
-_OF_HUSH = "FROM hush h JOIN source s ON s.name LIKE h.source JOIN tenant t ON t.source_id = s.id"
 # Whom it is for, found once and not for each of very many alerts; wholly: whichever alert on them it is. An id that
-# stands for itself is found by its index, and without labels; else all tenants are looked through.
+# stands for itself is found by its index; for others all those are looked through that open alerts are about.
 HUSHED_TENANTS = rf"""
 hushed AS MATERIALIZED (
     SELECT x.id, bool_or(x.kind = '%' AND x.environment = '%' AND x.app = '%') AS wholly FROM (
-        SELECT t.id, t.label_set_id, h.* {_OF_HUSH}
-            AND t.external_id = replace(replace(h.tenant, '\_', '_'), '\\', '\')
+        SELECT t.id, t.label_set_id, h.* FROM hush h JOIN source s ON s.name LIKE h.source
+        JOIN tenant t ON t.source_id = s.id AND t.external_id = replace(replace(h.tenant, '\_', '_'), '\\', '\')
         WHERE strpos(h.tenant, '%') = 0
         UNION ALL
-        SELECT t.id, t.label_set_id, h.* {_OF_HUSH} AND t.external_id LIKE h.tenant
+        SELECT t.id, t.label_set_id, h.* FROM (
+            SELECT DISTINCT a.tenant_id FROM alert a
+            WHERE {OPEN} AND {SEEN} AND a.kind = ANY(cast(:kinds AS text[])) AND {TENANTS}
+              AND EXISTS (SELECT FROM hush h WHERE strpos(h.tenant, '%') > 0 AND {_IS_CHOSEN})
+        ) a JOIN tenant t ON t.id = a.tenant_id JOIN source s ON s.id = t.source_id
+        JOIN hush h ON s.name LIKE h.source AND t.external_id LIKE h.tenant
         WHERE strpos(h.tenant, '%') > 0 AND {_IS_CHOSEN}
     ) x LEFT JOIN label_set l ON l.id = x.label_set_id
     WHERE coalesce(l.labels, '{{}}') @> x.labels GROUP BY x.id
@@ -51,8 +55,8 @@ hushed AS MATERIALIZED (
 # Whether an open alert a is quiet by itself; it is looked at singly where its tenant is hushed in part only.
 IS_QUIET_ALONE = f"""(a.id IN (SELECT id FROM held)
     OR CASE WHEN NOT EXISTS (SELECT FROM hush h WHERE {_IS_CHOSEN}) THEN false
-        WHEN a.tenant_id IN (SELECT id FROM hushed WHERE wholly) THEN true
-        WHEN a.tenant_id IN (SELECT id FROM hushed) THEN EXISTS (SELECT {HUSHED})
+        WHEN a.tenant_id IN (SELECT id FROM hushed)
+            THEN a.tenant_id IN (SELECT id FROM hushed WHERE wholly) OR EXISTS (SELECT {HUSHED})
         ELSE false END)"""  # noqa: S608 - constants only
 _IS_ANY = "EXISTS (SELECT FROM hush) OR EXISTS (SELECT FROM dead)"
 # Whether all alerts that are alike in source, app, kind and environment are quiet, whoever they are about.

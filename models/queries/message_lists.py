@@ -75,7 +75,7 @@ _OF_APP = f"""(
      ORDER BY n.id DESC LIMIT :most)
     ORDER BY id DESC LIMIT :most
 )"""  # noqa: S608 - constants only
-# Of all messages those that were not sent are few, whatever they are about: they are looked through, the last ones
+# Of all messages those that wait or failed are few, whatever they are about: they are looked through, the last ones
 # first, and not all that an app's tenants were ever sent. Said in full, for their index.
 _UNSENT_OF_APP = f"""(
     SELECT n.* FROM notice n WHERE n.state = :state AND n.state <> 'sent' AND CASE
@@ -116,7 +116,8 @@ class WantedMessages:
             return _TO_SOME if self.app is None else _OF_ONE_TO_SOME
         if self.app is None:
             return _ALL
-        return _OF_ONE if self.state in {None, "sent"} else _UNSENT_OF_ONE
+        # Of those that were taken back there may be very many.
+        return _UNSENT_OF_ONE if self.state in {"due", "sending", "failed"} else _OF_ONE
 
 
 def messages_before(

@@ -137,6 +137,7 @@ def test_one_message_for_several_threads(app: FastAPI, ops: dict[str, str], lagg
                 INSERT INTO notice_reminder (notice_id, reminder_id, number)
                 SELECT made.id, r.id, 2 FROM made, reminder r""")
     )
+    session.execute(text("UPDATE notice SET state = 'failed' WHERE group_id IS NOT NULL"))
     session.commit()
     whole = rows(app, ops, "notices")
     assert [one["subject"] for one in whole].count("All") == 1
@@ -154,7 +155,14 @@ def test_one_message_for_several_threads(app: FastAPI, ops: dict[str, str], lagg
                 SELECT source_id, '9', 'Nine', now(), now() FROM app""")
     )
     session.commit()
-    for path in ("notices?", "notices?tenant=1&", "reminders?", "reminders?state=stopped&", "reminders?tenant=1&"):
+    for path in (
+        "notices?",
+        "notices?state=failed&",
+        "notices?tenant=1&",
+        "reminders?",
+        "reminders?state=stopped&",
+        "reminders?tenant=1&",
+    ):
         assert rows(app, ops, f"{path}app=acme:9") == []
         assert rows(app, ops, f"{path}app=acme:4711") != []
     other = bearer(session, name="elsewhere", sources=["other"])
