@@ -66,8 +66,8 @@ def test_what_failed(
         with engine.connect() as connection:
             connection.execute(text(statement))
 
-    for module in ("dashboard.api.apps", "dashboard.pages.overview"):
-        monkeypatch.setattr(sys.modules[module], "overview", broken)
+    for module, name in (("dashboard.api.apps", "overview"), ("dashboard.pages.overview", "totals")):
+        monkeypatch.setattr(sys.modules[module], name, broken)
     page, answer = (asked(database_url, "GET", path, headers=headers) for path in ("/", "/api/v1/apps"))
     assert said in refused(answer, status)
     assert (page.status_code, said in page.text) == (status, True)
