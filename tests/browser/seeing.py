@@ -74,6 +74,15 @@ def fits(page: Page) -> bool:
     return page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth") is True
 
 
+def comes_to_fit(page: Page) -> bool:
+    """Whether it does not in the end: pictures are drawn anew a moment after the room has changed."""
+    for _ in range(50):
+        if fits(page):
+            return True
+        page.wait_for_timeout(100)
+    return False
+
+
 def unreadable(page: Page) -> list[str]:
     """The elements whose text has less contrast to its ground than 4.5 to 1."""
     found: list[str] = page.evaluate(CONTRAST)

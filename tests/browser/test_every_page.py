@@ -5,7 +5,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import BrowserContext, Page, Response
 
 from tests.browser.conftest import Dashboard
-from tests.browser.seeing import Scheme, fits, opened, unreadable
+from tests.browser.seeing import Scheme, comes_to_fit, fits, opened, unreadable
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
@@ -84,7 +84,7 @@ def test_on_paper(audience: BrowserContext, demo: Dashboard, named: dict[str, st
         page.goto(demo.url + path.format(**named))
         page.emulate_media(media="print", color_scheme="dark")
         page.set_viewport_size({"width": 720, "height": 1000})
-        assert fits(page)
+        assert comes_to_fit(page)
         assert page.locator("button:visible, form:visible, nav:visible").count() == 0
         assert page.evaluate("getComputedStyle(document.body).color") == "rgb(20, 25, 34)"
 

@@ -33,7 +33,7 @@ BROKEN: list[tuple[str, Script, str, str]] = [
         "deadline",
         "within the deadline",
     ),
-    ("case_06_no_answer", saying(b"", pause=0.8), "transport", "was silent for too long (read)"),
+    ("case_06_no_answer", saying(b"", pause=1.3), "transport", "was silent for too long (read)"),
     ("case_07_body_shorter_than_said", saying(HEAD + b"Content-Length: 99\r\n\r\n" + PAGE), "protocol", "broke off"),
     (
         "case_08_body_longer_than_said",
