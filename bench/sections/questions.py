@@ -160,9 +160,6 @@ def _section(
     streamed: Streamed,
 ) -> Section:
     points = {name: _points(each) for name, each in took.items()}
-    awaited = [question.name for question in QUESTIONS if question.is_awaited]
-    overview = shown["the page of all apps"] * 1000
-    ratios = [slow / fast for fast, slow in plain.values()]
     return Section(
         name="questions",
         title="Every question at full size",
@@ -175,54 +172,72 @@ def _section(
                     for name, each in points.items()
                 ],
             ),
-            Table(
-                ["question", "ms", "ms of plain history", "ratio"],
-                [
-                    [name, f"{fast * 1000:.1f}", f"{slow * 1000:,.0f}", f"{slow / fast:,.0f} x"]
-                    for name, (fast, slow) in plain.items()
-                ],
-            ),
+            _beside_plain(plain),
             Table(["answer over HTTP", "ms"], [[what, f"{seconds * 1000:.0f}"] for what, seconds in shown.items()]),
-            Table(
-                ["CSV of tenants, app by app", "rows", "s", "MiB after a tenth", "MiB at the end"],
-                [
-                    [
-                        "all of them",
-                        f"{streamed.rows:,}",
-                        f"{streamed.seconds:.1f}",
-                        f"{streamed.first / MIB:.0f}",
-                        f"{streamed.last / MIB:.0f}",
-                    ]
-                ],
-            ),
+            _stream(streamed),
         ],
-        targets=[
-            Target("p95 of the slowest question", max(points[name][1] for name in awaited), most=20, unit="ms"),
-            Target("p99 of the slowest question", max(points[name][2] for name in awaited), most=60, unit="ms"),
-            Target(
-                "questions that read a large table whole", sum(bool(scans[name]) for name in awaited), most=0, unit=""
-            ),
-            Target("the page of all apps", overview, most=200, unit="ms"),
-            Target("memory at the end of a CSV : after a tenth", streamed.last / streamed.first, most=1.1),
-            Target("plain history : counters, the least of them", min(ratios), least=1),
-        ],
-        notes=[
-            (
-                f"Meanwhile an app of about {_MIDDLE:,} tenants was polled and evaluated each second, 1 % upgraded each"
-                f" time: {len(polls)} polls, {statistics.median(polls):.2f} s in the median. A hundred apps that are"
-                " polled every 15 minutes are one in nine seconds."
-            ),
-            (
-                f"A reader waits {_PAUSE} s on average before it asks again, and draws the app anew: the largest, with"
-                f" {years.sizes[0]:,} connections, as often as the smallest, with {years.sizes[-1]:,}."
-            ),
-            (
-                "What only a program asks for, once in a while (its name begins with `figures:`), is measured and not"
-                " held to the targets: it counts all that is open."
-            ),
-            "Plain history is the same stretches with the same indexes, without verdicts and counters; asked alone.",
+        targets=_targets(points, scans=scans, plain=plain, shown=shown, streamed=streamed),
+        notes=_notes(years, polls),
+    )
+
+
+def _beside_plain(plain: Mapping[str, tuple[float, float]]) -> Table:
+    return Table(
+        ["question", "ms", "ms of plain history", "ratio"],
+        [
+            [name, f"{fast * 1000:.1f}", f"{slow * 1000:,.0f}", f"{slow / fast:,.0f} x"]
+            for name, (fast, slow) in plain.items()
         ],
     )
+
+
+def _stream(streamed: Streamed) -> Table:
+    first, last = (f"{size / MIB:.0f}" for size in (streamed.first, streamed.last))
+    return Table(
+        ["CSV of tenants, app by app", "rows", "s", "MiB after a tenth", "MiB at the end"],
+        [["all of them", f"{streamed.rows:,}", f"{streamed.seconds:.1f}", first, last]],
+    )
+
+
+def _targets(
+    points: Mapping[str, tuple[float, float, float]],
+    *,
+    scans: Mapping[str, Sequence[str]],
+    plain: Mapping[str, tuple[float, float]],
+    shown: Mapping[str, float],
+    streamed: Streamed,
+) -> list[Target]:
+    awaited = [question.name for question in QUESTIONS if question.is_awaited]
+    whole_tables = sum(bool(scans[name]) for name in awaited)
+    return [
+        Target("p95 of the slowest question", max(points[name][1] for name in awaited), most=20, unit="ms"),
+        Target("p99 of the slowest question", max(points[name][2] for name in awaited), most=60, unit="ms"),
+        Target("questions that read a large table whole", whole_tables, most=0, unit=""),
+        Target("the page of all apps", shown["the page of all apps"] * 1000, most=200, unit="ms"),
+        Target("memory at the end of a CSV : after a tenth", streamed.last / streamed.first, most=1.1),
+        Target(
+            "plain history : counters, the least of them", min(slow / fast for fast, slow in plain.values()), least=1
+        ),
+    ]
+
+
+def _notes(years: Years, polls: Sequence[float]) -> list[str]:
+    return [
+        (
+            f"Meanwhile an app of about {_MIDDLE:,} tenants was polled and evaluated each second, 1 % upgraded each"
+            f" time: {len(polls)} polls, {statistics.median(polls):.2f} s in the median. A hundred apps that are"
+            " polled every 15 minutes are one in nine seconds."
+        ),
+        (
+            f"A reader waits {_PAUSE} s on average before it asks again, and draws the app anew: the largest, with"
+            f" {years.sizes[0]:,} connections, as often as the smallest, with {years.sizes[-1]:,}."
+        ),
+        (
+            "What only a program asks for, once in a while (its name begins with `figures:`), is measured and not"
+            " held to the targets: it counts all that is open."
+        ),
+        "Plain history is the same stretches with the same indexes, without verdicts and counters; asked alone.",
+    ]
 
 
 def _points(took: Sequence[float]) -> tuple[float, float, float]:

@@ -65,8 +65,7 @@ SELECT {_FOUND} FROM kinds k CROSS JOIN LATERAL (
 ) c ORDER BY lags_since, c.began, c.id LIMIT :reach
 """  # noqa: S608 - constants only
 # The source's tenants by name, as far as is needed: no name is cut off from the same one. That each is of one kind at
-# most keeps the planner from believing
-# that next to nobody is of any, and from reading them all.
+# most keeps the planner from believing that next to nobody is of any, and from reading them all.
 _NEAR_NAME = f"""
 SELECT {_FOUND} FROM (
     SELECT t.id, t.place AS name FROM (
