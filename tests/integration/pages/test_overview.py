@@ -27,7 +27,9 @@ def test_page_by_page(world: World, database_url: str, monkeypatch: pytest.Monke
         world.session.execute(text(_ANOTHER), {"id": f"x{number}", "name": f"Extra & {number}"})
     world.session.commit()
     browser = Browser(world.session, database_url, Role.VIEWER)
-    seen, path, pages = [], "/?q=X", []
+    seen: list[str] = []
+    pages: list[str] = []
+    path = "/?q=X"
     while path and len(pages) < 9:
         page = browser.opens(path)
         pages.append(page)
