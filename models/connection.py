@@ -49,12 +49,14 @@ class Connection(Base):
             text("coalesce(scope_set_id, 0)"),
             text("coalesce(epoch_started_at, 'infinity'::timestamptz)"),
             "id",
+            # Whose they are is read from the index alone, which takes the columns under the expressions, too.
+            postgresql_include=["tenant_id", "version", "scope_set_id"],
             why="Connections of a kind, of which all have the same verdict, those that began first before the others.",
         ),
         # By both columns, or a planner that knows few apps looks through all of a tenant's to find the one.
         index("ix_connection_tenant_id_app_id", "tenant_id", "app_id", why="All apps of one tenant."),
         CheckConstraint("epoch >= 0", name="epoch", comment="0: never connected."),
-        # Room for updates in place: an upgrade then rewrites no index entry.
+        # Room for updates in place, of what no index has.
         {"postgresql_with": {"fillfactor": "85"}},
     )
 
@@ -113,7 +115,11 @@ class Tenure(Base):
             name="forward",
             comment="No empty or inverted stretch.",
         ),
-        index("ix_tenure_app_id", "app_id", "valid_from", "valid_to", why="An app as of a past instant."),
+        index(
+            "ix_tenure_app_id",
+            *("app_id", "valid_from", "valid_to", "version"),
+            why="An app as of a past instant, and who ran a version then.",
+        ),
         index(
             "ix_tenure_away",
             "app_id",

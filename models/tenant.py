@@ -2,10 +2,12 @@
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, UniqueConstraint, text
+from sqlalchemy import Computed, ForeignKey, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, big, document, index, pk
+
+_LETTERS = r"lower(e'\n' || coalesce(name, '') || e'\n' || external_id)"
 
 
 class LabelSet(Base):
@@ -47,10 +49,9 @@ class Tenant(Base):
         # Only where the server has the extension that it takes.
         index(
             "ix_tenant_letters",
-            "name",
-            "external_id",
+            "letters",
             postgresql_using="gin",
-            postgresql_ops={"name": "gin_trgm_ops", "external_id": "gin_trgm_ops"},
+            postgresql_ops={"letters": "gin_trgm_ops"},
             why="Tenants by any three letters of their name or id.",
         ),
     )
@@ -59,6 +60,8 @@ class Tenant(Base):
     source_id: Mapped[big] = mapped_column(ForeignKey("source.id"))
     external_id: Mapped[str]
     name: Mapped[str | None]
+    # What is looked for in it: the id and the name in lower case, a line each. PostgreSQL keeps it.
+    letters: Mapped[str | None] = mapped_column(Computed(_LETTERS, persisted=True), deferred=True)
     label_set_id: Mapped[big | None] = mapped_column(ForeignKey("label_set.id"))  # None: it has no labels
     time_zone: Mapped[str | None]  # an IANA name; None: UTC
     locale: Mapped[str | None]

@@ -1,11 +1,12 @@
 """Questions of lists over everything: tenants, alerts, silences; and of one tenant or alert in full."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from sqlalchemy.orm import Session
 
 from bench.questions.known import Known
 from bench.questions.question import Question
+from dashboard.api.alerts import MOST_LIKE
 from models.queries.alert_lists import WantedAlerts, alerts_after, heard_of, messages_about, one_alert, steps_of
 from models.queries.alerts_alike import alerts_alike, firing
 from models.queries.app_names import app_names
@@ -55,14 +56,20 @@ def _alerts_of_tenants(session: Session, known: Known) -> object:
     return alerts_after(session, WantedAlerts(tenants=found, state="open"), now=known.now, most=_PAGE)
 
 
+def _like(session: Session, known: Known) -> Sequence[int] | None:
+    """As the API does, which asks for more letters where too many tenants have them."""
+    found = tenants_like(session, known.letters(), sources=["acme"], most=MOST_LIKE + 1)
+    return found if len(found) <= MOST_LIKE else None
+
+
 def _alerts_by_letters(session: Session, known: Known) -> object:
-    found = tenants_like(session, known.letters())
-    return alerts_after(session, WantedAlerts(tenants=found), now=known.now, most=_PAGE)
+    found = _like(session, known)
+    return found and alerts_after(session, WantedAlerts(tenants=found), now=known.now, most=_PAGE)
 
 
 def _alike_by_letters(session: Session, known: Known) -> object:
-    found = tenants_like(session, known.letters(), sources=["acme"])
-    return alerts_alike(session, WantedAlerts(tenants=found), now=known.now, sources=["acme"])
+    found = _like(session, known)
+    return found and alerts_alike(session, WantedAlerts(tenants=found), now=known.now, sources=["acme"])
 
 
 def _alike_but_of_one(session: Session, known: Known) -> object:
@@ -100,7 +107,7 @@ LISTS = (
             session, app=known.app().key, lag="blocking", letters=known.letters(), most=_PAGE
         ),
     ),
-    Question("tenants: who is like that", lambda session, known: tenants_like(session, known.letters())),
+    Question("tenants: who is like that", _like),
     _of_tenant("who it is", profile),
     _of_tenant("its apps", apps_of),
     _of_tenant("its contacts", contacts),

@@ -7,71 +7,74 @@ from datetime import datetime
 from sqlalchemy import TextClause, text
 from sqlalchemy.orm import Session
 
-from models.queries.typed import patterns
+from models.queries.typed import HAS_LETTERS, looked_for
 
-# So many are put in order at once. Of more, those that come next are near in the order, and so many are looked at.
-FEW = 4000
-FAR = 20_000  # are looked at where more than a few are meant: the first page of them is nearly always among these
+# So many are put in order at once, and so many looked through for letters; so many are known by their ids, while all
+# tenants are gone through by name.
+FEW, SOME, KNOWN = 2000, 6000, 30_000
+# Of more, and of those that letters are looked for in, so many are looked at one by one: among these are nearly always
+# enough for a page.
+NEAR, FAR, ALL = 2000, 20_000, 2**60
 
 _NAME = 'coalesce(t.name, t.external_id) COLLATE "C"'
-_LETTERS = "(t.name ILIKE ANY(cast(:patterns AS text[])) OR t.external_id ILIKE ANY(cast(:patterns AS text[])))"
+_LETTERS = f"(cast(:letters AS text) IS NULL OR {HAS_LETTERS})"
 _AFTER = f"""(cast(:after AS text) IS NULL
     OR ({_NAME}, t.id) > (cast(:after AS text) COLLATE "C", cast(:after_id AS int8)))"""
 _SEEN = "(cast(:sources AS text[]) IS NULL OR s.name = ANY(cast(:sources AS text[])))"
 # The kinds of connections (by app, version and scopes) that are meant, and how many there are of each: some hundreds
 # of kinds, for a million connections.
-_SO = """
-so AS MATERIALIZED (
+_MEANT = f"""
+meant AS MATERIALIZED (
     SELECT z.app_id, z.version, z.scope_set_id, z.tenants
     FROM tally z JOIN app ON app.id = z.app_id AND app.deleted_at IS NULL
+    JOIN source s ON s.id = app.source_id AND {_SEEN}
     LEFT JOIN verdict v ON v.app_id = z.app_id AND v.version = z.version AND v.scope_set_id = z.scope_set_id
     WHERE z.environment = :environment AND z.status = 'connected' AND (cast(:app AS int8) IS NULL OR z.app_id = :app)
       AND (cast(:lag AS text) IS NULL OR coalesce(v.lag, 'unknown') = :lag)
 )
+"""  # noqa: S608 - constants only
+_WHOSE = """
+SELECT b.tenant_id FROM meant JOIN connection b ON b.app_id = meant.app_id AND b.environment = :environment
+    AND b.status = 'connected' AND coalesce(b.version, 0) = meant.version
+    AND coalesce(b.scope_set_id, 0) = meant.scope_set_id
 """
-# As a condition of its own (IS TRUE) it is looked up among all kinds at once, not joined to them for each tenant.
-_IS_SO = """b.environment = :environment AND b.status = 'connected'
-    AND ((b.app_id, coalesce(b.version, 0), coalesce(b.scope_set_id, 0)) IN (
-        SELECT app_id, version, scope_set_id FROM so)) IS TRUE"""
+# As a condition of its own (IS TRUE) it is looked up among all that it lists at once, not joined to them.
+_IS_KNOWN = f":stands = (t.id IN ({_WHOSE})) IS TRUE"
 # For each by itself (OFFSET 0): else all that stand so would be found before the first page is.
-_STANDS_SO = f"""(cast(:stands AS boolean) IS NULL OR :stands = EXISTS (
-    SELECT FROM connection b WHERE b.tenant_id = t.id AND (cast(:app AS int8) IS NULL OR b.app_id = :app) AND {_IS_SO}
-    OFFSET 0))"""
-# In the order of an index; what is not on the page is not counted.
+_STANDS_SO = """:stands = EXISTS (
+    SELECT FROM connection b WHERE b.tenant_id = t.id AND (cast(:app AS int8) IS NULL OR b.app_id = :app)
+      AND b.environment = :environment AND b.status = 'connected'
+      AND ((b.app_id, coalesce(b.version, 0), coalesce(b.scope_set_id, 0)) IN (
+          SELECT app_id, version, scope_set_id FROM meant)) IS TRUE OFFSET 0)"""
+# In the order of an index, which is all that is read of those that are not on the page.
 _NEAR = f"""
-SELECT t.*, s.name AS source FROM (
-    SELECT t.* FROM (
-        SELECT t.id, t.source_id, t.external_id, t.name, t.first_seen_at, {_NAME} AS named FROM tenant t
-        WHERE {_AFTER} ORDER BY {_NAME}, t.id LIMIT :reach
-    ) t WHERE (cast(:patterns AS text[]) IS NULL OR {_LETTERS}) AND {_STANDS_SO} ORDER BY t.named, t.id LIMIT :most
-) t JOIN source s ON s.id = t.source_id
+SELECT t.id FROM (
+    SELECT t.id, t.letters, {_NAME} AS named FROM tenant t WHERE {_AFTER} ORDER BY {_NAME}, t.id LIMIT :reach
+) t WHERE {_LETTERS} AND {{stands}} ORDER BY t.named, t.id LIMIT :most
 """  # noqa: S608 - constants only
 # Source by source, for a large one that is not meant would fill all that is looked at.
 _NEAR_IN = f"""
-SELECT t.*, s.name AS source FROM source s CROSS JOIN LATERAL (
-    SELECT t.id, t.external_id, t.name, t.first_seen_at FROM (
-        SELECT t.id, t.external_id, t.name, t.first_seen_at, {_NAME} AS named FROM tenant t
+SELECT t.id FROM source s CROSS JOIN LATERAL (
+    SELECT t.id FROM (
+        SELECT t.id, t.letters, {_NAME} AS named FROM tenant t
         WHERE t.source_id = s.id AND {_AFTER} ORDER BY {_NAME}, t.id LIMIT :reach
-    ) t WHERE (cast(:patterns AS text[]) IS NULL OR {_LETTERS}) AND {_STANDS_SO}
-    ORDER BY t.named, t.id LIMIT :most
+    ) t WHERE {_LETTERS} AND {{stands}} ORDER BY t.named, t.id LIMIT :most
 ) t WHERE {_SEEN}
 """  # noqa: S608 - constants only
 _FOUND = f"""
-SELECT t.id, t.external_id, t.name, t.first_seen_at, s.name AS source
-FROM (SELECT * FROM tenant t WHERE {_LETTERS} OFFSET 0) t JOIN source s ON s.id = t.source_id
-WHERE {_SEEN} AND {_AFTER} AND {_STANDS_SO}
+SELECT t.id FROM (SELECT * FROM tenant t WHERE {HAS_LETTERS} OFFSET 0) t JOIN source s ON s.id = t.source_id
+WHERE {_SEEN} AND {_AFTER} AND {{stands}} ORDER BY {_NAME}, t.id LIMIT :most
 """  # noqa: S608 - constants only
 _TOGETHER = f"""
-SELECT t.id, t.external_id, t.name, t.first_seen_at, s.name AS source FROM tenant t JOIN source s ON s.id = t.source_id
-WHERE {_SEEN} AND {_AFTER} AND (cast(:patterns AS text[]) IS NULL OR {_LETTERS}) AND t.id {{among}} (
-    SELECT b.tenant_id FROM so JOIN connection b ON b.app_id = so.app_id AND b.environment = :environment
-        AND b.status = 'connected' AND coalesce(b.version, 0) = so.version
-        AND coalesce(b.scope_set_id, 0) = so.scope_set_id)
+SELECT t.id FROM tenant t JOIN source s ON s.id = t.source_id
+WHERE {_SEEN} AND {_AFTER} AND {_LETTERS} AND t.id IN ({_WHOSE}) ORDER BY {_NAME}, t.id LIMIT :most
 """  # noqa: S608 - constants only
-_MANY = text(f"WITH {_SO} SELECT coalesce(sum(tenants), 0) FROM so")  # noqa: S608 - constants only
+_MANY = text(f"WITH {_MEANT} SELECT coalesce(sum(tenants), 0) FROM meant")  # noqa: S608 - constants only
 _PAGE = f"""
-WITH {_SO}, page AS (
-    SELECT t.*, {_NAME} AS place FROM ({{candidates}}) t ORDER BY {_NAME}, t.id LIMIT :most
+WITH {_MEANT}, page AS (
+    SELECT t.id, t.external_id, t.name, t.first_seen_at, s.name AS source, {_NAME} AS place
+    FROM ({{candidates}}) n JOIN tenant t ON t.id = n.id JOIN source s ON s.id = t.source_id
+    ORDER BY {_NAME}, t.id LIMIT :most
 ), fresh AS MATERIALIZED (
     SELECT a.id, f.exact_at FROM app a JOIN freshness f ON f.app_id = a.id WHERE a.deleted_at IS NULL
 )
@@ -92,12 +95,17 @@ FROM page p CROSS JOIN LATERAL (
 ) n
 ORDER BY p.place COLLATE "C", p.id
 """  # noqa: S608 - constants only
-_IN_ORDER, _IN_ORDER_IN, _BY_LETTERS, _BY_LAG, _BY_NO_LAG = (
-    text(_PAGE.format(candidates=each))
-    for each in (_NEAR, _NEAR_IN, _FOUND, _TOGETHER.format(among="IN"), _TOGETHER.format(among="NOT IN"))
-)
 
-_APP = text("""SELECT app.id FROM app JOIN source s ON s.id = app.source_id
+
+def _pages(candidates: str) -> dict[str, TextClause]:
+    """What asks for a page of them, by how it is told whether they stand as is meant."""
+    ways = {"any": "true", "known": _IS_KNOWN, "each": _STANDS_SO}
+    return {way: text(_PAGE.format(candidates=candidates.format(stands=stands))) for way, stands in ways.items()}
+
+
+_IN_ORDER, _IN_ORDER_IN, _BY_LETTERS = (_pages(candidates) for candidates in (_NEAR, _NEAR_IN, _FOUND))
+_FEW_SO = text(_PAGE.format(candidates=_TOGETHER))
+_APP = text("""SELECT app.id, s.name AS source FROM app JOIN source s ON s.id = app.source_id
     WHERE s.name || ':' || app.external_id = :app AND app.deleted_at IS NULL""")
 
 
@@ -138,31 +146,35 @@ def tenants(  # noqa: PLR0913 - each says which tenants are meant
     class that it has in an app that it is connected to, *app* that app; *blocking* is the class, or that it has it not.
     """
     place, last = after or (None, None)
-    app_id = None if app is None else session.scalar(_APP, {"app": app})
-    if app is not None and app_id is None:
+    found = None if app is None else session.execute(_APP, {"app": app}).one_or_none()
+    if app is not None and (found is None or (sources is not None and found.source not in sources)):
         return []
+    stands = blocking if blocking is not None else True if lag or app else None
+    if found and stands:
+        sources = [found.source]
     bound: dict[str, object] = {
-        "patterns": None if letters is None else patterns(letters),
-        "stands": blocking if blocking is not None else True if lag or app else None,
+        **looked_for(letters),
+        "stands": stands,
         "lag": "blocking" if blocking is not None else lag,
-        "app": app_id,
+        "app": found.id if found else None,
         "environment": environment,
         "sources": None if sources is None else sorted(sources),
         "after": place,
         "after_id": last,
         "most": most,
     }
-    if bound["stands"] and session.scalars(_MANY, bound).one() <= FEW:
-        return _rows(session, _BY_LAG, bound)
-    is_narrowed = letters is not None or bound["stands"] is not None
+    many = session.scalars(_MANY, bound).one() if stands is not None else 0
+    if stands and many <= (FEW if letters is None else SOME):
+        return _rows(session, _FEW_SO, bound)
     in_order = _IN_ORDER if sources is None else _IN_ORDER_IN
-    reach = most if not is_narrowed else max(FEW, most) if letters is not None else FAR
-    near = _rows(session, in_order, bound | {"reach": reach})
-    if len(near) == most or not is_narrowed:
-        return near
+    way, whole = "any" if stands is None else "each", "any" if stands is None else "known"
+    if letters is not None or many > KNOWN:
+        near = _rows(session, in_order[way], bound | {"reach": FAR if letters is None else NEAR})
+        if len(near) == most:
+            return near
     if letters is not None:
-        return _rows(session, _BY_LETTERS, bound)
-    return _rows(session, _BY_LAG if bound["stands"] else _BY_NO_LAG, bound)
+        return _rows(session, _BY_LETTERS[whole if many <= KNOWN else way], bound)
+    return _rows(session, in_order[whole], bound | {"reach": ALL})
 
 
 def _rows(session: Session, statement: TextClause, bound: Mapping[str, object]) -> list[TenantRow]:
@@ -196,13 +208,11 @@ def tenants_named(
 
 
 _LIKE = text(f"""
-SELECT t.id FROM tenant t JOIN source s ON s.id = t.source_id WHERE {_LETTERS} AND {_SEEN} LIMIT :most
+SELECT t.id FROM tenant t JOIN source s ON s.id = t.source_id WHERE {HAS_LETTERS} AND {_SEEN} LIMIT :most
 """)  # noqa: S608 - constants only
 
 
-def tenants_like(
-    session: Session, letters: str, *, sources: Collection[str] | None = None, most: int = FEW
-) -> Sequence[int]:
+def tenants_like(session: Session, letters: str, *, sources: Collection[str] | None = None, most: int) -> Sequence[int]:
     """The ids of tenants (of *sources*) with these *letters* in their name or id, as for `tenants`; *most* of them."""
-    bound = {"patterns": patterns(letters), "sources": None if sources is None else sorted(sources), "most": most}
+    bound = {**looked_for(letters), "sources": None if sources is None else sorted(sources), "most": most}
     return session.scalars(_LIKE, bound).all()

@@ -9,7 +9,7 @@ from sqlalchemy import RowMapping, TextClause, text
 from sqlalchemy.orm import Session
 
 from models.queries.kinds import BEGAN, IN_ORDER, IS_OF_KIND
-from models.queries.typed import patterns
+from models.queries.typed import HAS_LETTERS, looked_for
 
 Sort = Literal["name", "since"]
 Place = tuple[str | int, ...]
@@ -20,9 +20,12 @@ PLACES: dict[Sort, tuple[type, ...]] = {"name": (str, int), "since": (int, int, 
 _NEVER = 2**62
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FURTHEST = 2**55  # about a thousand years
-# So many are put in order at once. Of more, those that come next are near in an index; where only those with some
-# letters are wanted, so many are looked at before all that have them.
-FEW, NEAR, ALL = 4000, 2000, 2**60
+# So many are put in order at once, and so many looked through for a letter or two; so many are known by their tenants'
+# ids, while all of the source are gone through by name, or found by letters.
+FEW, SOME, KNOWN = 2000, 6000, 30_000
+# Of more, those that come next are near in an index; where only those with some letters are wanted, so many are looked
+# at before all that have them.
+NEAR, ALL = 4000, 2**60
 
 # Whoever lags does so since their kind does or since they connected, whichever is later; all others come last. Of each
 # kind those that come after *after* begin at one point of its index.
@@ -52,8 +55,9 @@ kinds AS MATERIALIZED (
 )
 """
 _NAME = 'coalesce(t.name, t.external_id) COLLATE "C"'
-_LETTERS = """(cast(:patterns AS text[]) IS NULL
-    OR t.name ILIKE ANY(cast(:patterns AS text[])) OR t.external_id ILIKE ANY(cast(:patterns AS text[])))"""
+_LETTERS = f"(cast(:letters AS text) IS NULL OR {HAS_LETTERS})"
+# As a condition of its own (IS TRUE) it is looked up among all that it lists at once, not joined to them.
+_IS_KNOWN = f"""(t.id IN (SELECT c.tenant_id FROM kinds k JOIN connection c ON {IS_OF_KIND})) IS TRUE"""  # noqa: S608 - constants only
 _FOUND = "k.*, c.id, c.tenant_id, c.began, greatest(k.since, c.began) AS lags_since"
 _FURTHER = """(cast(:name_after AS text) IS NULL
     OR ({name}, c.id) > (cast(:name_after AS text) COLLATE "C", cast(:after_id AS int8)))"""
@@ -69,10 +73,10 @@ SELECT {_FOUND} FROM kinds k CROSS JOIN LATERAL (
 _NEAR_NAME = f"""
 SELECT {_FOUND} FROM (
     SELECT t.id, t.place AS name FROM (
-        SELECT t.*, {_NAME} AS place FROM tenant t WHERE t.source_id = (SELECT min(source_id) FROM kinds)
+        SELECT t.id, t.letters, {_NAME} AS place FROM tenant t WHERE t.source_id = (SELECT min(source_id) FROM kinds)
             AND {_NAME} >= coalesce(cast(:name_after AS text), '') COLLATE "C"
         ORDER BY {_NAME} FETCH FIRST (:looked_at) ROWS WITH TIES
-    ) t WHERE {_LETTERS} ORDER BY t.place
+    ) t WHERE {_LETTERS} AND {{whose}} ORDER BY t.place
 ) t CROSS JOIN LATERAL (
     SELECT c.*, {BEGAN} AS began FROM connection c
     WHERE c.tenant_id = t.id AND c.app_id = (SELECT min(app_id) FROM kinds)
@@ -87,7 +91,8 @@ SELECT {_FOUND} FROM kinds k CROSS JOIN LATERAL (
 """  # noqa: S608 - constants only
 _LETTERED = f"""
 SELECT {_FOUND} FROM (
-    SELECT t.id FROM tenant t WHERE t.source_id = (SELECT min(source_id) FROM kinds) AND {_LETTERS} OFFSET 0
+    SELECT t.id FROM tenant t WHERE t.source_id = (SELECT min(source_id) FROM kinds) AND {_LETTERS}
+        AND {{whose}} OFFSET 0
 ) t CROSS JOIN LATERAL (
     SELECT c.*, {BEGAN} AS began FROM connection c
     WHERE c.tenant_id = t.id AND c.app_id = (SELECT min(app_id) FROM kinds)
@@ -98,7 +103,7 @@ WHERE (c.began, c.id) > (k.from_began, k.from_id)
 _LETTERED_NAME = f"""
 SELECT {_FOUND} FROM (
     SELECT t.id, {_NAME} AS name FROM tenant t WHERE t.source_id = (SELECT min(source_id) FROM kinds) AND {_LETTERS}
-        AND {_NAME} >= coalesce(cast(:name_after AS text), '') COLLATE "C"
+        AND {{whose}} AND {_NAME} >= coalesce(cast(:name_after AS text), '') COLLATE "C"
     ORDER BY {_NAME} OFFSET 0
 ) t CROSS JOIN LATERAL (
     SELECT c.*, {BEGAN} AS began FROM connection c
@@ -131,9 +136,19 @@ def _queries(candidates: Mapping[Sort, str]) -> dict[Sort, TextClause]:
     return {sort: text(_PAGE.format(candidates=candidates[sort], order=order)) for sort, order in _ORDER.items()}
 
 
-_NEAR = _queries({"name": _NEAR_NAME, "since": _NEAR_SINCE})
+def _whose(among: str) -> tuple[dict[Sort, TextClause], dict[Sort, TextClause]]:
+    """What asks for those that are near, and for all with the letters, *among* those that are known to be meant."""
+    near: dict[Sort, str] = {"name": _NEAR_NAME.format(whose=among), "since": _NEAR_SINCE}
+    lettered: dict[Sort, str] = {
+        "name": _LETTERED_NAME.format(whose=among),
+        "since": _LETTERED.format(whose=among),
+    }
+    return _queries(near), _queries(lettered)
+
+
 _WHOLE = _queries(dict.fromkeys(_ORDER, _ALL))
-_BY_LETTERS = _queries({"name": _LETTERED_NAME, "since": _LETTERED})
+_NEAR, _BY_LETTERS = _whose("true")
+_NEAR_KNOWN, _BY_LETTERS_KNOWN = _whose(_IS_KNOWN)
 _MANY = text(f"WITH {_KINDS} SELECT coalesce(sum(tenants), 0) FROM kinds")  # noqa: S608 - constants only
 
 
@@ -194,8 +209,8 @@ def tenants_of(
         "lag": wanted.lag,
         "version": wanted.version,
         "missing": wanted.missing,
-        "patterns": None if wanted.letters is None else patterns(wanted.letters),
         "most": most,
+        **looked_for(wanted.letters),
         **_beginning(sort, after),
     }
     rows = _rows(session, bound, sort)
@@ -207,15 +222,22 @@ _NAMES = [one.name for one in fields(TenantOf) if one.name != "place"]
 
 def _rows(session: Session, bound: Mapping[str, Any], sort: Sort) -> Sequence[RowMapping]:
     """Those that are near in the order, or found among all where these are few or seldom have the letters."""
-    has_letters, most = bound["patterns"] is not None, bound["most"]
-    many = session.scalar(_MANY, bound) if sort == "name" or has_letters else most + 1
-    if many <= FEW and (sort == "name" or has_letters):
+    letters, most = bound["letters"], bound["most"]
+    if sort == "since" and letters is None:
+        return session.execute(_NEAR[sort], {**bound, "reach": most}).mappings().all()
+    many, is_short = session.scalar(_MANY, bound) or 0, bound["or_letters"] is not None
+    if many <= (SOME if is_short else FEW):
         return session.execute(_WHOLE[sort], bound).mappings().all()
-    near_by = {"reach": NEAR if has_letters and sort == "since" else most, "looked_at": NEAR if has_letters else ALL}
-    near = session.execute(_NEAR[sort], {**bound, **near_by}).mappings().all()
-    if not has_letters or len(near) == most:
-        return near
-    return session.execute(_BY_LETTERS[sort], bound).mappings().all()
+    by_letters = _BY_LETTERS if many > KNOWN else _BY_LETTERS_KNOWN
+    # A letter or two are in very many names, so enough are near; more of them seldom are.
+    if letters is not None and not is_short and many <= KNOWN:
+        return session.execute(by_letters[sort], bound).mappings().all()
+    near_by = {"reach": NEAR if sort == "since" else most, "looked_at": ALL if letters is None else NEAR}
+    near = _NEAR if letters is not None or many > KNOWN else _NEAR_KNOWN
+    rows = session.execute(near[sort], {**bound, **near_by}).mappings().all()
+    if letters is None or len(rows) == most:
+        return rows
+    return session.execute(by_letters[sort], bound).mappings().all()
 
 
 def _beginning(sort: Sort, after: Place | None) -> dict[str, Any]:

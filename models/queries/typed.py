@@ -14,6 +14,14 @@ def anywhere(letters: str) -> str:
     return f"%{escaped(letters)}%"
 
 
-def patterns(letters: str) -> list[str]:
-    """What LIKE takes, any of them, for *letters* of a name: anywhere; one or two begin it, or a word of it."""
-    return [anywhere(letters)] if len(letters) >= ANYWHERE else [f"{escaped(letters)}%", f"% {escaped(letters)}%"]
+# Of a tenant t, as ix_tenant_letters has it; with no letters nothing is asked.
+HAS_LETTERS = "(t.letters LIKE lower(cast(:letters AS text)) OR t.letters LIKE lower(cast(:or_letters AS text)))"
+
+
+def looked_for(letters: str | None) -> dict[str, str | None]:
+    """What HAS_LETTERS asks for: *letters* anywhere in a name or id; one or two begin it, or a word of it."""
+    if letters is None:
+        return {"letters": None, "or_letters": None}
+    if len(letters) >= ANYWHERE:
+        return {"letters": anywhere(letters), "or_letters": None}
+    return {"letters": f"%\n{escaped(letters)}%", "or_letters": f"% {escaped(letters)}%"}

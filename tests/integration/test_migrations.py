@@ -113,6 +113,34 @@ def test_letters_without_the_extension(fresh_database: Callable[[], str]) -> Non
     engine.dispose()
 
 
+def test_letters_in_one_place_without_the_extension(fresh_database: Callable[[], str]) -> None:
+    """There and back again, what is searched for stands in its column, with an index only where that can be had."""
+    url = fresh_database()
+    command.upgrade(config(url), "0039")
+    engine = create_engine(url)
+    found = text("SELECT to_regclass('ix_tenant_letters')")
+    with engine.begin() as connection:
+        connection.execute(text("DROP EXTENSION pg_trgm CASCADE"))
+        connection.execute(text("INSERT INTO source (name, kind, next_poll_at) VALUES ('acme', 'portal', now())"))
+        for name, tenant in (("Käse HVAC", "A1"), (None, "A2")):
+            connection.execute(
+                text("""INSERT INTO tenant (source_id, external_id, name, first_seen_at)
+                        SELECT id, :tenant, :name, now() FROM source"""),
+                {"tenant": tenant, "name": name},
+            )
+    upgrade(url)
+    with engine.begin() as connection:
+        assert connection.scalars(text("SELECT letters FROM tenant ORDER BY id")).all() == ["\nkäse hvac\na1", "\n\na2"]
+        assert connection.scalar(found) is None
+    command.downgrade(config(url), "0039")
+    with engine.begin() as connection:
+        connection.execute(text("CREATE EXTENSION pg_trgm"))
+    upgrade(url)
+    with engine.begin() as connection:
+        assert connection.scalar(found) == "ix_tenant_letters"
+    engine.dispose()
+
+
 def test_every_index_says_why(database_url: str) -> None:
     """The reason stands in the database too, for whoever looks there."""
     wanted = {index.name: index.info["why"] for table in models.Base.metadata.sorted_tables for index in table.indexes}

@@ -15,12 +15,15 @@ from uptake.facts import Status
 APP = "acme:4711"
 
 
-@pytest.fixture(params=["together", "near"], autouse=True)
+@pytest.fixture(params=["together", "known", "near"], autouse=True)
 def few(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each rule holds where all are put in order, and where an index is followed as far as is needed."""
-    if request.param == "near":
+    if request.param != "together":
         monkeypatch.setattr("models.queries.tenants_of.FEW", 0)
+        monkeypatch.setattr("models.queries.tenants_of.SOME", 0)
         monkeypatch.setattr("models.queries.tenants_of.NEAR", 3)
+    if request.param == "near":
+        monkeypatch.setattr("models.queries.tenants_of.KNOWN", 0)
 
 
 @pytest.fixture
