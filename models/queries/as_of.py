@@ -79,9 +79,9 @@ _MANY = text("""
 SELECT tenants FROM adoption WHERE app_id = :app AND environment = :environment AND version = :version
     AND day <= cast(cast(:at AS timestamptz) AT TIME ZONE 'UTC' AS date) ORDER BY day DESC LIMIT 1
 """)
-# To walk through all that have the app until a page is full costs five times as much for each as to read the stretch
-# of each: from twice so many pages on it is less, however many have the app.
-PAGES = 10
+# To walk through all that have the app until a page is full costs more for each than to read the stretches of then, of
+# which an index has the version: from so many pages on it is less, however many have the app.
+PAGES = 100
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
