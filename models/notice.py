@@ -123,6 +123,14 @@ class Notice(Base):
             why="Messages that wait, failed or were taken back, the last ones first.",
         ),
         index(
+            "ix_notice_unsent_app",
+            "app_id",
+            "state",
+            "id",
+            postgresql_where=text("state <> 'sent'"),
+            why="Messages about an app that wait, failed or were taken back, the last ones first.",
+        ),
+        index(
             "ix_notice_refused",
             "settled_at",
             postgresql_where=text("state = 'failed' AND reminder_id IS NOT NULL"),

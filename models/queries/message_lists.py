@@ -75,14 +75,17 @@ _OF_APP = f"""(
      ORDER BY n.id DESC LIMIT :most)
     ORDER BY id DESC LIMIT :most
 )"""  # noqa: S608 - constants only
-# Of all messages those that wait or failed are few, whatever they are about: they are looked through, the last ones
-# first, and not all that an app's tenants were ever sent. Said in full, for their index.
+# Those that wait, failed or were taken back have an index of their own, where that of one app stands together; what is
+# about several is looked through. Said in full, for the index.
+_UNSENT = "SELECT n.* FROM notice n WHERE n.state = :state AND n.state <> 'sent'"
 _UNSENT_OF_APP = f"""(
-    SELECT n.* FROM notice n WHERE n.state = :state AND n.state <> 'sent' AND CASE
-        WHEN n.reminder_id IS NULL THEN n.app_id = ({_KEY})
-        ELSE (SELECT true FROM notice_reminder p WHERE p.notice_id = n.id AND p.app_id = ({_KEY}) LIMIT 1) END
-      AND {{meant}} ORDER BY n.id DESC LIMIT :most
-)"""  # noqa: S608 - constants only
+    ({_UNSENT} AND n.app_id = ({_KEY}) AND {{meant}} ORDER BY n.id DESC LIMIT :most)
+    UNION ALL
+    ({_UNSENT} AND n.app_id IS NULL AND n.reminder_id IS NOT NULL AND EXISTS (
+        SELECT FROM notice_reminder p WHERE p.notice_id = n.id AND p.app_id = ({_KEY}) OFFSET 0
+     ) AND {{meant}} ORDER BY n.id DESC LIMIT :most)
+    ORDER BY id DESC LIMIT :most
+)"""
 _TO_TENANTS = """(
     SELECT n.* FROM notice n WHERE n.id IN (
         SELECT p.notice_id FROM notice_reminder p WHERE p.tenant_id = ANY(cast(:tenants AS int8[])){and_app}
@@ -116,8 +119,7 @@ class WantedMessages:
             return _TO_SOME if self.app is None else _OF_ONE_TO_SOME
         if self.app is None:
             return _ALL
-        # Of those that were taken back there may be very many.
-        return _UNSENT_OF_ONE if self.state in {"due", "sending", "failed"} else _OF_ONE
+        return _OF_ONE if self.state in {None, "sent"} else _UNSENT_OF_ONE
 
 
 def messages_before(
