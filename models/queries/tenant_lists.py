@@ -77,22 +77,24 @@ WITH {_MEANT}, page AS (
     ORDER BY {_NAME}, t.id LIMIT :most
 ), fresh AS MATERIALIZED (
     SELECT a.id, f.exact_at FROM app a JOIN freshness f ON f.app_id = a.id WHERE a.deleted_at IS NULL
-)
-SELECT p.id AS tenant_id, p.place, p.source || ':' || p.external_id AS key, p.source, p.external_id AS tenant,
-    p.name AS tenant_name, p.first_seen_at, n.*,
-    (SELECT max(r.last_sent_at) FROM reminder r WHERE r.tenant_id = p.id AND r.stopped_at IS NULL) AS last_reminder_at
-FROM page p CROSS JOIN LATERAL (
-    SELECT count(*) FILTER (WHERE c.status = 'connected') AS apps,
+), counted AS (
+    SELECT p.id, count(*) FILTER (WHERE c.status = 'connected') AS apps,
         count(*) FILTER (WHERE c.status = 'connected' AND v.lag = 'blocking') AS blocking,
         count(*) FILTER (WHERE c.status = 'connected' AND v.lag = 'trimming') AS trimming,
         min(greatest(v.since, c.epoch_started_at)) FILTER (WHERE c.status = 'connected' AND v.lag = 'blocking')
             AS blocked_since,
         min(f.exact_at) AS as_of
-    FROM connection c JOIN fresh f ON f.id = c.app_id
+    FROM page p JOIN connection c ON c.tenant_id = p.id AND c.environment = :environment
+    JOIN fresh f ON f.id = c.app_id
     LEFT JOIN verdict v ON v.app_id = c.app_id AND v.version = coalesce(c.version, 0)
         AND v.scope_set_id = c.scope_set_id
-    WHERE c.tenant_id = p.id AND c.environment = :environment
-) n
+    GROUP BY p.id
+)
+SELECT p.id AS tenant_id, p.place, p.source || ':' || p.external_id AS key, p.source, p.external_id AS tenant,
+    p.name AS tenant_name, p.first_seen_at, coalesce(n.apps, 0) AS apps, coalesce(n.blocking, 0) AS blocking,
+    coalesce(n.trimming, 0) AS trimming, n.blocked_since, n.as_of,
+    (SELECT max(r.last_sent_at) FROM reminder r WHERE r.tenant_id = p.id AND r.stopped_at IS NULL) AS last_reminder_at
+FROM page p LEFT JOIN counted n ON n.id = p.id
 ORDER BY p.place COLLATE "C", p.id
 """  # noqa: S608 - constants only
 
