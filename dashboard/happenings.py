@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from dashboard.access import Caller
 from dashboard.discreet import discreet
+from dashboard.words import kind
 from models.queries.said import Said, said
 from models.queries.tenant_apps import TimelineRow
 from tasks.story import happened
@@ -90,7 +91,7 @@ def _in_words(row: TimelineRow, message: Said | None) -> Happening:
         at=row.at,
         kind=_KINDS.get(about, "versions"),
         what=_WORDS.get(row.type, row.type.replace(".", " ").replace("_", " ")),
-        details=happened(row),
+        details=happened(row, kind=kind),
         app=row.app,
         app_name=row.app_name,
         environment=row.environment,

@@ -1,6 +1,6 @@
 """`uptake explain` and the page of a tenant: the whole story of one tenant and one app, in words."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -187,8 +187,8 @@ def _at(instant: datetime | None) -> str:
     return moment(instant) if instant else "never"
 
 
-def happened(entry: TimelineEntry | TimelineRow) -> str:
-    """One event of a tenant's history in words, without what its type says already."""
+def happened(entry: TimelineEntry | TimelineRow, *, kind: Callable[[str], str] | None = None) -> str:
+    """One event of a tenant's history in words, without what its type says already; *kind* names alerts."""
     data = entry.data
     said = {
         "tenant.upgraded": f"version {data.get('from_version')} to {data.get('to_version')}, {_bounds(data)}",
@@ -201,7 +201,7 @@ def happened(entry: TimelineEntry | TimelineRow) -> str:
         return said[entry.type]
     if entry.type.startswith("alert."):
         severity = f"{data['severity']}: " if data.get("severity") else ""
-        return f"{severity}{_plain(data.get('kind'))}{_why(data)}"
+        return f"{severity}{(kind or _plain)(data.get('kind', ''))}{_why(data)}"
     return _bounds(data) if entry.type.startswith("tenant.") else ""
 
 

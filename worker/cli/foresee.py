@@ -10,12 +10,12 @@ import typer
 from sqlalchemy import text
 
 from config.settings import SettingsError
-from models import Session
+from models import Session, db_now
 from models.queries.impact import Asked, Pace, asked, pace
 from models.verdicts import history_of
 from tasks.plan import Plan, Quiet, planned
 from uptake.scopes import canonical, parse
-from worker.cli.answers import App, OneApp, require_app
+from worker.cli.answers import App, OneApp, require_app, warned
 from worker.cli.output import Json, as_json, console, table
 from worker.lifecycle import open_database
 
@@ -43,6 +43,7 @@ def plan(app: OneApp = None, *, json: Json = False) -> None:
     with Session() as session:
         require_app(session, app)
         apps = session.execute(_APPS, {"app": app}).all()
+        warned(session, now=db_now(session))
     found = [AppPlan(row.app, one) for row in apps if (one := planned(row.id)) is not None]
     if json:
         as_json(found)

@@ -21,6 +21,7 @@ from tasks import poll as polling
 from tasks.hearing import hearing, said
 from tasks.rules import Rules, rules, written
 from tasks.trying import try_out
+from uptake.wording import moment
 from worker.addresses import database_url
 from worker.cli.answers import OneApp, require_app, story_of
 from worker.cli.output import Json, as_json, console, table
@@ -173,8 +174,15 @@ def poll(
     if json:
         as_json(found)
     else:
-        rows = [(one.app, one.name, one.last_poll.outcome, one.last_poll.reason) for one in found if one.last_poll]
-        table("Polled", ("App", "Name", "Outcome", "Reason"), rows, empty="No app is listed yet.")
+        # Where a source cannot be read, that is an earlier one.
+        last = [(one.app, one.name, one.last_poll) for one in found if one.last_poll]
+        rows = [(app, name, moment(poll.at), poll.outcome, poll.reason) for app, name, poll in last]
+        table(
+            "The last poll of each app",
+            ("App", "Name", "When", "Outcome", "Reason"),
+            rows,
+            empty="No app is listed yet.",
+        )
     refused += [
         f"{one.app}: {one.last_poll.reason}" for one in found if one.last_poll and one.last_poll.outcome == "failed"
     ]

@@ -1,4 +1,4 @@
-"""The demo goes on: every few seconds a tenant upgrades, now and then one comes or goes, or a version is released."""
+"""The demo goes on: five times a minute a tenant upgrades, now and then one comes or goes, or a version is released."""
 
 import time
 from random import Random
@@ -12,7 +12,7 @@ from worker.demo.story import PLOTS
 
 log = structlog.get_logger()
 
-PAUSE_SECONDS = (4.0, 8.0)
+PAUSE_SECONDS = (8.0, 16.0)
 # One tenant in so many never upgrades: there is always somebody to remind.
 STUBBORN = 4
 RELEASE_EVERY, COME_OR_GO_EVERY = 40, 15

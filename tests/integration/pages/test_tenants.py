@@ -188,7 +188,7 @@ def test_one(app: FastAPI, operator: dict[str, str]) -> None:
         "tier=gold",
         "eve@mueller.example",
         "<strong>Connected</strong>",
-        "info: tenant lagging, grace over",
+        "info: missing scopes, grace over",
         "<strong>Reminder sent</strong>",
         "Please &lt;accept&gt;",
         "/api/v1/tenants/acme:1/timeline.csv?order=newest",

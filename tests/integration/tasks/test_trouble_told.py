@@ -31,7 +31,14 @@ def test_old_answers_are_told_to_be_old(ours: Ours) -> None:
     assert list_apps(ours.source, now=ours.now + HOURS) is None
     assert "3 h ago" in ours.status()
     tenant = ours.rows("SELECT external_id FROM tenant LIMIT 1")[0][0]
-    for question in (["status"], ["laggards"], ["alerts"], ["explain", "acme:4711", tenant], ["timeline", tenant]):
+    for question in (
+        ["status"],
+        ["laggards"],
+        ["alerts"],
+        ["explain", "acme:4711", tenant],
+        ["timeline", tenant],
+        ["plan"],
+    ):
         assert "Source acme cannot be read: localhost" in ours.said(*question).stderr
 
 
@@ -54,7 +61,9 @@ def test_silent_portal_is_not_tried_for_each_app(ours: Ours) -> None:
     """`uptake poll` asks a portal that is down once; what is asked for by name is tried all the same."""
     ours.portal.fault = down
     polls = "SELECT count(*) FROM poll WHERE outcome = 'failed' AND app_id IS NOT NULL"
-    assert ours.said("poll").returncode == 2
+    said = ours.said("poll")
+    assert said.returncode == 2
+    assert "UTC" in said.stdout, "an outcome of before has its time beside it"
     assert ours.rows(polls) == [(0,)]
     assert ours.said("poll", "acme:4711").returncode == 2
     assert ours.rows(polls) == [(1,)]
