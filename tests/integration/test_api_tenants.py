@@ -10,6 +10,7 @@ from sqlalchemy import text
 from dashboard.app import application
 from models import Scope
 from models.listing import sync_sources
+from models.queries.tenant_lists import tenants
 from models.queries.typed import HAS_LETTERS, looked_for
 from tests.integration.access.callers import asked, bearer
 from tests.integration.models.world import A, B, World
@@ -85,6 +86,28 @@ def test_letters_are_in_an_index(world: World) -> None:
     world.session.execute(text("SET LOCAL enable_seqscan = off"))
     plan = world.session.execute(text(f"EXPLAIN SELECT FROM tenant t WHERE {HAS_LETTERS}"), looked_for("Hva")).scalars()
     assert "ix_tenant_letters" in "".join(plan)
+
+
+def test_who_is_paused_lacks_nothing(app: FastAPI, mine: dict[str, str], world: World) -> None:
+    """Only what a tenant is connected to counts, however its scopes compare."""
+    world.put("3", 2, tenant_name=NAMES["3"], status=Status.DISABLED)
+    world.put("1", 1, tenant_name=NAMES["1"], status=Status.DISABLED)
+    world.poll()
+    world.release(A)
+    world.poll()
+    world.evaluate()
+    found = {one["key"]: (one["apps"], one["blocking"], one["trimming"]) for one in got(app, "tenants", mine)["data"]}
+    assert (found["acme:2"], found["acme:3"], found["acme:1"]) == ((1, 0, 1), (0, 0, 0), (0, 0, 0))
+
+
+def test_sources_are_never_widened(app: FastAPI, world: World) -> None:
+    """Whoever does not see the source of an app finds none of its tenants."""
+    assert [one.tenant for one in tenants(world.session, app="acme:4711", blocking=True, sources=["acme"])] == [
+        "50",
+        "1",
+    ]
+    assert tenants(world.session, app="acme:4711", blocking=True, sources=["other"]) == []
+    assert tenants(world.session, app="acme:4711", sources=["other"]) == []
 
 
 def test_only_the_blocked(app: FastAPI, mine: dict[str, str]) -> None:

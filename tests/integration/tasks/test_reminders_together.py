@@ -15,6 +15,7 @@ from models.listing import record_listing
 from models.opt_out import opt_out
 from models.outbox import Settlement, claim_notices, settle
 from models.queries import tenants
+from models.queries.message_lists import MessageState, WantedMessages, messages_before
 from models.queries.notices import told
 from models.queries.tenant_lists import tenants_named
 from models.replay import Against, against, replay
@@ -161,6 +162,15 @@ def test_one_message_over_apps(lagging: World) -> None:
         ("acme:4711", "2"),
         ("acme:4712", "1"),
     ]
+    states: tuple[MessageState, ...] = ("due", "sending", "failed", "cancelled", "sent")
+    for state in states:
+        lagging.session.execute(text("UPDATE notice SET state = :state"), {"state": state})
+        about = {
+            app: [one.to for one in messages_before(lagging.session, WantedMessages(app=app, state=state))]
+            for app in ("acme:4711", "acme:4712")
+        }
+        assert about == {"acme:4711": ["bob@b.example", "ada@b.example"], "acme:4712": ["ada@b.example"]}, state
+        assert not messages_before(lagging.session, WantedMessages(app="acme:4712", state=state, kind="alert"))
 
 
 def test_at_most_one_a_day(lagging: World) -> None:
