@@ -18,6 +18,9 @@ WHERE c.contype = 'f' AND r.relkind = 'r' AND r.oid <> f.oid AND r.relnamespace 
 # Of a table in months, the months: rows are copied to and from those.
 _TABLES = "SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace ORDER BY relname"
 
+_COLUMNS = """SELECT attname FROM pg_attribute WHERE attrelid = cast(%s AS text)::regclass AND attnum > 0
+    AND NOT attisdropped AND attgenerated = '' ORDER BY attnum"""
+
 
 def write(
     cluster: Cluster, database: str, place: Path, *, since: int = 0, without: Collection[str] = ()
@@ -35,8 +38,10 @@ def write(
 
 
 def _written(session: psycopg.Connection, table: str, file: Path, since: int) -> int:
-    statement = sql.SQL("COPY (SELECT * FROM {} WHERE xmin::text::int8 >= {}) TO STDOUT (FORMAT BINARY)").format(
-        sql.Identifier(table), since
+    # Those that COPY reads by itself: not what PostgreSQL works out.
+    names = [name for (name,) in session.execute(_COLUMNS, [table])]
+    statement = sql.SQL("COPY (SELECT {} FROM {} WHERE xmin::text::int8 >= {}) TO STDOUT (FORMAT BINARY)").format(
+        sql.SQL(", ").join(map(sql.Identifier, names)), sql.Identifier(table), since
     )
     with session.cursor() as cursor:
         with file.open("wb") as target, cursor.copy(statement) as copy:

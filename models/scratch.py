@@ -38,7 +38,9 @@ def shadow(session: Session, *, filled: Collection[str]) -> None:
     for view in views:
         session.execute(text(f'CREATE TEMP VIEW "{view.viewname}" AS {view.definition}'))
     for name in filled:
-        session.execute(text(f'INSERT INTO pg_temp."{name}" TABLE {place}."{name}"'))
+        # What PostgreSQL works out itself it does not take.
+        names = ", ".join(f'"{one.name}"' for one in Base.metadata.tables[name].columns if one.computed is None)
+        session.execute(text(f'INSERT INTO pg_temp."{name}" ({names}) SELECT {names} FROM {place}."{name}"'))  # noqa: S608 - names of ours
 
 
 def renew(session: Session) -> None:

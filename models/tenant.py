@@ -60,7 +60,8 @@ class Tenant(Base):
     source_id: Mapped[big] = mapped_column(ForeignKey("source.id"))
     external_id: Mapped[str]
     name: Mapped[str | None]
-    # What is looked for in it: the id and the name in lower case, a line each. PostgreSQL keeps it.
+    # What is looked for: the name and the id in lower case, each after the end of a line. PostgreSQL works it out, and
+    # takes it from nobody who copies the table; in Python it is of no use.
     letters: Mapped[str | None] = mapped_column(Computed(_LETTERS, persisted=True), deferred=True)
     label_set_id: Mapped[big | None] = mapped_column(ForeignKey("label_set.id"))  # None: it has no labels
     time_zone: Mapped[str | None]  # an IANA name; None: UTC

@@ -134,10 +134,15 @@ def test_letters_in_one_place_without_the_extension(fresh_database: Callable[[],
         assert connection.scalar(found) is None
     command.downgrade(config(url), "0039")
     with engine.begin() as connection:
+        assert connection.scalar(text("SELECT count(*) FROM pg_attribute WHERE attname = 'letters'")) == 0
         connection.execute(text("CREATE EXTENSION pg_trgm"))
+    indexed = text("SELECT pg_get_indexdef(to_regclass('ix_tenant_letters'))")
     upgrade(url)
     with engine.begin() as connection:
-        assert connection.scalar(found) == "ix_tenant_letters"
+        assert "gin (letters gin_trgm_ops)" in connection.scalar(indexed)
+    command.downgrade(config(url), "0039")
+    with engine.begin() as connection:
+        assert "gin (name gin_trgm_ops, external_id gin_trgm_ops)" in connection.scalar(indexed)
     engine.dispose()
 
 
