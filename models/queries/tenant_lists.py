@@ -61,6 +61,16 @@ SELECT t.id FROM source s CROSS JOIN LATERAL (
     ) t WHERE {_LETTERS} AND {{stands}} ORDER BY t.named, t.id LIMIT :most
 ) t WHERE {_SEEN}
 """  # noqa: S608 - constants only
+# Of several sources so many of each, and again so many of them: else one that was cut off would lose what lies between
+# there and the end of the page.
+_NEAR_IN_SEVERAL = f"""
+SELECT t.id FROM (
+    SELECT t.* FROM source s CROSS JOIN LATERAL (
+        SELECT t.id, t.letters, {_NAME} AS named FROM tenant t
+        WHERE t.source_id = s.id AND {_AFTER} ORDER BY {_NAME}, t.id LIMIT :reach
+    ) t WHERE {_SEEN} ORDER BY t.named, t.id LIMIT :reach
+) t WHERE {_LETTERS} AND {{stands}} ORDER BY t.named, t.id LIMIT :most
+"""  # noqa: S608 - constants only
 _FOUND = f"""
 SELECT t.id FROM (SELECT * FROM tenant t WHERE {HAS_LETTERS} OFFSET 0) t JOIN source s ON s.id = t.source_id
 WHERE {_SEEN} AND {_AFTER} AND {{stands}} ORDER BY {_NAME}, t.id LIMIT :most
@@ -105,7 +115,9 @@ def _pages(candidates: str) -> dict[str, TextClause]:
     return {way: text(_PAGE.format(candidates=candidates.format(stands=stands))) for way, stands in ways.items()}
 
 
-_IN_ORDER, _IN_ORDER_IN, _BY_LETTERS = (_pages(candidates) for candidates in (_NEAR, _NEAR_IN, _FOUND))
+_IN_ORDER, _IN_ORDER_IN, _IN_ORDER_IN_SEVERAL, _BY_LETTERS = (
+    _pages(candidates) for candidates in (_NEAR, _NEAR_IN, _NEAR_IN_SEVERAL, _FOUND)
+)
 _FEW_SO = text(_PAGE.format(candidates=_TOGETHER))
 _APP = text("""SELECT app.id, s.name AS source FROM app JOIN source s ON s.id = app.source_id
     WHERE s.name || ':' || app.external_id = :app AND app.deleted_at IS NULL""")
@@ -168,10 +180,11 @@ def tenants(  # noqa: PLR0913 - each says which tenants are meant
     many = session.scalars(_MANY, bound).one() if stands is not None else 0
     if stands and many <= (FEW if letters is None else SOME):
         return _rows(session, _FEW_SO, bound)
-    in_order = _IN_ORDER if sources is None else _IN_ORDER_IN
+    in_order, is_one = _IN_ORDER if sources is None else _IN_ORDER_IN, sources is None or len(sources) == 1
     way, whole = "any" if stands is None else "each", "any" if stands is None else "known"
-    if letters is not None or many > KNOWN:
-        near = _rows(session, in_order[way], bound | {"reach": FAR if letters is None else NEAR})
+    if letters is not None or (many > KNOWN and is_one):
+        near_by = in_order if is_one else _IN_ORDER_IN_SEVERAL
+        near = _rows(session, near_by[way], bound | {"reach": FAR if letters is None else NEAR})
         if len(near) == most:
             return near
     if letters is not None:

@@ -22,6 +22,8 @@ def looked_for(letters: str | None) -> dict[str, str | None]:
     """What HAS_LETTERS asks for: *letters* anywhere in a name or id; one or two begin it, or a word of it."""
     if letters is None:
         return {"letters": None, "or_letters": None}
+    # A line is where the name ends and the id begins, and nobody looks for that.
+    letters = letters.replace("\n", " ")
     if len(letters) >= ANYWHERE:
         return {"letters": anywhere(letters), "or_letters": None}
     return {"letters": f"%\n{escaped(letters)}%", "or_letters": f"% {escaped(letters)}%"}

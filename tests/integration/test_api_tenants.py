@@ -71,7 +71,7 @@ def test_all_of_them(app: FastAPI, mine: dict[str, str]) -> None:
     [
         ("müll", ["1"]), ("MÜLLER", ["1"]), ("hvac", ["3", "1"]), ("東京", ["2"]), ("gas", ["2"]), ("ga", ["2"]),
         ("va", []), ("0% ö", ["a/b c"]), ("l_d", ["a/b c"]), ("l%d", []), ("a/b", ["a/b c"]), ("5", ["50"]),
-        ("\\", []), ("", ["a/b c", "50", "3", "1", "2"]),
+        ("c\n1", []), ("\n5", []), ("\\", []), ("", ["a/b c", "50", "3", "1", "2"]),
     ],
 )  # fmt: skip
 def test_letters(app: FastAPI, world: World, letters: str, found: list[str]) -> None:
@@ -93,11 +93,14 @@ def test_who_is_paused_lacks_nothing(app: FastAPI, mine: dict[str, str], world: 
     world.put("3", 2, tenant_name=NAMES["3"], status=Status.DISABLED)
     world.put("1", 1, tenant_name=NAMES["1"], status=Status.DISABLED)
     world.poll()
+    assert keys(app, mine, "?blocking=true") == ["acme:50"]
+    found = {one["key"]: (one["apps"], one["blocking"]) for one in got(app, "tenants", mine)["data"]}
+    assert (found["acme:50"], found["acme:1"]) == ((1, 1), (0, 0))
     world.release(A)
     world.poll()
     world.evaluate()
-    found = {one["key"]: (one["apps"], one["blocking"], one["trimming"]) for one in got(app, "tenants", mine)["data"]}
-    assert (found["acme:2"], found["acme:3"], found["acme:1"]) == ((1, 0, 1), (0, 0, 0), (0, 0, 0))
+    held = {one["key"]: (one["apps"], one["blocking"], one["trimming"]) for one in got(app, "tenants", mine)["data"]}
+    assert (held["acme:2"], held["acme:3"], held["acme:1"]) == ((1, 0, 1), (0, 0, 0), (0, 0, 0))
 
 
 def test_sources_are_never_widened(app: FastAPI, world: World) -> None:
@@ -157,6 +160,32 @@ def test_pages(
         found += [one["key"] for one in page["data"]]
         cursor = page["next"]
     assert found == whole
+
+
+@pytest.mark.parametrize("letters", ["hvac", "y", None])
+@pytest.mark.parametrize("blocking", [None, True, False])
+def test_pages_over_sources(
+    app: FastAPI, world: World, monkeypatch: pytest.MonkeyPatch, letters: str | None, blocking: bool | None
+) -> None:
+    """Whoever sees several sources but not all misses none of a source whose next one is far."""
+    world.session.execute(
+        text("""INSERT INTO tenant (source_id, external_id, name, first_seen_at)
+                SELECT id, n, n, now() FROM source, unnest(ARRAY['Y hvac', 'Y hvac Y', 'Z']) AS n
+                WHERE source.name = 'other'""")
+    )
+    both = ["acme", "other"]
+    whole = [one.key for one in tenants(world.session, letters=letters, blocking=blocking, sources=both)]
+    for name in ("FEW", "SOME", "KNOWN"):
+        monkeypatch.setattr(f"models.queries.tenant_lists.{name}", 0)
+    for name in ("NEAR", "FAR"):
+        monkeypatch.setattr(f"models.queries.tenant_lists.{name}", 2)
+    found, after = [], None
+    while page := tenants(world.session, letters=letters, blocking=blocking, sources=both, after=after, most=2):
+        found += [one.key for one in page]
+        after = (page[-1].place, page[-1].tenant_id)
+    assert found == whole
+    if letters == "hvac" and blocking is None:
+        assert found == ["acme:3", "acme:1", "other:Y hvac", "other:Y hvac Y"]
 
 
 def test_csv(app: FastAPI, mine: dict[str, str]) -> None:
