@@ -34,30 +34,33 @@ held AS MATERIALIZED (
 _IS_CHOSEN = "(h.tenant <> '%' OR h.labels <> '{}')"
 # Whom it is for, found once and not for each of very many alerts; wholly: whichever alert on them it is. An id that
 # stands for itself is found by its index; for others all those are looked through that open alerts are about, in the
-# order of their ids (an array), which costs half of looking each up.
+# order of their ids (an array), which costs half of looking each up. Labels are compared once for each set of them.
 HUSHED_TENANTS = rf"""
-aimed AS MATERIALIZED (
-    SELECT h.tenant, h.kind = '%' AND h.environment = '%' AND h.app = '%' AS wholly, s.id AS source_id,
-        l.id AS label_set_id
-    FROM hush h JOIN source s ON s.name LIKE h.source
-    LEFT JOIN label_set l ON h.labels <> '{{}}' AND l.labels @> h.labels
-    WHERE {_IS_CHOSEN} AND (h.labels = '{{}}' OR l.id IS NOT NULL)
+chosen AS MATERIALIZED (
+    SELECT h.tenant, h.labels, strpos(h.tenant, '%') = 0 AS is_id, s.id AS source_id,
+        h.kind = '%' AND h.environment = '%' AND h.app = '%' AS wholly
+    FROM hush h JOIN source s ON s.name LIKE h.source WHERE {_IS_CHOSEN}
+), concerned AS MATERIALIZED (
+    SELECT t.id, t.source_id, t.external_id, t.label_set_id FROM tenant t WHERE t.id = ANY(ARRAY(
+        SELECT DISTINCT a.tenant_id FROM alert a
+        WHERE {OPEN} AND {SEEN} AND a.kind = ANY(cast(:kinds AS text[])) AND {TENANTS}
+          AND EXISTS (SELECT FROM chosen WHERE NOT is_id)
+    ))
 ), hushed AS MATERIALIZED (
     SELECT x.id, bool_or(x.wholly) AS wholly FROM (
-        SELECT t.id, m.wholly FROM aimed m JOIN tenant t ON t.source_id = m.source_id
+        SELECT t.id, m.wholly FROM chosen m JOIN tenant t ON t.source_id = m.source_id
             AND t.external_id = replace(replace(m.tenant, '\_', '_'), '\\', '\')
-            AND coalesce(m.label_set_id = t.label_set_id, m.label_set_id IS NULL)
-        WHERE strpos(m.tenant, '%') = 0
+        LEFT JOIN label_set l ON l.id = t.label_set_id
+        WHERE m.is_id AND coalesce(l.labels, '{{}}') @> m.labels
+        UNION ALL
+        SELECT t.id, m.wholly FROM chosen m JOIN concerned t ON t.source_id = m.source_id
+        WHERE NOT m.is_id AND m.labels = '{{}}' AND t.external_id LIKE m.tenant
         UNION ALL
         SELECT t.id, m.wholly FROM (
-            SELECT t.* FROM tenant t WHERE t.id = ANY(ARRAY(
-                SELECT DISTINCT a.tenant_id FROM alert a
-                WHERE {OPEN} AND {SEEN} AND a.kind = ANY(cast(:kinds AS text[])) AND {TENANTS}
-                  AND EXISTS (SELECT FROM aimed m WHERE strpos(m.tenant, '%') > 0)
-            )) OFFSET 0
-        ) t JOIN aimed m ON m.source_id = t.source_id AND t.external_id LIKE m.tenant
-            AND coalesce(m.label_set_id = t.label_set_id, m.label_set_id IS NULL)
-        WHERE strpos(m.tenant, '%') > 0
+            SELECT m.*, l.id AS label_set_id FROM chosen m JOIN label_set l ON l.labels @> m.labels
+            WHERE NOT m.is_id AND m.labels <> '{{}}' OFFSET 0
+        ) m JOIN concerned t ON t.source_id = m.source_id AND t.label_set_id = m.label_set_id
+        WHERE t.external_id LIKE m.tenant
     ) x GROUP BY x.id
 )
 """  # noqa: S608 - constants only

@@ -30,14 +30,30 @@ MUTES = {
     "strange ids": (Mute(name="x", tenant=STRANGE), Mute(name="y", tenant="1_"), Mute(name="z", tenant="6%")),
     "strange patterns": (Mute(name="x", tenant=STRANGE[:-1] + "*"), Mute(name="y", tenant="*_")),
     "a source": (Mute(name="x", source="other"), Mute(name="y", kind="rollout_stalled")),
+    "a tenant of a source": (Mute(name="x", source="other", tenant="2"), Mute(name="y", source="a*", tenant="1*")),
+    "patterns and labels": (
+        Mute(name="x", tenant="1*", labels=(("tier", "gold"),)),
+        Mute(name="y", source="o*", labels=(("region", "us"),)),
+    ),
+    "labels of an app": (
+        Mute(name="x", app="other:8", labels=(("tier", "gold"),)),
+        Mute(name="y", source="acme", environment="integration", labels=(("region", "us"),)),
+    ),
+    "ids and labels": (
+        Mute(name="x", tenant="12", labels=(("tier", "gold"),)),
+        Mute(name="y", tenant="1", labels=(("tier", "gold"),)),
+    ),
+    "labels of nobody": (Mute(name="x", labels=(("tier", "lead"),)), Mute(name="y", source="z", tenant="2")),
+    "everybody": (Mute(name="x", tenant="**", kind="tenant*"), Mute(name="y", source="o*", labels=(("tier", "gold"),))),
 }
 _GROUND = """
 INSERT INTO source (name, kind, next_poll_at) VALUES ('other', 'portal', now());
 INSERT INTO app (source_id, external_id, name, first_seen_at, next_poll_at)
     SELECT s.id, x, 'App ' || x, now(), now() FROM source s, unnest(ARRAY['8', '9']) AS x;
-INSERT INTO label_set (labels) VALUES ('{"tier": "gold"}');
+INSERT INTO label_set (labels) VALUES ('{"tier": "gold"}'), ('{"region": "us"}'), ('{"tier": "gold", "region": "us"}');
 INSERT INTO tenant (source_id, external_id, label_set_id, first_seen_at)
-    SELECT s.id, x, CASE x WHEN '3' THEN (SELECT max(id) FROM label_set) END, now()
+    SELECT s.id, x, (SELECT id FROM label_set WHERE labels = CASE x WHEN '3' THEN '{"tier": "gold"}'
+        WHEN '2' THEN '{"region": "us"}' WHEN '12' THEN '{"tier": "gold", "region": "us"}' END::jsonb), now()
     FROM source s, unnest(ARRAY['1', '2', '3', '12', '6%', 'STRANGE']) AS x;
 INSERT INTO connection (app_id, tenant_id, environment, status, epoch, hash, observed_at, last_seq)
     SELECT a.id, t.id, e, 'connected', 1, 0, now(), 0
