@@ -27,24 +27,26 @@ class TenantThen:
     until: datetime | None  # null: it is so still
 
 
-# In the order in which we met the tenants, which never changes. The stretch of then is the first one not over.
+# In the order in which we met the tenants, which never changes. The stretch of then is the first one not over. Who they
+# are is looked up of those on the page only.
 _THEN = text("""
-SELECT c.tenant_id, t.external_id AS tenant, t.name AS tenant_name, c.environment, s.status, s.version,
+SELECT s.tenant_id, t.external_id AS tenant, t.name AS tenant_name, s.environment, s.status, s.version,
     g.grants AS scopes, s.not_before, s.valid_from AS since, s.valid_to AS until
-FROM connection c
-CROSS JOIN LATERAL (
-    (SELECT * FROM tenure WHERE tenure.connection_id = c.id AND tenure.valid_to > :at ORDER BY valid_to LIMIT 1)
-    UNION ALL
-    (SELECT * FROM tenure WHERE tenure.connection_id = c.id AND tenure.valid_to IS NULL)
-    ORDER BY valid_to NULLS LAST LIMIT 1
-) s
-JOIN tenant t ON t.id = c.tenant_id
-LEFT JOIN scope_set g ON g.id = s.scope_set_id
-WHERE c.app_id = :app AND c.environment = :environment AND s.valid_from <= :at
-  AND (cast(:after AS int8) IS NULL OR c.tenant_id > cast(:after AS int8))
-  AND (cast(:status AS text) IS NULL OR s.status = :status)
-  AND (cast(:version AS int4) IS NULL OR s.version = :version)
-ORDER BY c.tenant_id LIMIT :most
+FROM (
+    SELECT s.* FROM connection c
+    CROSS JOIN LATERAL (
+        (SELECT * FROM tenure WHERE tenure.connection_id = c.id AND tenure.valid_to > :at ORDER BY valid_to LIMIT 1)
+        UNION ALL
+        (SELECT * FROM tenure WHERE tenure.connection_id = c.id AND tenure.valid_to IS NULL)
+        ORDER BY valid_to NULLS LAST LIMIT 1
+    ) s
+    WHERE c.app_id = :app AND c.environment = :environment AND s.valid_from <= :at
+      AND (cast(:after AS int8) IS NULL OR c.tenant_id > cast(:after AS int8))
+      AND (cast(:status AS text) IS NULL OR s.status = :status)
+      AND (cast(:version AS int4) IS NULL OR s.version = :version)
+    ORDER BY c.tenant_id LIMIT :most
+) s JOIN tenant t ON t.id = s.tenant_id LEFT JOIN scope_set g ON g.id = s.scope_set_id
+ORDER BY s.tenant_id
 """)
 # Of few: all stretches of then at once, each kind straight from the index.
 _STRETCHES = """

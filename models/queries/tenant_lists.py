@@ -14,7 +14,7 @@ from models.queries.typed import HAS_LETTERS, looked_for
 FEW, SOME, KNOWN = 2000, 6000, 30_000
 # Of more, and of those that letters are looked for in, so many are looked at one by one: among these are nearly always
 # enough for a page.
-NEAR, FAR, ALL = 2000, 20_000, 2**60
+NEAR, FAR, ALL = 4000, 20_000, 2**60
 
 _NAME = 'coalesce(t.name, t.external_id) COLLATE "C"'
 _LETTERS = f"(cast(:letters AS text) IS NULL OR {HAS_LETTERS})"
