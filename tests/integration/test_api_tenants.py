@@ -152,7 +152,8 @@ def test_pages(
     for name in ("FEW", "SOME"):
         monkeypatch.setattr(f"models.queries.tenant_lists.{name}", few[0])
     monkeypatch.setattr("models.queries.tenant_lists.KNOWN", few[1])
-    monkeypatch.setattr("models.queries.tenant_lists.NEAR", few[0] or 2)
+    for name in ("NEAR", "SOON"):
+        monkeypatch.setattr(f"models.queries.tenant_lists.{name}", few[0] or 2)
     found: list[str] = []
     cursor: str | None = ""
     while cursor is not None:
@@ -177,7 +178,7 @@ def test_pages_over_sources(
     whole = [one.key for one in tenants(world.session, letters=letters, blocking=blocking, sources=both)]
     for name in ("FEW", "SOME", "KNOWN"):
         monkeypatch.setattr(f"models.queries.tenant_lists.{name}", 0)
-    for name in ("NEAR", "FAR"):
+    for name in ("NEAR", "SOON", "FAR"):
         monkeypatch.setattr(f"models.queries.tenant_lists.{name}", 2)
     found, after = [], None
     while page := tenants(world.session, letters=letters, blocking=blocking, sources=both, after=after, most=2):
