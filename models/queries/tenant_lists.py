@@ -12,8 +12,8 @@ from models.queries.typed import HAS_LETTERS, looked_for
 # So many are put in order at once, and so many looked through for letters; so many are known by their ids, while all
 # tenants are gone through by name.
 FEW, SOME, KNOWN = 2000, 6000, 30_000
-# Of more so many are looked at one by one (FAR), and so many for a letter or two (NEAR): among these are nearly always
-# enough for a page. More letters few tenants have, mostly (SOON).
+# Of more so many are looked at one by one (FAR), and so many for letters (NEAR): among these are nearly always enough
+# for a page. More letters than two seldom are, and whoever has them costs little, however many stand so (SOON).
 NEAR, SOON, FAR, ALL = 4000, 1000, 20_000, 2**60
 
 _NAME = 'coalesce(t.name, t.external_id) COLLATE "C"'
@@ -184,12 +184,12 @@ def tenants(  # noqa: PLR0913 - each says which tenants are meant
     way, whole = "any" if stands is None else "each", "any" if stands is None else "known"
     if letters is not None or (many > KNOWN and is_one):
         near_by = in_order if is_one else _IN_ORDER_IN_SEVERAL
-        reach = FAR if letters is None else NEAR if bound["or_letters"] else SOON
+        reach = FAR if letters is None else SOON if stands is None and not bound["or_letters"] else NEAR
         near = _rows(session, near_by[way], bound | {"reach": reach})
         if len(near) == most:
             return near
     if letters is not None:
-        return _rows(session, _BY_LETTERS[whole if many <= KNOWN else way], bound)
+        return _rows(session, _BY_LETTERS[whole], bound)
     return _rows(session, in_order[whole], bound | {"reach": ALL})
 
 

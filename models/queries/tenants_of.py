@@ -24,8 +24,8 @@ _FURTHEST = 2**55  # about a thousand years
 # ids, while all of the source are gone through by name, or found by letters.
 FEW, SOME, KNOWN = 2000, 6000, 30_000
 # Of more, those that come next are near in an index; where only those with some letters are wanted, so many are looked
-# at before all that have them: of a letter or two enough are near, of more of them seldom.
-NEAR, SOON, ALL = 4000, 1000, 2**60
+# at before all that have them: by name one after the other, by time those that come first of all kinds (SOON).
+NEAR, SOON, ALL = 4000, 2000, 2**60
 
 # Whoever lags does so since their kind does or since they connected, whichever is later; all others come last. Of each
 # kind those that come after *after* begin at one point of its index.
@@ -229,10 +229,10 @@ def _rows(session: Session, bound: Mapping[str, Any], sort: Sort) -> Sequence[Ro
     if many <= (SOME if is_short else FEW):
         return session.execute(_WHOLE[sort], bound).mappings().all()
     by_letters = _BY_LETTERS if many > KNOWN else _BY_LETTERS_KNOWN
+    # A letter or two are in very many names, so enough are near; more of them are where very many are meant.
     if letters is not None and not is_short and many <= KNOWN:
         return session.execute(by_letters[sort], bound).mappings().all()
-    reach = NEAR if is_short else SOON
-    near_by = {"reach": reach if sort == "since" else most, "looked_at": ALL if letters is None else reach}
+    near_by = {"reach": SOON if sort == "since" else most, "looked_at": ALL if letters is None else NEAR}
     near = _NEAR if letters is not None or many > KNOWN else _NEAR_KNOWN
     rows = session.execute(near[sort], {**bound, **near_by}).mappings().all()
     if letters is None or len(rows) == most:

@@ -22,7 +22,7 @@ def few(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None
         monkeypatch.setattr("models.queries.tenants_of.FEW", 0)
         monkeypatch.setattr("models.queries.tenants_of.SOME", 0)
         monkeypatch.setattr("models.queries.tenants_of.NEAR", 3)
-        monkeypatch.setattr("models.queries.tenants_of.SOON", 2)
+        monkeypatch.setattr("models.queries.tenants_of.SOON", 3)
     if request.param == "near":
         monkeypatch.setattr("models.queries.tenants_of.KNOWN", 0)
 
