@@ -3,11 +3,12 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import TextClause, text
 from sqlalchemy.orm import Session
 
-from models.queries.typed import HAS_LETTERS, looked_for
+from models.queries.typed import HAS_LETTERS, MAY_HAVE_LETTERS, looked_for
 
 # So many are put in order at once, and so many looked through for letters; so many are known by their ids, while all
 # tenants are gone through by name.
@@ -17,7 +18,6 @@ FEW, SOME, KNOWN = 2000, 6000, 30_000
 NEAR, SOON, FAR, ALL = 4000, 1000, 20_000, 2**60
 
 _NAME = 'coalesce(t.name, t.external_id) COLLATE "C"'
-_LETTERS = f"(cast(:letters AS text) IS NULL OR {HAS_LETTERS})"
 _AFTER = f"""(cast(:after AS text) IS NULL
     OR ({_NAME}, t.id) > (cast(:after AS text) COLLATE "C", cast(:after_id AS int8)))"""
 _SEEN = "(cast(:sources AS text[]) IS NULL OR s.name = ANY(cast(:sources AS text[])))"
@@ -50,7 +50,7 @@ _STANDS_SO = """:stands = EXISTS (
 _NEAR = f"""
 SELECT t.id FROM (
     SELECT t.id, t.letters, {_NAME} AS named FROM tenant t WHERE {_AFTER} ORDER BY {_NAME}, t.id LIMIT :reach
-) t WHERE {_LETTERS} AND {{stands}} ORDER BY t.named, t.id LIMIT :most
+) t WHERE {MAY_HAVE_LETTERS} AND {{stands}} ORDER BY t.named, t.id LIMIT :most
 """  # noqa: S608 - constants only
 # Source by source, for a large one that is not meant would fill all that is looked at.
 _NEAR_IN = f"""
@@ -58,7 +58,7 @@ SELECT t.id FROM source s CROSS JOIN LATERAL (
     SELECT t.id FROM (
         SELECT t.id, t.letters, {_NAME} AS named FROM tenant t
         WHERE t.source_id = s.id AND {_AFTER} ORDER BY {_NAME}, t.id LIMIT :reach
-    ) t WHERE {_LETTERS} AND {{stands}} ORDER BY t.named, t.id LIMIT :most
+    ) t WHERE {MAY_HAVE_LETTERS} AND {{stands}} ORDER BY t.named, t.id LIMIT :most
 ) t WHERE {_SEEN}
 """  # noqa: S608 - constants only
 # Of several sources so many of each, and again so many of them: else one that was cut off would lose what lies between
@@ -69,7 +69,7 @@ SELECT t.id FROM (
         SELECT t.id, t.letters, {_NAME} AS named FROM tenant t
         WHERE t.source_id = s.id AND {_AFTER} ORDER BY {_NAME}, t.id LIMIT :reach
     ) t WHERE {_SEEN} ORDER BY t.named, t.id LIMIT :reach
-) t WHERE {_LETTERS} AND {{stands}} ORDER BY t.named, t.id LIMIT :most
+) t WHERE {MAY_HAVE_LETTERS} AND {{stands}} ORDER BY t.named, t.id LIMIT :most
 """  # noqa: S608 - constants only
 _FOUND = f"""
 SELECT t.id FROM (SELECT * FROM tenant t WHERE {HAS_LETTERS} OFFSET 0) t JOIN source s ON s.id = t.source_id
@@ -77,7 +77,7 @@ WHERE {_SEEN} AND {_AFTER} AND {{stands}} ORDER BY {_NAME}, t.id LIMIT :most
 """  # noqa: S608 - constants only
 _TOGETHER = f"""
 SELECT t.id FROM tenant t JOIN source s ON s.id = t.source_id
-WHERE {_SEEN} AND {_AFTER} AND {_LETTERS} AND t.id IN ({_WHOSE}) ORDER BY {_NAME}, t.id LIMIT :most
+WHERE {_SEEN} AND {_AFTER} AND {MAY_HAVE_LETTERS} AND t.id IN ({_WHOSE}) ORDER BY {_NAME}, t.id LIMIT :most
 """  # noqa: S608 - constants only
 _MANY = text(f"WITH {_MEANT} SELECT coalesce(sum(tenants), 0) FROM meant")  # noqa: S608 - constants only
 _PAGE = f"""
@@ -166,7 +166,7 @@ def tenants(  # noqa: PLR0913 - each says which tenants are meant
     stands = blocking if blocking is not None else True if lag or app else None
     if found and stands:
         sources = [found.source]
-    bound: dict[str, object] = {
+    bound: dict[str, Any] = {
         **looked_for(letters),
         "stands": stands,
         "lag": "blocking" if blocking is not None else lag,
@@ -177,6 +177,12 @@ def tenants(  # noqa: PLR0913 - each says which tenants are meant
         "after_id": last,
         "most": most,
     }
+    return _next(session, bound)
+
+
+def _next(session: Session, bound: Mapping[str, Any]) -> list[TenantRow]:
+    """All put in order where they are few; else those near in it, if they fill a page; else found among all."""
+    letters, stands, sources, most = (bound[name] for name in ("letters", "stands", "sources", "most"))
     many = session.scalars(_MANY, bound).one() if stands is not None else 0
     if stands and many <= (FEW if letters is None else SOME):
         return _rows(session, _FEW_SO, bound)
@@ -185,15 +191,15 @@ def tenants(  # noqa: PLR0913 - each says which tenants are meant
     if letters is not None or (many > KNOWN and is_one):
         near_by = in_order if is_one else _IN_ORDER_IN_SEVERAL
         reach = FAR if letters is None else SOON if stands is None and not bound["or_letters"] else NEAR
-        near = _rows(session, near_by[way], bound | {"reach": reach})
+        near = _rows(session, near_by[way], {**bound, "reach": reach})
         if len(near) == most:
             return near
     if letters is not None:
         return _rows(session, _BY_LETTERS[whole], bound)
-    return _rows(session, in_order[whole], bound | {"reach": ALL})
+    return _rows(session, in_order[whole], {**bound, "reach": ALL})
 
 
-def _rows(session: Session, statement: TextClause, bound: Mapping[str, object]) -> list[TenantRow]:
+def _rows(session: Session, statement: TextClause, bound: Mapping[str, Any]) -> list[TenantRow]:
     return [TenantRow(**row) for row in session.execute(statement, bound).mappings()]
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import RowMapping, TextClause, text
 from sqlalchemy.orm import Session
 
 from models.queries.kinds import BEGAN, IN_ORDER, IS_OF_KIND
-from models.queries.typed import HAS_LETTERS, looked_for
+from models.queries.typed import HAS_LETTERS, MAY_HAVE_LETTERS, looked_for
 
 Sort = Literal["name", "since"]
 Place = tuple[str | int, ...]
@@ -55,7 +55,6 @@ kinds AS MATERIALIZED (
 )
 """
 _NAME = 'coalesce(t.name, t.external_id) COLLATE "C"'
-_LETTERS = f"(cast(:letters AS text) IS NULL OR {HAS_LETTERS})"
 # As a condition of its own (IS TRUE) it is looked up among all that it lists at once, not joined to them.
 _IS_KNOWN = f"""(t.id IN (SELECT c.tenant_id FROM kinds k JOIN connection c ON {IS_OF_KIND})) IS TRUE"""  # noqa: S608 - constants only
 _FOUND = "k.*, c.id, c.tenant_id, c.began, greatest(k.since, c.began) AS lags_since"
@@ -76,7 +75,7 @@ SELECT {_FOUND} FROM (
         SELECT t.id, t.letters, {_NAME} AS place FROM tenant t WHERE t.source_id = (SELECT min(source_id) FROM kinds)
             AND {_NAME} >= coalesce(cast(:name_after AS text), '') COLLATE "C"
         ORDER BY {_NAME} FETCH FIRST (:looked_at) ROWS WITH TIES
-    ) t WHERE {_LETTERS} AND {{whose}} ORDER BY t.place
+    ) t WHERE {MAY_HAVE_LETTERS} AND {{whose}} ORDER BY t.place
 ) t CROSS JOIN LATERAL (
     SELECT c.*, {BEGAN} AS began FROM connection c
     WHERE c.tenant_id = t.id AND c.app_id = (SELECT min(app_id) FROM kinds)
@@ -91,7 +90,7 @@ SELECT {_FOUND} FROM kinds k CROSS JOIN LATERAL (
 """  # noqa: S608 - constants only
 _LETTERED = f"""
 SELECT {_FOUND} FROM (
-    SELECT t.id FROM tenant t WHERE t.source_id = (SELECT min(source_id) FROM kinds) AND {_LETTERS}
+    SELECT t.id FROM tenant t WHERE t.source_id = (SELECT min(source_id) FROM kinds) AND {HAS_LETTERS}
         AND {{whose}} OFFSET 0
 ) t CROSS JOIN LATERAL (
     SELECT c.*, {BEGAN} AS began FROM connection c
@@ -102,7 +101,7 @@ WHERE (c.began, c.id) > (k.from_began, k.from_id)
 # By name, all with the letters are put in order, and looked up no further than is needed.
 _LETTERED_NAME = f"""
 SELECT {_FOUND} FROM (
-    SELECT t.id, {_NAME} AS name FROM tenant t WHERE t.source_id = (SELECT min(source_id) FROM kinds) AND {_LETTERS}
+    SELECT t.id, {_NAME} AS name FROM tenant t WHERE t.source_id = (SELECT min(source_id) FROM kinds) AND {HAS_LETTERS}
         AND {{whose}} AND {_NAME} >= coalesce(cast(:name_after AS text), '') COLLATE "C"
     ORDER BY {_NAME} OFFSET 0
 ) t CROSS JOIN LATERAL (
@@ -114,7 +113,8 @@ WHERE {_FURTHER.format(name="t.name")} ORDER BY t.name, c.id LIMIT :most
 _PAGE = f"""
 WITH {_KINDS}, page AS (
     SELECT c.*, t.external_id, t.name AS tenant_name, {_NAME} AS name
-    FROM ({{candidates}}) c JOIN tenant t ON t.id = c.tenant_id WHERE {_LETTERS} AND {_FURTHER.format(name=_NAME)}
+    FROM ({{candidates}}) c JOIN tenant t ON t.id = c.tenant_id
+    WHERE {MAY_HAVE_LETTERS} AND {_FURTHER.format(name=_NAME)}
     ORDER BY {{order}} LIMIT :most
 )
 SELECT c.id AS connection_id, c.name, nullif(c.lags_since, 'infinity') AS since, nullif(c.began, 'infinity') AS began,

@@ -14,8 +14,10 @@ def anywhere(letters: str) -> str:
     return f"%{escaped(letters)}%"
 
 
-# Of a tenant t, as ix_tenant_letters has it; with no letters nothing is asked.
+# Of a tenant t, as ix_tenant_letters has it.
 HAS_LETTERS = "(t.letters LIKE lower(cast(:letters AS text)) OR t.letters LIKE lower(cast(:or_letters AS text)))"
+# Where there are none, nothing is asked.
+MAY_HAVE_LETTERS = f"(cast(:letters AS text) IS NULL OR {HAS_LETTERS})"
 
 
 def looked_for(letters: str | None) -> dict[str, str | None]:
