@@ -45,7 +45,7 @@ class Alert(Base):
             text("coalesce(array_position('{critical,warning,info}', severity), 4)"),
             "since",
             "id",
-            postgresql_include=["app_id", "tenant_id", "environment", "severity"],
+            postgresql_include=["app_id", "tenant_id", "environment", "severity", "label_set_id"],
             postgresql_where=text("resolved_at IS NULL"),
             why="Open alerts of a kind, the most severe and oldest first, and what they are about, to count them by.",
         ),
@@ -94,6 +94,8 @@ class Alert(Base):
     tenant_id: Mapped[big | None]
     connection_id: Mapped[big | None]
     environment: Mapped[str | None]
+    # Of the tenant, kept so by PostgreSQL while the alert is open, whoever writes either; None: it has no labels.
+    label_set_id: Mapped[big | None]
     state: Mapped[str]  # pending | firing | resolved
     severity: Mapped[str | None]  # None while pending
     since: Mapped[datetime]  # what its age counts from; never moves later

@@ -34,17 +34,21 @@ held AS MATERIALIZED (
 _IS_CHOSEN = "(h.tenant <> '%' OR h.labels <> '{}')"
 # Whom it is for, found once and not for each of very many alerts; wholly: whichever alert on them it is. An id that
 # stands for itself is found by its index; for others all those are looked through that open alerts are about, in the
-# order of their ids (an array), which costs half of looking each up. Labels are compared once for each set of them.
+# order of their ids (an array), which costs half of looking each up. Labels are compared once for each set of them,
+# which stands beside each open alert.
 HUSHED_TENANTS = rf"""
 chosen AS MATERIALIZED (
-    SELECT h.tenant, h.labels, strpos(h.tenant, '%') = 0 AS is_id, s.id AS source_id,
+    SELECT h.tenant, h.labels, strpos(h.tenant, '%') = 0 AS is_id, h.tenant = '%' AS is_any, s.id AS source_id,
         h.kind = '%' AND h.environment = '%' AND h.app = '%' AS wholly
     FROM hush h JOIN source s ON s.name LIKE h.source WHERE {_IS_CHOSEN}
+), hushed_sets AS MATERIALIZED (
+    SELECT m.source_id, l.id, bool_or(m.wholly) AS wholly FROM chosen m JOIN label_set l ON l.labels @> m.labels
+    WHERE m.is_any GROUP BY m.source_id, l.id
 ), concerned AS MATERIALIZED (
     SELECT t.id, t.source_id, t.external_id, t.label_set_id FROM tenant t WHERE t.id = ANY(ARRAY(
         SELECT DISTINCT a.tenant_id FROM alert a
         WHERE {OPEN} AND {SEEN} AND a.kind = ANY(cast(:kinds AS text[])) AND {TENANTS}
-          AND EXISTS (SELECT FROM chosen WHERE NOT is_id)
+          AND EXISTS (SELECT FROM chosen WHERE NOT is_id AND NOT is_any)
     ))
 ), hushed AS MATERIALIZED (
     SELECT x.id, bool_or(x.wholly) AS wholly FROM (
@@ -58,17 +62,18 @@ chosen AS MATERIALIZED (
         UNION ALL
         SELECT t.id, m.wholly FROM (
             SELECT m.*, l.id AS label_set_id FROM chosen m JOIN label_set l ON l.labels @> m.labels
-            WHERE NOT m.is_id AND m.labels <> '{{}}' OFFSET 0
+            WHERE NOT m.is_id AND NOT m.is_any AND m.labels <> '{{}}' OFFSET 0
         ) m JOIN concerned t ON t.source_id = m.source_id AND t.label_set_id = m.label_set_id
         WHERE t.external_id LIKE m.tenant
     ) x GROUP BY x.id
 )
 """  # noqa: S608 - constants only
+_HUSHED = """(a.tenant_id IN (SELECT id FROM hushed {which})
+    OR (a.source_id, a.label_set_id) IN (SELECT source_id, id FROM hushed_sets {which})) IS TRUE"""
 # Whether an open alert a is quiet by itself; it is looked at singly where its tenant is hushed in part only.
 IS_QUIET_ALONE = f"""(a.id IN (SELECT id FROM held)
     OR CASE WHEN NOT EXISTS (SELECT FROM hush h WHERE {_IS_CHOSEN}) THEN false
-        WHEN a.tenant_id IN (SELECT id FROM hushed)
-            THEN a.tenant_id IN (SELECT id FROM hushed WHERE wholly) OR EXISTS (SELECT {HUSHED})
+        WHEN {_HUSHED.format(which="")} THEN {_HUSHED.format(which="WHERE wholly")} OR EXISTS (SELECT {HUSHED})
         ELSE false END)"""  # noqa: S608 - constants only
 _IS_ANY = "EXISTS (SELECT FROM hush) OR EXISTS (SELECT FROM dead)"
 # Whether all alerts that are alike in source, app, kind and environment are quiet, whoever they are about.

@@ -181,3 +181,34 @@ def test_events_of_another_server(fresh_database: Callable[[], str]) -> None:
         upgrade(url)
         assert session.scalar(text("SELECT count(*) FROM event WHERE tx = '0'")) == 3
     engine.dispose()
+
+
+def test_labels_beside_open_alerts(fresh_database: Callable[[], str]) -> None:
+    """What is open has its tenant's set from then on, what is over none; there is a way back."""
+    url = fresh_database()
+    command.upgrade(config(url), "0043")
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        connection.execute(
+            text("""
+            INSERT INTO source (name, kind, next_poll_at) VALUES ('acme', 'portal', now());
+            INSERT INTO label_set (labels) VALUES ('{"tier"\\:"gold"}');
+            INSERT INTO tenant (source_id, external_id, label_set_id, first_seen_at)
+            SELECT s.id, n, CASE n WHEN '1' THEN l.id END, now() FROM source s, label_set l, unnest(ARRAY['1', '2']) n;
+            INSERT INTO alert (source_id, app_id, kind, tenant_id, connection_id, environment, state, since, opened_at,
+                reason, resolved_at)
+            SELECT t.source_id, 1, 'tenant_lagging', t.id, t.id, 'production', 'x', now(), now(), 'x', r.at
+            FROM tenant t, (VALUES (NULL), (now())) r (at)
+        """)
+        )
+    upgrade(url)
+    labelled = text("""SELECT t.external_id, a.resolved_at IS NULL FROM alert a JOIN tenant t ON t.id = a.tenant_id
+                       WHERE a.label_set_id = t.label_set_id""")
+    with engine.begin() as connection:
+        assert [tuple(row) for row in connection.execute(labelled)] == [("1", True)]
+    command.downgrade(config(url), "0043")
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alert SET resolved_at = NULL WHERE id = 1; UPDATE tenant SET label_set_id = 1"))
+    upgrade(url)
+    command.check(config(url))
+    engine.dispose()

@@ -1,12 +1,10 @@
 """Who waits for whom: work on different rows goes on side by side, and never in a circle."""
 
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
-import pytest
-from sqlalchemy import Engine, create_engine, text
+from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
 from models.alerts import evaluate
@@ -16,7 +14,6 @@ from models.letters import take_back
 from models.listing import record_listing
 from models.opt_out import opt_out
 from models.threads import give_back
-from tests.servers import Servers, create, drop
 from uptake.facts import SeenApp
 from uptake.policies import Policies
 from uptake.policy import DEFAULT
@@ -43,27 +40,6 @@ WITH made AS (
 INSERT INTO notice_reminder (notice_id, reminder_id, number)
 SELECT id, r, 1 FROM made, generate_series(1, 3) r WHERE (key = '3') = (r = 3)
 """)
-
-
-@pytest.fixture
-def engine(servers: Servers, worker_id: str) -> Iterator[Engine]:
-    """A database with one app, for several transactions at once; whoever waits longer than a second fails."""
-    name = f"{servers.prefix}_locks_{worker_id}"
-    engine = create_engine(
-        create(servers.admin, name, servers.template), connect_args={"options": "-c lock_timeout=1s"}
-    )
-    with engine.begin() as connection:
-        connection.execute(
-            text("INSERT INTO source (name, kind, next_poll_at) VALUES ('acme', 'portal', :now)"), {"now": NOW}
-        )
-        connection.execute(
-            text("""INSERT INTO app (source_id, external_id, name, first_seen_at, next_poll_at)
-                    VALUES (1, '4711', 'Dispatch Helper', :now, :now)"""),
-            {"now": NOW},
-        )
-    yield engine
-    engine.dispose()
-    drop(servers.admin, name)
 
 
 def test_notices_are_written_while_their_app_is_evaluated(engine: Engine) -> None:

@@ -1,0 +1,81 @@
+"""The tenant's set of labels beside each open alert: it is the tenant's, whichever of both was there first."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import Engine, text
+from sqlalchemy.orm import Session
+
+from models.alerts import evaluate
+from models.contacts import Person, keep_contacts
+from tests.integration.models.world import A, B, World
+from uptake.policies import Policies
+from uptake.policy import DEFAULT
+
+NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+BESIDE = """
+SELECT t.external_id, a.state, l.labels ->> 'tier' FROM alert a JOIN tenant t ON t.id = a.tenant_id
+LEFT JOIN label_set l ON l.id = a.label_set_id ORDER BY a.id
+"""
+
+
+@pytest.fixture
+def lagging(world: World) -> World:
+    """Tenants 1 and 2 lag, and nobody has looked yet; 1 has a label."""
+    for tenant in ("1", "2"):
+        world.put(tenant, 1)
+    world.poll()
+    world.label("1", tier="gold")
+    world.release(A, B)
+    world.poll()
+    world.now += 20 * DAY
+    return world
+
+
+def test_what_opens_has_the_labels_of_its_tenant(lagging: World) -> None:
+    """Of each tenant its own."""
+    lagging.evaluate()
+    assert lagging.rows(BESIDE) == [("1", "firing", "gold"), ("2", "firing", None)]
+
+
+def test_a_book_labels_what_is_open(lagging: World) -> None:
+    """A later one, too; a tenant that it leaves out keeps what is known."""
+    lagging.evaluate()
+    lagging.label("2", tier="lead")
+    assert lagging.rows(BESIDE) == [("1", "firing", "gold"), ("2", "firing", "lead")]
+    lagging.label("1")
+    lagging.label("2", tier="iron")
+    assert lagging.rows(BESIDE) == [("1", "firing", None), ("2", "firing", "iron")]
+
+
+def test_what_opens_again_has_the_labels_of_now(lagging: World) -> None:
+    """What is over is labelled no more, and anew when it begins again."""
+    lagging.evaluate()
+    policy = replace(DEFAULT, flap_window=10 * DAY)
+    for version, tier, state in ((2, "gold", "resolved"), (1, "lead", "firing")):
+        lagging.put("1", version)
+        lagging.poll()
+        lagging.evaluate(policy, after=HOUR)
+        lagging.label("1", tier="lead")
+        assert lagging.rows(BESIDE)[0] == ("1", state, tier)
+    assert lagging.rows("SELECT DISTINCT reason FROM alert WHERE tenant_id = 1") == [("reopened",)]
+
+
+def test_no_alert_opens_beside_other_labels(engine: Engine) -> None:
+    """While a book labels the tenants of a source, its apps wait to be judged, and no others; other books hold none."""
+    with engine.begin() as connection:
+        connection.execute(
+            text("""
+            INSERT INTO source (name, kind, next_poll_at) VALUES ('other', 'portal', now());
+            INSERT INTO app (source_id, external_id, name, first_seen_at, next_poll_at)
+            VALUES (2, '8', 'Of another source', now(), now())
+        """)
+        )
+    person = Person("acme", "1", "ada@bright.example")
+    for labels, waits in ((None, False), ({"tier": "gold"}, True)):
+        with Session(engine) as book, Session(engine) as judge, book.begin(), judge.begin():
+            keep_contacts(book, [replace(person, labels=labels)])
+            assert (evaluate(judge, 1, Policies(DEFAULT), now=NOW, waits=False) is None) == waits
+            assert evaluate(judge, 2, Policies(DEFAULT), now=NOW, waits=False)
