@@ -11,6 +11,7 @@ from dashboard.figures import called, lasting
 from dashboard.static import address
 from dashboard.words import kind, percent, standing
 from uptake.letter import clean
+from uptake.wording import roughly
 
 
 def _shown(value: object) -> object:
@@ -48,14 +49,7 @@ def _when(at: datetime | None) -> str:
 
 
 def _ago(at: datetime | None, now: datetime) -> str:
-    """How long ago, in its largest unit."""
-    if at is None:
-        return "never"
-    seconds = max(int((now - at).total_seconds()), 0)
-    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= size:
-            return f"{seconds // size} {unit} ago"
-    return f"{seconds} s ago"
+    return "never" if at is None else f"{roughly(now - at)} ago"
 
 
 def _span(span: timedelta) -> str:

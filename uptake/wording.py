@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from math import floor
 
 from uptake.letter import Block, Bullets, Parts, Value, clean, letter, links
@@ -26,6 +26,7 @@ __all__ = [
     "moment",
     "percent",
     "reminder",
+    "roughly",
 ]
 
 MEMBERS_SHOWN = 20
@@ -199,6 +200,15 @@ def _line(member: Member) -> str:
     state = "over" if member.is_resolved else clean(member.severity)
     detail = f": {clean(member.detail)}" if member.detail else ""
     return f"{clean(member.tenant)} ({clean(member.environment)}), {state}, since {moment(member.since)}{detail}"
+
+
+def roughly(span: timedelta) -> str:
+    """How long, in the largest unit that it fills once at least and rounded down: 3 d, 5 h, 40 min, 0 s."""
+    seconds = max(int(span.total_seconds()), 0)
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"
 
 
 def percent(share: float, *, digits: int = 0) -> str:

@@ -27,7 +27,7 @@ Words = Annotated[str, Field(max_length=200, pattern=TEXT)] | None
 Class = Literal["current", "blocking", "trimming", "equivalent", "unknown"]
 
 router = APIRouter(tags=["apps"])
-last = APIRouter(tags=["apps"])
+by_key = APIRouter(tags=["apps"])
 _ONE_APP = TypeAdapter(AppOverview)
 
 
@@ -169,4 +169,4 @@ add_list(router, "/apps/{app:path}/versions", app_versions, row=Version)
 add_list(router, "/apps/{app:path}/tenants", app_tenants, row=Tenant)
 add_list(router, "/apps/{app:path}/readiness", app_readiness, row=Ready)
 # After all that is asked of one, for its id may have slashes in it.
-last.get("/apps/{app:path}", response_model=AppOverview)(one_app)
+by_key.get("/apps/{app:path}", response_model=AppOverview)(one_app)

@@ -1,11 +1,10 @@
 """Which alerts are meant, and of which of them nobody is told now: so that an index answers without the alerts."""
 
+from models.queries.app_names import APP_ID
 from models.quiet import HUSHED, INHIBITED
 
 RANK = "coalesce(array_position('{critical,warning,info}', a.severity), 4)"
-APP = """
-SELECT app.id FROM app JOIN source src ON src.id = app.source_id WHERE src.name || ':' || app.external_id = :app_key
-"""
+APP = APP_ID.replace(":app", ":app_key")
 SEEN = """a.source_id = ANY(ARRAY(
     SELECT id FROM source WHERE cast(:sources AS text[]) IS NULL OR name = ANY(cast(:sources AS text[]))))"""
 TENANTS = "(cast(:tenants AS int8[]) IS NULL OR a.tenant_id = ANY(cast(:tenants AS int8[])))"

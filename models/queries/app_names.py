@@ -1,4 +1,4 @@
-"""What apps are called, for whoever chooses one."""
+"""What apps are called, for whoever chooses one, and which is meant by a name."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -6,6 +6,10 @@ from dataclasses import dataclass
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+# To be put in brackets; the app by its key, as source:id, among the deleted ones, too.
+APP_ID = """
+SELECT app.id FROM app JOIN source src ON src.id = app.source_id WHERE src.name || ':' || app.external_id = :app
+"""
 _NAMES = text("""
 SELECT s.name || ':' || a.external_id AS app, a.name FROM app a JOIN source s ON s.id = a.source_id
 WHERE a.deleted_at IS NULL AND (cast(:sources AS text[]) IS NULL OR s.name = ANY(cast(:sources AS text[])))

@@ -8,6 +8,8 @@ from typing import Any, Literal
 from sqlalchemy import TextClause, text
 from sqlalchemy.orm import Session
 
+from models.queries.app_names import APP_ID
+
 MessageKind = Literal["reminder", "alert", "other"]
 MessageState = Literal["due", "sending", "sent", "failed", "cancelled"]
 
@@ -57,21 +59,18 @@ AND (cast(:kind AS text) IS NULL OR CASE :kind WHEN 'reminder' THEN n.reminder_i
     WHEN 'alert' THEN n.group_id IS NOT NULL ELSE n.reminder_id IS NULL AND n.group_id IS NULL END)
 AND {SEEN}
 """
-_KEY = (
-    "SELECT app.id FROM app JOIN source src ON src.id = app.source_id WHERE src.name || ':' || app.external_id = :app"
-)
 _EVERYWHERE = "(SELECT n.* FROM notice n WHERE {meant} ORDER BY n.id DESC LIMIT :most)"
 # One message may speak for threads of several apps and tenants, and is then about none of them by itself: reminders are
 # found by what each of their turns is about, what operators were told by its app. Each is an index, read from its end.
 _OF_APP = f"""(
     (SELECT n.* FROM (
         SELECT DISTINCT p.notice_id FROM notice_reminder p
-        WHERE p.app_id = ({_KEY}) AND coalesce(:kind, 'reminder') = 'reminder'
+        WHERE p.app_id = ({APP_ID}) AND coalesce(:kind, 'reminder') = 'reminder'
           AND (cast(:before AS int8) IS NULL OR p.notice_id < :before)
         ORDER BY p.notice_id DESC
     ) p JOIN notice n ON n.id = p.notice_id WHERE {{meant}} ORDER BY p.notice_id DESC LIMIT :most)
     UNION ALL
-    (SELECT n.* FROM notice n WHERE n.app_id = ({_KEY}) AND n.reminder_id IS NULL AND {{meant}}
+    (SELECT n.* FROM notice n WHERE n.app_id = ({APP_ID}) AND n.reminder_id IS NULL AND {{meant}}
      ORDER BY n.id DESC LIMIT :most)
     ORDER BY id DESC LIMIT :most
 )"""  # noqa: S608 - constants only
@@ -79,10 +78,10 @@ _OF_APP = f"""(
 # about several is looked through. Said in full, for the index.
 _UNSENT = "SELECT n.* FROM notice n WHERE n.state = :state AND n.state <> 'sent'"
 _UNSENT_OF_APP = f"""(
-    ({_UNSENT} AND n.app_id = ({_KEY}) AND {{meant}} ORDER BY n.id DESC LIMIT :most)
+    ({_UNSENT} AND n.app_id = ({APP_ID}) AND {{meant}} ORDER BY n.id DESC LIMIT :most)
     UNION ALL
     ({_UNSENT} AND n.app_id IS NULL AND n.reminder_id IS NOT NULL AND EXISTS (
-        SELECT FROM notice_reminder p WHERE p.notice_id = n.id AND p.app_id = ({_KEY}) OFFSET 0
+        SELECT FROM notice_reminder p WHERE p.notice_id = n.id AND p.app_id = ({APP_ID}) OFFSET 0
      ) AND {{meant}} ORDER BY n.id DESC LIMIT :most)
     ORDER BY id DESC LIMIT :most
 )"""
@@ -99,7 +98,7 @@ def _listed(whence: str) -> TextClause:
 
 _ALL, _TO_SOME = _listed(_EVERYWHERE), _listed(_TO_TENANTS.replace("{and_app}", ""))
 _OF_ONE, _UNSENT_OF_ONE = _listed(_OF_APP), _listed(_UNSENT_OF_APP)
-_OF_ONE_TO_SOME = _listed(_TO_TENANTS.replace("{and_app}", f" AND p.app_id = ({_KEY})"))
+_OF_ONE_TO_SOME = _listed(_TO_TENANTS.replace("{and_app}", f" AND p.app_id = ({APP_ID})"))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

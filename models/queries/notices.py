@@ -7,6 +7,8 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from models.queries.app_names import APP_ID
+
 
 @dataclass(frozen=True, slots=True)
 class Told:
@@ -31,7 +33,6 @@ class Told:
 
 # Reminders are found by what each of their turns is about, for one may speak for several apps and tenants; what
 # operators were told is about an app at most. Each of the two is an index of its own, read from its end.
-_APP = "(SELECT a.id FROM app a JOIN source s ON s.id = a.source_id WHERE s.name || ':' || a.external_id = :app)"
 _TENANTS = "ANY(cast(:tenants AS int8[]))"
 _REMINDERS = """
 SELECT DISTINCT p.notice_id AS id FROM notice_reminder p JOIN notice n ON n.id = p.notice_id
@@ -83,9 +84,9 @@ def _branches(
     if app is None and tenants is None:
         kind = {None: "true", True: "n.reminder_id IS NOT NULL", False: "n.reminder_id IS NULL"}[reminders]
         return [_NOTICES.format(about=kind, state=wanted)]
-    about = [f"p.app_id = {_APP}"] * (app is not None) + [f"p.tenant_id = {_TENANTS}"] * (tenants is not None)
+    about = [f"p.app_id = ({APP_ID})"] * (app is not None) + [f"p.tenant_id = {_TENANTS}"] * (tenants is not None)
     of_threads = _REMINDERS.format(about=" AND ".join(about))
-    of_groups = _NOTICES.format(about=f"n.app_id = {_APP} AND n.reminder_id IS NULL", state=wanted)
+    of_groups = _NOTICES.format(about=f"n.app_id = ({APP_ID}) AND n.reminder_id IS NULL", state=wanted)
     return [of_threads] * (reminders is not False) + [of_groups] * (reminders is not True and tenants is None)
 
 

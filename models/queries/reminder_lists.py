@@ -8,6 +8,8 @@ from typing import Literal
 from sqlalchemy import RowMapping, text
 from sqlalchemy.orm import Session
 
+from models.queries.app_names import APP_ID
+
 ThreadState = Literal["open", "stopped"]
 NEVER = datetime(9999, 1, 1, tzinfo=UTC)  # after all that is due
 
@@ -52,12 +54,11 @@ AND (cast(:after AS timestamptz) IS NULL OR ({_NEXT}, r.id) > (:after, cast(:las
 _STOPPED = "r.stopped_at IS NOT NULL AND (cast(:last AS int8) IS NULL OR r.id < :last)"
 _ORDERS = {_OPEN: f"{_NEXT}, r.id", _STOPPED: "r.id DESC"}
 _EVERYWHERE = "SELECT r.* FROM reminder r WHERE"
-_KEY = "SELECT app.id FROM app JOIN source s ON s.id = app.source_id WHERE s.name || ':' || app.external_id = :app"
-_OF_APP = f"SELECT r.* FROM reminder r WHERE r.app_id = ({_KEY}) AND"  # noqa: S608 - constants only
+_OF_APP = f"SELECT r.* FROM reminder r WHERE r.app_id = ({APP_ID}) AND"  # noqa: S608 - constants only
 # A thread is found by its connection, be it over or not.
 _OF_TENANTS = f"""
 SELECT r.* FROM connection c JOIN reminder r ON r.app_id = c.app_id AND r.connection_id = c.id
-WHERE c.tenant_id = ANY(cast(:tenants AS int8[])) AND (cast(:app AS text) IS NULL OR c.app_id = ({_KEY})) AND
+WHERE c.tenant_id = ANY(cast(:tenants AS int8[])) AND (cast(:app AS text) IS NULL OR c.app_id = ({APP_ID})) AND
 """  # noqa: S608 - constants only
 _PAGES = {
     (whence, which): text(

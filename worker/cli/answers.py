@@ -1,7 +1,7 @@
 """The questions that the command line answers, each one query away."""
 
 from dataclasses import asdict
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Annotated
 
 import typer
@@ -20,7 +20,7 @@ from models.verdicts import history_of
 from tasks.hearing import Hearing, hearing
 from tasks.rules import Rules, rules
 from tasks.story import blocked_by, happened, told
-from uptake.wording import percent
+from uptake.wording import percent, roughly
 from worker.cli.output import Json, as_json, console, table
 from worker.lifecycle import open_database
 
@@ -76,7 +76,7 @@ def laggards(app: OneApp = None, *, json: Json = False) -> None:
     with Session() as session:
         require_app(session, app)
         found, now = laggard_rows(session, app=app), db_now(session)
-        is_old, is_known = warned(session, now=now), has_apps(session)
+        is_old, is_known = warned(session, now=now, app=app), has_apps(session)
     if json:
         as_json(found)
         return
@@ -121,7 +121,7 @@ def explain(app: App, tenant: Annotated[str, typer.Argument(help="A tenant's id.
     chosen = rules()
     with Session() as session:
         stories, sent, now = story_of(session, app, tenant), notices(session, app, tenant), db_now(session)
-        warned(session, now=now)
+        warned(session, now=now, app=app)
         history = history_of(session, stories[0].app_id) if stories else ()
         unusable = stopped(session)
     hearings = [hearing(one, chosen.policies, unusable, now=now) for one in stories]
@@ -148,7 +148,7 @@ def alerts(app: OneApp = None, *, json: Json = False) -> None:
         now = db_now(session)
         mutes = rules().policies.mutes
         found = [one for _, one in alerts_after(session, WantedAlerts(app=app), now=now, mutes=mutes, most=MOST)]
-        warned(session, now=now)
+        warned(session, now=now, app=app)
     if json:
         as_json(found)
         return
@@ -209,11 +209,11 @@ def _no_apps(*, is_old: bool) -> str:
     return "No apps: add a [[source]] to uptake.toml."
 
 
-def warned(session: OrmSession, *, now: datetime) -> bool:
-    """Say of each source that does not answer that what is known of it is old; whether there was any to say it of."""
-    silent = [row for row in sources(session) if row.error]
+def warned(session: OrmSession, *, now: datetime, app: str | None = None) -> bool:
+    """Say of each source (or that of *app*) that does not answer that what is known of it is old; whether any is so."""
+    silent = [row for row in sources(session) if row.error and (app is None or app.startswith(f"{row.source}:"))]
     for row in silent:
-        age = f" What is known of it is {_age(now - row.listed_at)} old." if row.listed_at else ""
+        age = f" What is known of it is {roughly(now - row.listed_at)} old." if row.listed_at else ""
         # Not among the answers, which programs may read.
         typer.echo(f"Source {row.source} cannot be read: {row.error}.{age}", err=True)
     return bool(silent)
@@ -221,20 +221,11 @@ def warned(session: OrmSession, *, now: datetime) -> bool:
 
 def _as_of(app: AppOverview, *, now: datetime) -> str:
     """How old what we know of the app is, and what became of its last poll where that was not well."""
-    known = f"{_age(now - app.last_complete_poll_at)} ago" if app.last_complete_poll_at else "never"
+    known = f"{roughly(now - app.last_complete_poll_at)} ago" if app.last_complete_poll_at else "never"
     last = app.last_poll
     if last is None or (last.outcome == "complete" and last.reason is None):
         return known
     return f"{known}; last poll {last.outcome}" + (f": {last.reason}" if last.reason else "")
-
-
-def _age(age: timedelta) -> str:
-    """In its largest unit, as the pages say it."""
-    seconds = max(int(age.total_seconds()), 0)
-    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= size:
-            return f"{seconds // size} {unit}"
-    return f"{seconds} s"
 
 
 def _plain(reason: str) -> str:

@@ -32,7 +32,7 @@ def forecast(
         require_app(session, app)
         known = watched(session, app)
         found = forecast_of(session, known, environment=environment, target=target) if known else None
-        warned(session, now=db_now(session))
+        warned(session, now=db_now(session), app=app)
     if found is None:
         raise SettingsError(f"No version of {app} is known so far.")
     if json:

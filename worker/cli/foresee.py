@@ -43,7 +43,7 @@ def plan(app: OneApp = None, *, json: Json = False) -> None:
     with Session() as session:
         require_app(session, app)
         apps = session.execute(_APPS, {"app": app}).all()
-        warned(session, now=db_now(session))
+        warned(session, now=db_now(session), app=app)
     found = [AppPlan(row.app, one) for row in apps if (one := planned(row.id)) is not None]
     if json:
         as_json(found)

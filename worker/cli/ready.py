@@ -33,7 +33,7 @@ def ready(
         require_app(session, app)
         _require_scopes(scope)
         found = [one for name in scope for one in readiness(session, app, environment=environment, scope=name.strip())]
-        warned(session, now=db_now(session))
+        warned(session, now=db_now(session), app=app)
     if json:
         as_json(found)
     else:

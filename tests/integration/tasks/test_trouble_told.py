@@ -42,6 +42,22 @@ def test_old_answers_are_told_to_be_old(ours: Ours) -> None:
         assert "Source acme cannot be read: localhost" in ours.said(*question).stderr
 
 
+def test_who_asks_of_an_app_is_told_of_its_source(ours: Ours) -> None:
+    """That another one cannot be read is said where all apps are meant, and not of an app that it has not."""
+    ours.execute("""INSERT INTO source (name, kind, next_poll_at, last_fault, last_error)
+                    VALUES ('other', 'portal', now(), 'server', 'it is down')""")
+    tenant = ours.rows("SELECT external_id FROM tenant LIMIT 1")[0][0]
+    told = "Source other cannot be read: it is down."
+    for question in (["laggards"], ["alerts"], ["plan"]):
+        assert told in ours.said(*question).stderr
+        assert not ours.said(*question, "acme:4711").stderr
+    assert not ours.said("explain", "acme:4711", tenant).stderr
+    ours.execute("UPDATE source SET last_fault = 'server', last_error = 'it is gone' WHERE name = 'acme'")
+    said = ours.said("plan", "acme:4711").stderr
+    assert said.startswith("Source acme cannot be read: it is gone.")
+    assert "other" not in said
+
+
 def test_failing_source_is_named_by_its_alert(ours: Ours) -> None:
     """Whoever reads the alert, in an answer or in a message, sees which source it is and what it said."""
     ours.portal.fault = down
