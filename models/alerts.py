@@ -36,11 +36,13 @@ UPDATE app SET evaluated_at = :now, evaluate_at = least(cast(:next AS timestampt
     followed_at = :followed_at, follow_at = :follow_at
 WHERE id = :app
 """)
+# In the order in which whoever holds several apps takes them.
 _ADOPTED = text("""
-UPDATE app SET evaluate_at = :now
-WHERE deleted_at IS NULL AND evaluated_at IS NOT NULL AND ruled_as IS DISTINCT FROM :imprint
-  AND (evaluate_at IS NULL OR evaluate_at > :now)
-RETURNING id
+UPDATE app SET evaluate_at = :now WHERE id = ANY(ARRAY(
+    SELECT id FROM app WHERE deleted_at IS NULL AND evaluated_at IS NOT NULL AND ruled_as IS DISTINCT FROM :imprint
+        AND (evaluate_at IS NULL OR evaluate_at > :now)
+    ORDER BY id FOR NO KEY UPDATE
+)) RETURNING id
 """)
 
 
