@@ -52,12 +52,13 @@ UPDATE tenant SET label_set_id = label.label_set_id FROM label
 WHERE tenant.id = label.id AND tenant.label_set_id IS DISTINCT FROM label.label_set_id
 RETURNING tenant.source_id
 """)
-# An evaluation opens alerts and keeps the tenant's labels beside them: none does so while these become others. Like
-# polls, apps before tenants: the other order is a deadlock.
-_HOLD = text("""
-SELECT id FROM app WHERE source_id IN (SELECT id FROM source WHERE name = ANY(cast(:source AS text[])))
-ORDER BY id FOR NO KEY UPDATE
-""")
+# An evaluation opens alerts and keeps the tenant's labels beside them: none does so while these become others. The
+# source before its apps, and these before tenants, as a listing and polls take them: other orders are deadlocks.
+_HELD = "source WHERE name = ANY(cast(:source AS text[]))"
+_HOLD = (
+    text(f"SELECT id FROM {_HELD} ORDER BY id FOR NO KEY UPDATE"),  # noqa: S608 - constants only
+    text(f"SELECT id FROM app WHERE source_id IN (SELECT id FROM {_HELD}) ORDER BY id FOR NO KEY UPDATE"),  # noqa: S608
+)
 # Other labels, other policies.
 _JUDGE_AGAIN = text("""
 UPDATE app SET unjudged = NULL, evaluate_at = least(evaluate_at, clock_timestamp())
@@ -117,7 +118,8 @@ def keep_contacts(session: Session, people: Sequence[Person], *, is_whole: bool 
     columns: dict[str, list[object]] = {name: [getattr(one, name) for one in people] for name in names}
     columns["labels"] = [None if one.labels is None else json.dumps(one.labels, sort_keys=True) for one in people]
     if any(one.labels is not None for one in people):
-        session.execute(_HOLD, columns)
+        for held in _HOLD:
+            session.execute(held, columns)
     strangers = session.scalars(_STRANGERS, columns).all()
     session.execute(_PLACE, columns)
     session.execute(_LABEL_SETS, columns)
