@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from models.base import forget_plans, kept_plans
 from models.letters import MAY_HAVE_ARRIVED
 from models.paced import HAS_ROOM, held, use
 from models.stopped import RESTING
@@ -21,14 +22,17 @@ LEASE = timedelta(minutes=5)  # longer than any channel's time-out
 SHARE = 5  # of each receiver at least, however many there are
 
 # What one group of alerts has to say to one address goes out in its order, or what is over would begin again.
-# And what is for a receiver that cannot be used rests.
-IN_TURN = f"""
-NOT {RESTING} AND (n.group_id IS NULL OR NOT EXISTS (
+_FIRST = """
+(n.group_id IS NULL OR NOT EXISTS (
     SELECT FROM notice o WHERE o.group_id = n.group_id AND o.receiver = n.receiver AND o."to" = n."to" AND o.id < n.id
         AND o.state IN ('due', 'sending')))
 """
+# And what is for a receiver that cannot be used rests.
+IN_TURN = f"NOT {RESTING} AND {_FIRST}"
 # A reminder whose reason is over is cancelled by the thread's end; here is the last look before sending.
-# Each receiver has its share, so that a slow one, or one with a rate, hides nobody else's messages.
+# Each receiver has its share, so that a slow one, or one with a rate, hides nobody else's messages. The index has them
+# in the order of their times, and of nothing else: all that are due at once would be read and sorted for each batch.
+# The inner limit tells the planner how few they are, before the outer one, of which it knows nothing, takes its share.
 _CLAIM = text(f"""
 WITH RECURSIVE known AS (
     (SELECT receiver FROM notice WHERE state IN ('due', 'sending') ORDER BY receiver LIMIT 1)
@@ -36,17 +40,18 @@ WITH RECURSIVE known AS (
     SELECT (SELECT n.receiver FROM notice n WHERE n.state IN ('due', 'sending') AND n.receiver > known.receiver
         ORDER BY n.receiver LIMIT 1) FROM known WHERE known.receiver IS NOT NULL
 ), meant AS (
-    SELECT receiver FROM known WHERE receiver IS NOT NULL
+    SELECT receiver FROM known n WHERE receiver IS NOT NULL AND NOT {RESTING}
       AND CASE WHEN cast(:only AS text) IS NULL THEN receiver <> ALL(cast(:paced AS text[])) ELSE receiver = :only END
 ), due AS (
-    SELECT one.* FROM meant, LATERAL (
-        SELECT n.id, n."to", coalesce(cast(n.payload ->> 'anyway' AS boolean), false) AS anyway
-        FROM notice n LEFT JOIN source src ON src.id = n.source_id
-        WHERE n.receiver = meant.receiver AND n.due_at <= :now AND coalesce(src.enabled, true)
-          AND (n.state = 'due' OR (n.state = 'sending' AND n.lease_until < clock_timestamp())) AND {IN_TURN}
-        ORDER BY n.due_at, n.id LIMIT (SELECT greatest(:least, :most / count(*)) FROM meant)
-        FOR NO KEY UPDATE OF n SKIP LOCKED
-    ) one
+    SELECT mine.* FROM meant, LATERAL (
+        SELECT one.* FROM (
+            SELECT n.id, n."to", coalesce(cast(n.payload ->> 'anyway' AS boolean), false) AS anyway
+            FROM notice n LEFT JOIN source src ON src.id = n.source_id
+            WHERE n.receiver = meant.receiver AND n.due_at <= :now AND coalesce(src.enabled, true)
+              AND (n.state = 'due' OR (n.state = 'sending' AND n.lease_until < clock_timestamp())) AND {_FIRST}
+            ORDER BY n.due_at LIMIT :most FOR NO KEY UPDATE OF n SKIP LOCKED
+        ) one LIMIT (SELECT greatest(:least, :most / count(*)) FROM meant)
+    ) mine
 ), looked AS (
     SELECT due.id, r.stop_reason,
         -- They said so, or were taken out of the contact book, while it was on its way.
@@ -192,6 +197,8 @@ def claim_notices(
     Beside them, for each receiver in *rates*, as many as its rate has room for now and, spread, before *until*.
     An attempt row is written for each: without an end, its outcome is unknown.
     """
+    # How to settle is planned once for a batch: a plan kept from when there were few would look through all of many.
+    forget_plans(session)
     bound = {"now": now, "token": uuid.uuid4(), "lease": LEASE, "paced": list(rates)}
     found = _claimed(session, bound | {"most": most, "least": min(SHARE, most), "only": None})
     for name, used in held(session, rates, now=now).items():
@@ -262,7 +269,8 @@ def settle(session: Session, notice: ClaimedNotice, settlement: Settlement, *, n
         "counts": int(settlement.counts),
         "now": now,
     }
-    return bool(session.scalar(_SETTLE, bound))
+    with kept_plans(session):
+        return bool(session.scalar(_SETTLE, bound))
 
 
 def waiting(session: Session, *, now: datetime, most: int) -> int:
