@@ -111,9 +111,10 @@ def _next(
 ) -> tuple[ClaimedNotice | None, float | None]:
     """The first that may begin, so long after the claim (None: time stands still); or how long to wait for one."""
     ahead = [notice for notice in left if flight.has_room(notice.receiver)]
-    ready = [notice for notice in ahead if spent is None or (notice.not_before or notice.at) <= notice.at + spent]
-    if ready or not ahead:
-        return next(iter(ready), None), None
+    ready = (notice for notice in ahead if spent is None or (notice.not_before or notice.at) <= notice.at + spent)
+    first = next(ready, None)
+    if first or not ahead:
+        return first, None
     soonest = min((notice.not_before or notice.at) - notice.at for notice in ahead)
     return None, min((soonest - (spent or timedelta())).total_seconds(), NAP_SECONDS)
 
@@ -139,14 +140,14 @@ class Flight:
         self.refusing: set[str] = set()  # cannot be used
         self._unanswered: Counter[str] = Counter()
         self._flying: dict[Future[Settlement], ClaimedNotice] = {}
+        self._busy: Counter[str] = Counter()  # how many of them fly to each; asked for every message that is left
         self._now = now
         # One sender is for the others, whatever a slow receiver does.
         self._each = SENDERS if alone else max(SENDERS - 1, 1)
 
     def has_room(self, receiver: str) -> bool:
         """Whether one more to that receiver may begin."""
-        busy = Counter(notice.receiver for notice in self._flying.values())
-        return busy.total() < SENDERS and busy[receiver] < self._each
+        return len(self._flying) < SENDERS and self._busy[receiver] < self._each
 
     def is_silent(self, receiver: str) -> bool:
         """Whether nothing was heard of the receiver so often that the rest waits a while."""
@@ -155,6 +156,7 @@ class Flight:
     def begin(self, notice: ClaimedNotice, at: datetime) -> None:
         """Send it beside the others."""
         self._flying[self.senders.submit(_attempt, notice, now=at)] = notice
+        self._busy[notice.receiver] += 1
 
     def land(self, *, until: str, seconds: float | None = None) -> None:
         """Settle what has come to an end, the first of it or all; where nothing flies, let the *seconds* pass."""
@@ -166,7 +168,7 @@ class Flight:
         landed = sorted(((self._flying[one], one.result()) for one in done), key=lambda one: one[0].receiver)
         _settle(landed, now=self._now)
         for one in done:
-            del self._flying[one]
+            self._busy[self._flying.pop(one).receiver] -= 1
         self.refusing |= {notice.receiver for notice, settlement in landed if settlement.stops}
         self._unanswered.update(notice.receiver for notice, settlement in landed if settlement.fault in SILENT)
 
