@@ -14,6 +14,7 @@ import pytest
 
 from tests.acceptance.embedded import Kept, Person, eventually, root, user
 from worker.embedded import Postgres, footing, running
+from worker.embedded.postgres import buffers
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become others")
 
@@ -57,6 +58,20 @@ def test_data_are_kept(keep: Callable[..., Kept]) -> None:
     assert (second.words(), second.letters()) == (["one"], ["one"])
     second.end()
     assert running(second.directory) is None
+
+
+def test_it_takes_an_eighth_of_the_memory(keep: Callable[..., Kept], tmp_path: Path) -> None:
+    """Of the machine's, or of the container's where that is less; neither very little nor very much."""
+    limit = tmp_path / "memory.max"
+    for said, size in (("4294967296\n", 512), ("100000000", 128), ("max", buffers(tmp_path / "none"))):
+        limit.write_text(said)
+        assert buffers(limit) == size
+    assert 128 <= buffers(tmp_path / "none") <= 1024
+    kept = keep().ready()
+    with psycopg.connect(kept.database) as connection:
+        row = connection.execute("SELECT setting::int * 8 / 1024 FROM pg_settings WHERE name = 'shared_buffers'")
+        assert row.fetchone() == (buffers(),)
+    kept.end()
 
 
 def test_kill_of_the_keeper_loses_no_row(keep: Callable[..., Kept]) -> None:

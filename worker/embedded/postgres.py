@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar
 
@@ -17,8 +18,20 @@ from worker.embedded.process import Identity, identify, leashed, stop, works_in
 from worker.embedded.server import Server
 
 DATABASE = "uptake"
+# What PostgreSQL keeps of its files by itself, in MB: an eighth of the memory that there is, for others want some of
+# it, too. It is taken only as it fills.
+LEAST_BUFFERS, MOST_BUFFERS = 128, 1024
+_LIMIT = Path("/sys/fs/cgroup/memory.max")  # of a container
 # Speed for data that nobody will miss; never in the product.
 UNSAFE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "200"}
+
+
+def buffers(limit: Path = _LIMIT) -> int:
+    """MB of shared buffers for this machine, or for the container that has this *limit* (a file of cgroup v2)."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    with suppress(OSError, ValueError):  # there is none, or it says "max"
+        memory = min(memory, int(limit.read_text()))
+    return min(max(memory // 8 // 2**20, LEAST_BUFFERS), MOST_BUFFERS)
 
 
 class Postgres(Server):
@@ -75,6 +88,7 @@ class Postgres(Server):
             "timezone": "UTC",
             "log_timezone": "UTC",
             "log_checkpoints": "off",
+            "shared_buffers": f"{buffers()}MB",
             **(UNSAFE if self.disposable else {}),
         }
         words = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
