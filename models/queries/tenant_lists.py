@@ -75,6 +75,13 @@ _FOUND = f"""
 SELECT t.id FROM (SELECT * FROM tenant t WHERE {HAS_LETTERS} OFFSET 0) t JOIN source s ON s.id = t.source_id
 WHERE {_SEEN} AND {_AFTER} AND {{stands}} ORDER BY {_NAME}, t.id LIMIT :most
 """  # noqa: S608 - constants only
+# Of very many that stand so, one by one by name until there are enough; where they are few, all are known at once.
+_FOUND_ONE_BY_ONE = f"""
+SELECT t.id FROM (
+    SELECT t.id, {_NAME} AS named FROM (SELECT * FROM tenant t WHERE {HAS_LETTERS} OFFSET 0) t
+    JOIN source s ON s.id = t.source_id WHERE {_SEEN} AND {_AFTER} ORDER BY {_NAME}, t.id OFFSET 0
+) t WHERE {_STANDS_SO} ORDER BY t.named, t.id LIMIT :most
+"""  # noqa: S608 - constants only
 _TOGETHER = f"""
 SELECT t.id FROM tenant t JOIN source s ON s.id = t.source_id
 WHERE {_SEEN} AND {_AFTER} AND {MAY_HAVE_LETTERS} AND t.id IN ({_WHOSE}) ORDER BY {_NAME}, t.id LIMIT :most
@@ -118,6 +125,7 @@ def _pages(candidates: str) -> dict[str, TextClause]:
 _IN_ORDER, _IN_ORDER_IN, _IN_ORDER_IN_SEVERAL, _BY_LETTERS = (
     _pages(candidates) for candidates in (_NEAR, _NEAR_IN, _NEAR_IN_SEVERAL, _FOUND)
 )
+_BY_LETTERS["each"] = text(_PAGE.format(candidates=_FOUND_ONE_BY_ONE))
 _FEW_SO = text(_PAGE.format(candidates=_TOGETHER))
 _APP = text("""SELECT app.id, s.name AS source FROM app JOIN source s ON s.id = app.source_id
     WHERE s.name || ':' || app.external_id = :app AND app.deleted_at IS NULL""")
@@ -195,7 +203,7 @@ def _next(session: Session, bound: Mapping[str, Any]) -> list[TenantRow]:
         if len(near) == most:
             return near
     if letters is not None:
-        return _rows(session, _BY_LETTERS[whole], bound)
+        return _rows(session, _BY_LETTERS[way if many > KNOWN else whole], bound)
     return _rows(session, in_order[whole], {**bound, "reach": ALL})
 
 

@@ -78,7 +78,7 @@ SELECT {_FOUND} FROM (
     ) t WHERE {MAY_HAVE_LETTERS} AND {{whose}} ORDER BY t.place
 ) t CROSS JOIN LATERAL (
     SELECT c.*, {BEGAN} AS began FROM connection c
-    WHERE c.tenant_id = t.id AND c.app_id = (SELECT min(app_id) FROM kinds)
+    WHERE c.tenant_id = t.id AND c.app_id = (SELECT min(app_id) FROM kinds) OFFSET 0
 ) c CROSS JOIN LATERAL (SELECT * FROM kinds k WHERE {IS_OF_KIND} LIMIT 1) k
 WHERE {_FURTHER.format(name="t.name")} ORDER BY t.name, c.id LIMIT :reach
 """  # noqa: S608 - constants only
@@ -94,7 +94,7 @@ SELECT {_FOUND} FROM (
         AND {{whose}} OFFSET 0
 ) t CROSS JOIN LATERAL (
     SELECT c.*, {BEGAN} AS began FROM connection c
-    WHERE c.tenant_id = t.id AND c.app_id = (SELECT min(app_id) FROM kinds)
+    WHERE c.tenant_id = t.id AND c.app_id = (SELECT min(app_id) FROM kinds) OFFSET 0
 ) c CROSS JOIN LATERAL (SELECT * FROM kinds k WHERE {IS_OF_KIND} LIMIT 1) k
 WHERE (c.began, c.id) > (k.from_began, k.from_id)
 """  # noqa: S608 - constants only
@@ -106,7 +106,7 @@ SELECT {_FOUND} FROM (
     ORDER BY {_NAME} OFFSET 0
 ) t CROSS JOIN LATERAL (
     SELECT c.*, {BEGAN} AS began FROM connection c
-    WHERE c.tenant_id = t.id AND c.app_id = (SELECT min(app_id) FROM kinds)
+    WHERE c.tenant_id = t.id AND c.app_id = (SELECT min(app_id) FROM kinds) OFFSET 0
 ) c CROSS JOIN LATERAL (SELECT * FROM kinds k WHERE {IS_OF_KIND} LIMIT 1) k
 WHERE {_FURTHER.format(name="t.name")} ORDER BY t.name, c.id LIMIT :most
 """  # noqa: S608 - constants only

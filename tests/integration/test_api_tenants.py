@@ -169,13 +169,16 @@ def test_pages_over_sources(
     app: FastAPI, world: World, monkeypatch: pytest.MonkeyPatch, letters: str | None, blocking: bool | None
 ) -> None:
     """Whoever sees several sources but not all misses none of a source whose next one is far."""
-    world.session.execute(
-        text("""INSERT INTO tenant (source_id, external_id, name, first_seen_at)
-                SELECT id, n, n, now() FROM source, unnest(ARRAY['Y hvac', 'Y hvac Y', 'Z']) AS n
-                WHERE source.name = 'other'""")
-    )
+    for statement in (
+        "INSERT INTO source (name, kind, next_poll_at) VALUES ('third', 'portal', now())",
+        """INSERT INTO tenant (source_id, external_id, name, first_seen_at)
+           SELECT id, n, n, now() FROM source, unnest(ARRAY['Y hvac', 'Y hvac Y', 'Z']) AS n
+           WHERE source.name IN ('other', 'third')""",
+    ):
+        world.session.execute(text(statement))
     both = ["acme", "other"]
     whole = [one.key for one in tenants(world.session, letters=letters, blocking=blocking, sources=both)]
+    assert not any(key.startswith("third") for key in whole)
     for name in ("FEW", "SOME", "KNOWN"):
         monkeypatch.setattr(f"models.queries.tenant_lists.{name}", 0)
     for name in ("NEAR", "SOON", "FAR"):
