@@ -46,9 +46,10 @@ class Tenant(Base):
             "id",
             why="The tenants of all sources by name, page by page.",
         ),
-        # Only where the server has the extension that it takes.
+        # Only where the server has the extensions that it takes; without the source where it has only one of them.
         index(
             "ix_tenant_letters",
+            "source_id",
             "letters",
             postgresql_using="gin",
             postgresql_ops={"letters": "gin_trgm_ops"},

@@ -71,15 +71,17 @@ SELECT t.id FROM (
     ) t WHERE {_SEEN} ORDER BY t.named, t.id LIMIT :reach
 ) t WHERE {MAY_HAVE_LETTERS} AND {{stands}} ORDER BY t.named, t.id LIMIT :most
 """  # noqa: S608 - constants only
+# Source by source, as the index has them.
+_LETTERED = f"""source s CROSS JOIN LATERAL (
+    SELECT * FROM tenant t WHERE t.source_id = s.id AND {HAS_LETTERS} OFFSET 0
+) t"""  # noqa: S608 - constants only
 _FOUND = f"""
-SELECT t.id FROM (SELECT * FROM tenant t WHERE {HAS_LETTERS} OFFSET 0) t JOIN source s ON s.id = t.source_id
-WHERE {_SEEN} AND {_AFTER} AND {{stands}} ORDER BY {_NAME}, t.id LIMIT :most
+SELECT t.id FROM {_LETTERED} WHERE {_SEEN} AND {_AFTER} AND {{stands}} ORDER BY {_NAME}, t.id LIMIT :most
 """  # noqa: S608 - constants only
 # Of very many that stand so, one by one by name until there are enough; where they are few, all are known at once.
 _FOUND_ONE_BY_ONE = f"""
 SELECT t.id FROM (
-    SELECT t.id, {_NAME} AS named FROM (SELECT * FROM tenant t WHERE {HAS_LETTERS} OFFSET 0) t
-    JOIN source s ON s.id = t.source_id WHERE {_SEEN} AND {_AFTER} ORDER BY {_NAME}, t.id OFFSET 0
+    SELECT t.id, {_NAME} AS named FROM {_LETTERED} WHERE {_SEEN} AND {_AFTER} ORDER BY {_NAME}, t.id OFFSET 0
 ) t WHERE {_STANDS_SO} ORDER BY t.named, t.id LIMIT :most
 """  # noqa: S608 - constants only
 _TOGETHER = f"""
@@ -237,9 +239,7 @@ def tenants_named(
     return found[:1] if found and found[0].key == name else found
 
 
-_LIKE = text(f"""
-SELECT t.id FROM tenant t JOIN source s ON s.id = t.source_id WHERE {HAS_LETTERS} AND {_SEEN} LIMIT :most
-""")  # noqa: S608 - constants only
+_LIKE = text(f"SELECT t.id FROM {_LETTERED} WHERE {_SEEN} LIMIT :most")  # noqa: S608 - constants only
 
 
 def tenants_like(session: Session, letters: str, *, sources: Collection[str] | None = None, most: int) -> Sequence[int]:

@@ -113,6 +113,26 @@ def test_letters_without_the_extension(fresh_database: Callable[[], str]) -> Non
     engine.dispose()
 
 
+def test_letters_of_a_source_without_the_extension(fresh_database: Callable[[], str]) -> None:
+    """Who may not create it keeps the index that there is; whoever may, and migrates, gets the one with the source."""
+    url = fresh_database()
+    command.upgrade(config(url), "0044")
+    engine = create_engine(url)
+    statement = import_module("models.migrations.versions.0045_letters_of_a_source").FOUND_IN_A_SOURCE
+    indexed = text("SELECT pg_get_indexdef(to_regclass('ix_tenant_letters'))")
+    with engine.connect() as connection:
+        connection.execute(text("CREATE ROLE of_fewer_rights"))
+        connection.execute(text("ALTER TABLE tenant OWNER TO of_fewer_rights"))
+        connection.execute(text("SET LOCAL ROLE of_fewer_rights"))
+        connection.execute(text(statement))
+        assert "gin (letters gin_trgm_ops)" in connection.scalar(indexed)
+        connection.execute(text("RESET ROLE"))
+        connection.execute(text(statement))
+        assert "gin (source_id, letters gin_trgm_ops)" in connection.scalar(indexed)
+        connection.rollback()
+    engine.dispose()
+
+
 def test_letters_in_one_place_without_the_extension(fresh_database: Callable[[], str]) -> None:
     """There and back again, what is searched for stands in its column, with an index only where that can be had."""
     url = fresh_database()
@@ -138,6 +158,9 @@ def test_letters_in_one_place_without_the_extension(fresh_database: Callable[[],
         connection.execute(text("CREATE EXTENSION pg_trgm"))
     indexed = text("SELECT pg_get_indexdef(to_regclass('ix_tenant_letters'))")
     upgrade(url)
+    with engine.begin() as connection:
+        assert "gin (source_id, letters gin_trgm_ops)" in connection.scalar(indexed)
+    command.downgrade(config(url), "0044")
     with engine.begin() as connection:
         assert "gin (letters gin_trgm_ops)" in connection.scalar(indexed)
     command.downgrade(config(url), "0039")
