@@ -94,7 +94,7 @@ class Alert(Base):
     tenant_id: Mapped[big | None]
     connection_id: Mapped[big | None]
     environment: Mapped[str | None]
-    # Of the tenant, kept so by PostgreSQL while the alert is open, whoever writes either; None: it has no labels.
+    # Of the tenant whose connection it is about, kept so by PostgreSQL while it is open; None: it has no labels.
     label_set_id: Mapped[big | None]
     state: Mapped[str]  # pending | firing | resolved
     severity: Mapped[str | None]  # None while pending

@@ -42,22 +42,32 @@ _LABEL_SETS = _told("""
 INSERT INTO label_set (labels) SELECT DISTINCT cast(labels AS jsonb) FROM told WHERE labels IS NOT NULL
 ON CONFLICT DO NOTHING
 """)
-_LABEL = _told("""
+_OTHERS = """
 , label AS (
     SELECT t.id, l.id AS label_set_id FROM (
         SELECT id, cast(max(labels) AS jsonb) AS labels FROM told WHERE labels IS NOT NULL GROUP BY id
     ) t JOIN label_set l ON l.labels = t.labels
+), other AS (
+    SELECT tenant.id, label.label_set_id FROM label JOIN tenant ON tenant.id = label.id
+    WHERE tenant.label_set_id IS DISTINCT FROM label.label_set_id
 )
-UPDATE tenant SET label_set_id = label.label_set_id FROM label
-WHERE tenant.id = label.id AND tenant.label_set_id IS DISTINCT FROM label.label_set_id
-RETURNING tenant.source_id
-""")
+"""
+_ARE_OTHERS = _told(f"{_OTHERS} SELECT EXISTS (SELECT FROM other)")  # noqa: S608 - constants only
+_LABEL = _told(f"""{_OTHERS}
+UPDATE tenant SET label_set_id = other.label_set_id FROM other WHERE tenant.id = other.id RETURNING tenant.source_id
+""")  # noqa: S608 - constants only
 # An evaluation opens alerts and keeps the tenant's labels beside them: none does so while these become others. The
 # source before its apps, and these before tenants, as a listing and polls take them: other orders are deadlocks.
 _HELD = "source WHERE name = ANY(cast(:source AS text[]))"
 _HOLD = (
     text(f"SELECT id FROM {_HELD} ORDER BY id FOR NO KEY UPDATE"),  # noqa: S608 - constants only
     text(f"SELECT id FROM app WHERE source_id IN (SELECT id FROM {_HELD}) ORDER BY id FOR NO KEY UPDATE"),  # noqa: S608
+    # In the order in which they are acknowledged.
+    _told(f"""{_OTHERS}
+SELECT a.id FROM other JOIN connection c ON c.tenant_id = other.id
+JOIN alert a ON a.app_id = c.app_id AND a.connection_id = c.id AND a.resolved_at IS NULL
+ORDER BY a.id FOR NO KEY UPDATE OF a
+"""),  # noqa: S608 - constants only
 )
 # Other labels, other policies.
 _JUDGE_AGAIN = text("""
@@ -117,12 +127,12 @@ def keep_contacts(session: Session, people: Sequence[Person], *, is_whole: bool 
     names = ("source", "tenant", "email", "name", "role", "may_accept", "rank", "time_zone", "locale")
     columns: dict[str, list[object]] = {name: [getattr(one, name) for one in people] for name in names}
     columns["labels"] = [None if one.labels is None else json.dumps(one.labels, sort_keys=True) for one in people]
-    if any(one.labels is not None for one in people):
+    strangers = session.scalars(_STRANGERS, columns).all()
+    session.execute(_LABEL_SETS, columns)
+    if session.scalar(_ARE_OTHERS, columns):
         for held in _HOLD:
             session.execute(held, columns)
-    strangers = session.scalars(_STRANGERS, columns).all()
     session.execute(_PLACE, columns)
-    session.execute(_LABEL_SETS, columns)
     if labelled := set(session.scalars(_LABEL, columns)):
         session.execute(_JUDGE_AGAIN, {"sources": sorted(labelled)})
     kept = session.scalars(_KEEP, columns).all()

@@ -83,10 +83,12 @@ def muted(mutes: Sequence[Mute], *, now: datetime) -> dict[str, Any]:
     }
 
 
+# In the order in which whoever writes several takes them.
 _HOLD = """
 WITH held AS (
-    UPDATE alert SET {change} WHERE id = ANY(cast(:alerts AS int8[])) AND state = 'firing'
-    RETURNING id, app_id, tenant_id, connection_id, kind, severity
+    UPDATE alert SET {change} WHERE id = ANY(ARRAY(
+        SELECT id FROM alert WHERE id = ANY(cast(:alerts AS int8[])) AND state = 'firing' ORDER BY id FOR NO KEY UPDATE
+    )) RETURNING id, app_id, tenant_id, connection_id, kind, severity
 ), logged AS (
     INSERT INTO alert_step (alert_id, at, step, reason, severity, author, comment)
     SELECT id, :now, :step, 'by_hand', severity, :author, cast(:comment AS text) FROM held

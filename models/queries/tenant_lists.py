@@ -71,17 +71,18 @@ SELECT t.id FROM (
     ) t WHERE {_SEEN} ORDER BY t.named, t.id LIMIT :reach
 ) t WHERE {MAY_HAVE_LETTERS} AND {{stands}} ORDER BY t.named, t.id LIMIT :most
 """  # noqa: S608 - constants only
-# Source by source, as the index has them.
-_LETTERED = f"""source s CROSS JOIN LATERAL (
+# All that have the letters, or source by source, as the index has them.
+_LETTERED = f"(SELECT * FROM tenant t WHERE {HAS_LETTERS} OFFSET 0) t JOIN source s ON s.id = t.source_id"  # noqa: S608
+_LETTERED_IN = f"""source s CROSS JOIN LATERAL (
     SELECT * FROM tenant t WHERE t.source_id = s.id AND {HAS_LETTERS} OFFSET 0
 ) t"""  # noqa: S608 - constants only
 _FOUND = f"""
-SELECT t.id FROM {_LETTERED} WHERE {_SEEN} AND {_AFTER} AND {{stands}} ORDER BY {_NAME}, t.id LIMIT :most
+SELECT t.id FROM {{among}} WHERE {_SEEN} AND {_AFTER} AND {{{{stands}}}} ORDER BY {_NAME}, t.id LIMIT :most
 """  # noqa: S608 - constants only
 # Of very many that stand so, one by one by name until there are enough; where they are few, all are known at once.
 _FOUND_ONE_BY_ONE = f"""
 SELECT t.id FROM (
-    SELECT t.id, {_NAME} AS named FROM {_LETTERED} WHERE {_SEEN} AND {_AFTER} ORDER BY {_NAME}, t.id OFFSET 0
+    SELECT t.id, {_NAME} AS named FROM {{among}} WHERE {_SEEN} AND {_AFTER} ORDER BY {_NAME}, t.id OFFSET 0
 ) t WHERE {_STANDS_SO} ORDER BY t.named, t.id LIMIT :most
 """  # noqa: S608 - constants only
 _TOGETHER = f"""
@@ -124,10 +125,15 @@ def _pages(candidates: str) -> dict[str, TextClause]:
     return {way: text(_PAGE.format(candidates=candidates.format(stands=stands))) for way, stands in ways.items()}
 
 
-_IN_ORDER, _IN_ORDER_IN, _IN_ORDER_IN_SEVERAL, _BY_LETTERS = (
-    _pages(candidates) for candidates in (_NEAR, _NEAR_IN, _NEAR_IN_SEVERAL, _FOUND)
+def _by_letters(among: str) -> dict[str, TextClause]:
+    one_by_one = text(_PAGE.format(candidates=_FOUND_ONE_BY_ONE.format(among=among)))
+    return {**_pages(_FOUND.format(among=among)), "each": one_by_one}
+
+
+_IN_ORDER, _IN_ORDER_IN, _IN_ORDER_IN_SEVERAL = (
+    _pages(candidates) for candidates in (_NEAR, _NEAR_IN, _NEAR_IN_SEVERAL)
 )
-_BY_LETTERS["each"] = text(_PAGE.format(candidates=_FOUND_ONE_BY_ONE))
+_BY_LETTERS, _BY_LETTERS_IN = _by_letters(_LETTERED), _by_letters(_LETTERED_IN)
 _FEW_SO = text(_PAGE.format(candidates=_TOGETHER))
 _APP = text("""SELECT app.id, s.name AS source FROM app JOIN source s ON s.id = app.source_id
     WHERE s.name || ':' || app.external_id = :app AND app.deleted_at IS NULL""")
@@ -205,7 +211,8 @@ def _next(session: Session, bound: Mapping[str, Any]) -> list[TenantRow]:
         if len(near) == most:
             return near
     if letters is not None:
-        return _rows(session, _BY_LETTERS[way if many > KNOWN else whole], bound)
+        by_letters = _BY_LETTERS if sources is None else _BY_LETTERS_IN
+        return _rows(session, by_letters[way if many > KNOWN else whole], bound)
     return _rows(session, in_order[whole], {**bound, "reach": ALL})
 
 
@@ -239,10 +246,13 @@ def tenants_named(
     return found[:1] if found and found[0].key == name else found
 
 
-_LIKE = text(f"SELECT t.id FROM {_LETTERED} WHERE {_SEEN} LIMIT :most")  # noqa: S608 - constants only
+_LIKE, _LIKE_IN = (
+    text(f"SELECT t.id FROM {among} WHERE {_SEEN} LIMIT :most")  # noqa: S608 - constants only
+    for among in (_LETTERED, _LETTERED_IN)
+)
 
 
 def tenants_like(session: Session, letters: str, *, sources: Collection[str] | None = None, most: int) -> Sequence[int]:
     """The ids of tenants (of *sources*) with these *letters* in their name or id, as for `tenants`; *most* of them."""
     bound = {**looked_for(letters), "sources": None if sources is None else sorted(sources), "most": most}
-    return session.scalars(_LIKE, bound).all()
+    return session.scalars(_LIKE if sources is None else _LIKE_IN, bound).all()

@@ -60,13 +60,18 @@ def test_data_are_kept(keep: Callable[..., Kept]) -> None:
     assert running(second.directory) is None
 
 
-def test_it_takes_an_eighth_of_the_memory(keep: Callable[..., Kept], tmp_path: Path) -> None:
+@pytest.mark.parametrize("limit", ["memory.max", "memory/memory.limit_in_bytes"])
+def test_an_eighth_of_the_memory(tmp_path: Path, limit: str) -> None:
     """Of the machine's, or of the container's where that is less; neither very little nor very much."""
-    limit = tmp_path / "memory.max"
-    for said, size in (("4294967296\n", 512), ("100000000", 128), ("max", buffers(tmp_path / "none"))):
-        limit.write_text(said)
-        assert buffers(limit) == size
-    assert 128 <= buffers(tmp_path / "none") <= 1024
+    assert [buffers(size * 2**30, cgroups=tmp_path) for size in (1, 4, 64)] == [128, 512, 1024]
+    (tmp_path / "memory").mkdir()
+    for said, size in ((f"{4 * 2**30}\n", 512), ("100000000", 128), (f"{2**63 - 4096}\n", 1024), ("max", 1024)):
+        (tmp_path / limit).write_text(said)
+        assert buffers(64 * 2**30, cgroups=tmp_path) == size
+
+
+def test_buffers_of_the_server(keep: Callable[..., Kept]) -> None:
+    """It has what this machine is reckoned to afford."""
     kept = keep().ready()
     with psycopg.connect(kept.database) as connection:
         row = connection.execute("SELECT setting::int * 8 / 1024 FROM pg_settings WHERE name = 'shared_buffers'")

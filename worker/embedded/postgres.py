@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar
@@ -21,17 +22,27 @@ DATABASE = "uptake"
 # What PostgreSQL keeps of its files by itself, in MB: an eighth of the memory that there is, for others want some of
 # it, too. It is taken only as it fills.
 LEAST_BUFFERS, MOST_BUFFERS = 128, 1024
-_LIMIT = Path("/sys/fs/cgroup/memory.max")  # of a container
+_CGROUPS = Path("/sys/fs/cgroup")
 # Speed for data that nobody will miss; never in the product.
 UNSAFE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "200"}
 
 
-def buffers(limit: Path = _LIMIT) -> int:
-    """MB of shared buffers for this machine, or for the container that has this *limit* (a file of cgroup v2)."""
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    with suppress(OSError, ValueError):  # there is none, or it says "max"
-        memory = min(memory, int(limit.read_text()))
+def buffers(memory: int | None = None, *, cgroups: Path = _CGROUPS) -> int:
+    """MB of shared buffers by the bytes of *memory* (of this machine), or of what its container or service may use."""
+    memory = memory or os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    for limit in _limits(cgroups):
+        with suppress(OSError, ValueError):  # there is none, or it says "max"
+            memory = min(memory, int(limit.read_text()))
     return min(max(memory // 8 // 2**20, LEAST_BUFFERS), MOST_BUFFERS)
+
+
+def _limits(cgroups: Path) -> Iterator[Path]:
+    """Where the limits of a container stand, in both ways of the kernel, and that of a service."""
+    yield cgroups / "memory.max"
+    yield cgroups / "memory/memory.limit_in_bytes"
+    with suppress(OSError):
+        own = Path("/proc/self/cgroup").read_text().rpartition("0::")[2].strip()
+        yield cgroups / own.lstrip("/") / "memory.max"
 
 
 class Postgres(Server):
@@ -88,7 +99,8 @@ class Postgres(Server):
             "timezone": "UTC",
             "log_timezone": "UTC",
             "log_checkpoints": "off",
-            "shared_buffers": f"{buffers()}MB",
+            # Less is what it has by itself, and less than that where it cannot have it.
+            **({"shared_buffers": f"{size}MB"} if (size := buffers()) > LEAST_BUFFERS else {}),
             **(UNSAFE if self.disposable else {}),
         }
         words = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]

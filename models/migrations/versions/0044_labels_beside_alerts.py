@@ -17,7 +17,7 @@ _HELD = ["app_id", "tenant_id", "environment", "severity"]
 _WHY = "Open alerts of a kind, the most severe and oldest first, and what they are about, to count them by."
 # Whoever writes either: what opens takes the tenant's set of labels along, and another one goes to what is open.
 _KEPT = """
-CREATE FUNCTION alert_is_labelled() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION alert_is_labelled() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
     SELECT t.label_set_id INTO NEW.label_set_id FROM tenant t WHERE t.id = NEW.tenant_id;
     RETURN NEW;
@@ -26,7 +26,7 @@ CREATE TRIGGER is_labelled BEFORE INSERT ON alert FOR EACH ROW
     WHEN (NEW.resolved_at IS NULL AND NEW.tenant_id IS NOT NULL) EXECUTE FUNCTION alert_is_labelled();
 CREATE TRIGGER is_labelled_again BEFORE UPDATE OF resolved_at ON alert FOR EACH ROW
     WHEN (NEW.resolved_at IS NULL AND NEW.tenant_id IS NOT NULL) EXECUTE FUNCTION alert_is_labelled();
-CREATE FUNCTION tenant_is_labelled() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION tenant_is_labelled() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
     UPDATE alert a SET label_set_id = NEW.label_set_id FROM connection c
     WHERE c.tenant_id = NEW.id AND a.app_id = c.app_id AND a.connection_id = c.id AND a.resolved_at IS NULL;
@@ -58,7 +58,7 @@ def downgrade() -> None:
 
 
 def _build(held: list[str]) -> None:
-    """The one in place serves whoever reads until this one does."""
+    """Beside the one in place, which is dropped at the end."""
     where = sa.text("resolved_at IS NULL")
     op.create_index("ix_alert_open_kind_to_be", "alert", _COLUMNS, postgresql_include=held, postgresql_where=where)
     op.execute(f"COMMENT ON INDEX ix_alert_open_kind_to_be IS '{_WHY}'")

@@ -10,7 +10,7 @@ from tests.servers import Servers, create, drop
 
 
 @pytest.fixture
-def engine(servers: Servers, worker_id: str) -> Iterator[Engine]:
+def apart(servers: Servers, worker_id: str) -> Iterator[Engine]:
     """A database with one app, for several transactions at once; whoever waits longer than a second fails."""
     now = datetime(2026, 3, 2, 12, tzinfo=UTC)
     name = f"{servers.prefix}_locks_{worker_id}"

@@ -42,16 +42,16 @@ SELECT id, r, 1 FROM made, generate_series(1, 3) r WHERE (key = '3') = (r = 3)
 """)
 
 
-def test_notices_are_written_while_their_app_is_evaluated(engine: Engine) -> None:
+def test_notices_are_written_while_their_app_is_evaluated(apart: Engine) -> None:
     """An evaluation that waits for a group must not be what the flush that holds the group waits for."""
-    with Session(engine) as one, engine.connect() as other, one.begin(), other.begin():
+    with Session(apart) as one, apart.connect() as other, one.begin(), other.begin():
         assert evaluate(one, 1, Policies(DEFAULT), now=NOW)
         other.execute(NOTICE, {"now": NOW})
 
 
-def test_sources_take_turns(engine: Engine) -> None:
+def test_sources_take_turns(apart: Engine) -> None:
     """A source with many overdue apps does not keep the others waiting; within one, the most overdue comes first."""
-    with engine.begin() as connection:
+    with apart.begin() as connection:
         connection.execute(
             text("INSERT INTO source (name, kind, next_poll_at) VALUES ('small', 'portal', :now)"), {"now": NOW}
         )
@@ -74,15 +74,15 @@ def test_sources_take_turns(engine: Engine) -> None:
         assert len(set(first) | set(rest)) == 10
 
 
-def test_notices_are_written_while_apps_are_rung_for(engine: Engine) -> None:
+def test_notices_are_written_while_apps_are_rung_for(apart: Engine) -> None:
     """A tick that has not committed yet holds up nobody who writes about its apps."""
-    with Session(engine) as one, engine.connect() as other, one.begin(), other.begin():
+    with Session(apart) as one, apart.connect() as other, one.begin(), other.begin():
         assert ring_apps(one, now=NOW, most=9) == [1]
         other.execute(NOTICE, {"now": NOW})
 
 
-def _more_apps(engine: Engine, count: int) -> None:
-    with engine.begin() as connection:
+def _more_apps(apart: Engine, count: int) -> None:
+    with apart.begin() as connection:
         connection.execute(
             text("""INSERT INTO app (source_id, external_id, name, first_seen_at, next_poll_at)
                     SELECT 1, n::text, 'App', :now, :now FROM generate_series(1, :count) n"""),
@@ -90,10 +90,10 @@ def _more_apps(engine: Engine, count: int) -> None:
         )
 
 
-def test_no_bell_that_nobody_may_answer(engine: Engine) -> None:
+def test_no_bell_that_nobody_may_answer(apart: Engine) -> None:
     """As many are rung for as may be polled at once, those that are polled and rung for already included."""
-    _more_apps(engine, 20)
-    with engine.begin() as connection, Session(connection) as session:
+    _more_apps(apart, 20)
+    with apart.begin() as connection, Session(connection) as session:
         session.execute(text("UPDATE source SET at_once = 3"))
         rung = ring_apps(session, now=NOW, most=9)
         assert len(rung) == 3
@@ -107,23 +107,23 @@ def test_no_bell_that_nobody_may_answer(engine: Engine) -> None:
         assert ring_apps(session, now=NOW, most=9) == []
 
 
-def test_so_many_apps_of_a_source_at_once(engine: Engine) -> None:
+def test_so_many_apps_of_a_source_at_once(apart: Engine) -> None:
     """Whoever comes while as many are being polled as may be gets none, unless somebody asked for it by hand."""
-    _more_apps(engine, 2)
-    with engine.begin() as connection, Session(connection) as session:
+    _more_apps(apart, 2)
+    with apart.begin() as connection, Session(connection) as session:
         session.execute(text("UPDATE source SET at_once = 2"))
         claims = [claim_app(session, app, now=NOW, every=EVERY) for app in (1, 2, 3)]
         assert [claim is not None for claim in claims] == [True, True, False]
         assert claim_app(session, 3, now=NOW, every=EVERY, forced=True)
 
 
-def test_listing_holds_only_apps_that_differ(engine: Engine) -> None:
+def test_listing_holds_only_apps_that_differ(apart: Engine) -> None:
     """A list of apps that is as it was touches none of them, and one with news only those of which there are any."""
     same, busy, new = (
         SeenApp(name, name, 2, "public", "approved", None, deleted=False, environments=("production",))
         for name in ("4711", "4712", "4713")
     )
-    with Session(engine) as one, engine.connect() as other:
+    with Session(apart) as one, apart.connect() as other:
 
         def free() -> list[str]:
             with other.begin():
@@ -150,10 +150,10 @@ def test_listing_holds_only_apps_that_differ(engine: Engine) -> None:
             assert one.scalar(text("SELECT next_poll_at FROM app WHERE external_id = '4712'")) == NOW
 
 
-def test_source_that_was_not_well_is_tried_with_one_app(engine: Engine) -> None:
+def test_source_that_was_not_well_is_tried_with_one_app(apart: Engine) -> None:
     """When the circuit has closed by time alone, one app is rung for; the others wait for what becomes of it."""
-    _more_apps(engine, 5)
-    with engine.begin() as connection, Session(connection) as session:
+    _more_apps(apart, 5)
+    with apart.begin() as connection, Session(connection) as session:
         session.execute(text("UPDATE source SET last_fault = 'transport', circuit_open_until = :now"), {"now": NOW})
         assert len(ring_apps(session, now=NOW, most=9)) == 1
         assert ring_apps(session, now=NOW, most=9) == []
@@ -161,9 +161,9 @@ def test_source_that_was_not_well_is_tried_with_one_app(engine: Engine) -> None:
         assert len(ring_apps(session, now=NOW, most=9)) == 5
 
 
-def test_messages_are_taken_back_in_their_order(engine: Engine) -> None:
+def test_messages_are_taken_back_in_their_order(apart: Engine) -> None:
     """Two apps whose threads are in the same messages never wait for each other in a circle."""
-    with engine.begin() as connection:
+    with apart.begin() as connection:
         connection.execute(THREADS, {"now": NOW})
         connection.execute(LETTERS, {"now": NOW, "state": "due"})
         # The first now stands behind the second on disk.
@@ -171,17 +171,17 @@ def test_messages_are_taken_back_in_their_order(engine: Engine) -> None:
     locked = text("SELECT key FROM notice ORDER BY id FOR UPDATE SKIP LOCKED")
 
     def take() -> None:
-        with Session(engine) as session, session.begin():
+        with Session(apart) as session, session.begin():
             session.execute(text("SET lock_timeout = '9s'"))
             take_back(session, [2, 1], now=NOW)
 
-    with engine.connect() as holder, ThreadPoolExecutor(1) as pool:
+    with apart.connect() as holder, ThreadPoolExecutor(1) as pool:
         holder.execute(text("SELECT FROM notice WHERE key = '1' FOR UPDATE"))
         taking = pool.submit(take)
         while not holder.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")):
             assert not taking.done()
             time.sleep(0.01)
-        with engine.begin() as other:
+        with apart.begin() as other:
             assert list(other.scalars(locked)) == ["2", "3"]
         holder.rollback()
         taking.result()
@@ -189,9 +189,9 @@ def test_messages_are_taken_back_in_their_order(engine: Engine) -> None:
         assert [tuple(row) for row in holder.execute(states)] == [("1", "cancelled"), ("2", "cancelled"), ("3", "due")]
 
 
-def test_who_opts_out_waits_for_no_evaluation(engine: Engine) -> None:
+def test_who_opts_out_waits_for_no_evaluation(apart: Engine) -> None:
     """What an evaluation does with the threads of many tenants is none of their business."""
-    with engine.begin() as connection:
+    with apart.begin() as connection:
         connection.execute(
             text("INSERT INTO tenant (source_id, external_id, first_seen_at) VALUES (1, '1', :now)"), {"now": NOW}
         )
@@ -199,20 +199,20 @@ def test_who_opts_out_waits_for_no_evaluation(engine: Engine) -> None:
         connection.execute(THREADS, {"now": NOW})
         connection.execute(LETTERS, {"now": NOW, "state": "due"})
         connection.execute(text("UPDATE notice SET \"to\" = 'ada@b.example'"))
-    with engine.connect() as holder, Session(engine) as session:
+    with apart.connect() as holder, Session(apart) as session:
         holder.execute(text("SELECT FROM reminder FOR UPDATE"))
         assert opt_out(session, [1], "ada@b.example", now=NOW)
         session.commit()
         assert session.scalar(text("SELECT count(*) FROM notice WHERE state = 'cancelled'")) == 2
 
 
-def test_turns_are_given_back_without_waiting(engine: Engine) -> None:
+def test_turns_are_given_back_without_waiting(apart: Engine) -> None:
     """Threads that somebody else looks at are passed over whole, and nothing of their turns is lost."""
-    with engine.begin() as connection:
+    with apart.begin() as connection:
         connection.execute(THREADS, {"now": NOW})
         connection.execute(LETTERS, {"now": NOW, "state": "cancelled"})
     sent = text("SELECT array_agg(sent ORDER BY id) FROM reminder")
-    with engine.connect() as holder, Session(engine) as session:
+    with apart.connect() as holder, Session(apart) as session:
         holder.execute(text("SELECT FROM reminder WHERE id = 1 FOR UPDATE"))
         give_back(session, now=NOW)
         session.commit()
