@@ -132,9 +132,9 @@ def keep_contacts(session: Session, people: Sequence[Person], *, is_whole: bool 
     if session.scalar(_ARE_OTHERS, columns):
         for held in _HOLD:
             session.execute(held, columns)
-    session.execute(_PLACE, columns)
-    if labelled := set(session.scalars(_LABEL, columns)):
+        labelled = set(session.scalars(_LABEL, columns))
         session.execute(_JUDGE_AGAIN, {"sources": sorted(labelled)})
+    session.execute(_PLACE, columns)
     kept = session.scalars(_KEEP, columns).all()
     removed = session.scalars(_REMOVE, columns).all() if is_whole else []
     unknown = set(strangers)

@@ -92,8 +92,11 @@ RETURNING id AS source_id, name AS source, poll_seq AS seq, lease_token AS token
 """)
 
 
+# In the order in which whoever holds several apps takes them.
 _WANT = text("""
-UPDATE app SET next_poll_at = :now WHERE id = ANY(cast(:apps AS int8[])) AND next_poll_at > :now
+UPDATE app SET next_poll_at = :now WHERE id = ANY(ARRAY(
+    SELECT id FROM app WHERE id = ANY(cast(:apps AS int8[])) AND next_poll_at > :now ORDER BY id FOR NO KEY UPDATE
+))
 """)
 
 

@@ -67,8 +67,13 @@ SELECT {_FOUND} FROM kinds k CROSS JOIN LATERAL (
     WHERE {IS_OF_KIND} AND ({BEGAN}, c.id) > (k.from_began, k.from_id) ORDER BY {IN_ORDER} LIMIT :reach
 ) c ORDER BY lags_since, c.began, c.id LIMIT :reach
 """  # noqa: S608 - constants only
-# The source's tenants by name, as far as is needed: no name is cut off from the same one. That each is of one kind at
-# most keeps the planner from believing that next to nobody is of any, and from reading them all.
+# The connection of each tenant t, looked up one by one (OFFSET 0): else all of the app would be read to be joined. That
+# it is of one kind at most keeps the planner from believing that next to nobody is of any, and from reading them all.
+_THEIRS = f"""CROSS JOIN LATERAL (
+    SELECT c.*, {BEGAN} AS began FROM connection c
+    WHERE c.tenant_id = t.id AND c.app_id = (SELECT min(app_id) FROM kinds) OFFSET 0
+) c CROSS JOIN LATERAL (SELECT * FROM kinds k WHERE {IS_OF_KIND} LIMIT 1) k"""  # noqa: S608 - constants only
+# The source's tenants by name, as far as is needed: no name is cut off from the same one.
 _NEAR_NAME = f"""
 SELECT {_FOUND} FROM (
     SELECT t.id, t.place AS name FROM (
@@ -76,10 +81,7 @@ SELECT {_FOUND} FROM (
             AND {_NAME} >= coalesce(cast(:name_after AS text), '') COLLATE "C"
         ORDER BY {_NAME} FETCH FIRST (:looked_at) ROWS WITH TIES
     ) t WHERE {MAY_HAVE_LETTERS} AND {{whose}} ORDER BY t.place
-) t CROSS JOIN LATERAL (
-    SELECT c.*, {BEGAN} AS began FROM connection c
-    WHERE c.tenant_id = t.id AND c.app_id = (SELECT min(app_id) FROM kinds) OFFSET 0
-) c CROSS JOIN LATERAL (SELECT * FROM kinds k WHERE {IS_OF_KIND} LIMIT 1) k
+) t {_THEIRS}
 WHERE {_FURTHER.format(name="t.name")} ORDER BY t.name, c.id LIMIT :reach
 """  # noqa: S608 - constants only
 # All of the kinds, or those of them whose tenants are found by letters.
@@ -92,10 +94,7 @@ _LETTERED = f"""
 SELECT {_FOUND} FROM (
     SELECT t.id FROM tenant t WHERE t.source_id = (SELECT min(source_id) FROM kinds) AND {HAS_LETTERS}
         AND {{whose}} OFFSET 0
-) t CROSS JOIN LATERAL (
-    SELECT c.*, {BEGAN} AS began FROM connection c
-    WHERE c.tenant_id = t.id AND c.app_id = (SELECT min(app_id) FROM kinds) OFFSET 0
-) c CROSS JOIN LATERAL (SELECT * FROM kinds k WHERE {IS_OF_KIND} LIMIT 1) k
+) t {_THEIRS}
 WHERE (c.began, c.id) > (k.from_began, k.from_id)
 """  # noqa: S608 - constants only
 # By name, all with the letters are put in order, and looked up no further than is needed.
@@ -104,10 +103,7 @@ SELECT {_FOUND} FROM (
     SELECT t.id, {_NAME} AS name FROM tenant t WHERE t.source_id = (SELECT min(source_id) FROM kinds) AND {HAS_LETTERS}
         AND {{whose}} AND {_NAME} >= coalesce(cast(:name_after AS text), '') COLLATE "C"
     ORDER BY {_NAME} OFFSET 0
-) t CROSS JOIN LATERAL (
-    SELECT c.*, {BEGAN} AS began FROM connection c
-    WHERE c.tenant_id = t.id AND c.app_id = (SELECT min(app_id) FROM kinds) OFFSET 0
-) c CROSS JOIN LATERAL (SELECT * FROM kinds k WHERE {IS_OF_KIND} LIMIT 1) k
+) t {_THEIRS}
 WHERE {_FURTHER.format(name="t.name")} ORDER BY t.name, c.id LIMIT :most
 """  # noqa: S608 - constants only
 _PAGE = f"""

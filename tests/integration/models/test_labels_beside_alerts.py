@@ -1,5 +1,8 @@
 """The tenant's set of labels beside each open alert: it is the tenant's, whichever of both was there first."""
 
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -9,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from models.alerts import evaluate
 from models.contacts import Person, keep_contacts
+from models.quiet import acknowledge
 from tests.integration.models.world import A, B, World
 from uptake.policies import Policies
 from uptake.policy import DEFAULT
@@ -81,3 +85,49 @@ def test_no_alert_opens_beside_other_labels(apart: Engine) -> None:
             keep_contacts(book, [replace(person, labels=labels)])
             assert (evaluate(judge, 1, Policies(DEFAULT), now=NOW, waits=False) is None) == waits
             assert evaluate(judge, 2, Policies(DEFAULT), now=NOW, waits=False)
+
+
+def told(session: Session) -> None:
+    """A book that labels both tenants."""
+    people = [Person("acme", tenant, "ada@bright.example", labels={"tier": "gold"}) for tenant in ("1", "2")]
+    keep_contacts(session, people)
+
+
+def acknowledged(session: Session) -> None:
+    """Somebody looks after both alerts."""
+    acknowledge(session, [2, 1], author="me", comment="", until=None, now=NOW)
+
+
+@pytest.mark.parametrize("take", [told, acknowledged])
+def test_alerts_are_taken_in_one_order(apart: Engine, take: Callable[[Session], None]) -> None:
+    """A book and somebody who acknowledges never wait for each other in a circle."""
+    with apart.begin() as connection:
+        for statement in (
+            """INSERT INTO tenant (source_id, external_id, first_seen_at)
+               SELECT 1, n, now() FROM unnest(ARRAY['1', '2']) n""",
+            """INSERT INTO connection (app_id, tenant_id, environment, status, epoch, hash, observed_at, last_seq)
+               SELECT 1, id, 'production', 'connected', 1, 0, now(), 0 FROM tenant ORDER BY id""",
+            # The second tenant's is the first, and stands behind the other on disk.
+            """INSERT INTO alert (source_id, app_id, kind, tenant_id, connection_id, environment, state, severity,
+                   since, opened_at, fired_at, reason)
+               SELECT 1, 1, 'tenant_lagging', tenant_id, id, environment, 'firing', 'info', now(), now(), now(), 'x'
+               FROM connection ORDER BY id DESC""",
+            "UPDATE alert SET reason = 'moved' WHERE id = 1",
+        ):
+            connection.execute(text(statement))
+
+    def taken() -> None:
+        with Session(apart) as session, session.begin():
+            session.execute(text("SET lock_timeout = '9s'"))
+            take(session)
+
+    with apart.connect() as holder, ThreadPoolExecutor(1) as pool:
+        holder.execute(text("SELECT FROM alert WHERE id = 1 FOR UPDATE"))
+        taking = pool.submit(taken)
+        while not holder.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")):
+            assert not taking.done()
+            time.sleep(0.01)
+        with apart.begin() as other:
+            assert list(other.scalars(text("SELECT id FROM alert ORDER BY id FOR UPDATE SKIP LOCKED"))) == [2]
+        holder.rollback()
+        taking.result()
