@@ -1,8 +1,6 @@
 """The tenant's set of labels beside each open alert: it is the tenant's, whichever of both was there first."""
 
-import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -13,6 +11,7 @@ from sqlalchemy.orm import Session
 from models.alerts import evaluate
 from models.contacts import Person, keep_contacts
 from models.quiet import acknowledge
+from tests.integration.models.waiting import waiting
 from tests.integration.models.world import A, B, World
 from uptake.policies import Policies
 from uptake.policy import DEFAULT
@@ -115,19 +114,5 @@ def test_alerts_are_taken_in_one_order(apart: Engine, take: Callable[[Session], 
             "UPDATE alert SET reason = 'moved' WHERE id = 1",
         ):
             connection.execute(text(statement))
-
-    def taken() -> None:
-        with Session(apart) as session, session.begin():
-            session.execute(text("SET lock_timeout = '9s'"))
-            take(session)
-
-    with apart.connect() as holder, ThreadPoolExecutor(1) as pool:
-        holder.execute(text("SELECT FROM alert WHERE id = 1 FOR UPDATE"))
-        taking = pool.submit(taken)
-        while not holder.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")):
-            assert not taking.done()
-            time.sleep(0.01)
-        with apart.begin() as other:
-            assert list(other.scalars(text("SELECT id FROM alert ORDER BY id FOR UPDATE SKIP LOCKED"))) == [2]
-        holder.rollback()
-        taking.result()
+    with waiting(apart, take, "SELECT FROM alert WHERE id = 1 FOR UPDATE"), apart.begin() as other:
+        assert list(other.scalars(text("SELECT id FROM alert ORDER BY id FOR UPDATE SKIP LOCKED"))) == [2]

@@ -1,7 +1,5 @@
 """Who waits for whom: work on different rows goes on side by side, and never in a circle."""
 
-import time
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Engine, text
@@ -14,6 +12,7 @@ from models.letters import take_back
 from models.listing import record_listing
 from models.opt_out import opt_out
 from models.threads import give_back
+from tests.integration.models.waiting import waiting
 from uptake.facts import SeenApp
 from uptake.policies import Policies
 from uptake.policy import DEFAULT
@@ -170,23 +169,18 @@ def test_messages_are_taken_back_in_their_order(apart: Engine) -> None:
         connection.execute(text("UPDATE notice SET subject = 'moved' WHERE key = '1'"))
     locked = text("SELECT key FROM notice ORDER BY id FOR UPDATE SKIP LOCKED")
 
-    def take() -> None:
-        with Session(apart) as session, session.begin():
-            session.execute(text("SET lock_timeout = '9s'"))
-            take_back(session, [2, 1], now=NOW)
+    def take(session: Session) -> None:
+        take_back(session, [2, 1], now=NOW)
 
-    with apart.connect() as holder, ThreadPoolExecutor(1) as pool:
-        holder.execute(text("SELECT FROM notice WHERE key = '1' FOR UPDATE"))
-        taking = pool.submit(take)
-        while not holder.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")):
-            assert not taking.done()
-            time.sleep(0.01)
-        with apart.begin() as other:
-            assert list(other.scalars(locked)) == ["2", "3"]
-        holder.rollback()
-        taking.result()
-        states = text("SELECT key, state FROM notice ORDER BY id")
-        assert [tuple(row) for row in holder.execute(states)] == [("1", "cancelled"), ("2", "cancelled"), ("3", "due")]
+    with waiting(apart, take, "SELECT FROM notice WHERE key = '1' FOR UPDATE"), apart.begin() as other:
+        assert list(other.scalars(locked)) == ["2", "3"]
+    states = text("SELECT key, state FROM notice ORDER BY id")
+    with apart.connect() as connection:
+        assert [tuple(row) for row in connection.execute(states)] == [
+            ("1", "cancelled"),
+            ("2", "cancelled"),
+            ("3", "due"),
+        ]
 
 
 def test_who_opts_out_waits_for_no_evaluation(apart: Engine) -> None:
