@@ -29,8 +29,9 @@ class Alert(Base):
         index(
             "ix_alert_firing",
             "app_id",
+            "environment",
             postgresql_where=text("state = 'firing'"),
-            why="How many alerts of each app fire.",
+            why="How many alerts of each app fire, in each environment.",
         ),
         index(
             "ix_alert_app_id_connection_id",

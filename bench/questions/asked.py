@@ -14,7 +14,6 @@ from bench.questions.messages import MESSAGES
 from bench.questions.question import Question
 from bench.questions.rollouts import LABOURS, ROLLOUTS
 from models.queries.accounts import accounts, audit, source_names, strange_sources, tokens
-from models.queries.app_order import place
 from models.queries.apps import has_apps, is_app, laggards, overview, totals
 from models.queries.asked import asked
 from models.queries.notices import refused, told
@@ -54,11 +53,6 @@ def _ready(session: Session, known: Known) -> object:
     return readiness(session, app.key, scope=known.chance.choice(app.scopes))
 
 
-def _deep_overview(session: Session, _: Known) -> object:
-    (first,) = overview(session, sort="adoption", most=1)
-    return overview(session, sort="adoption", after=place(first, "adoption"), most=_PAGE)
-
-
 def _told_to_a_tenant(session: Session, known: Known) -> object:
     found = [one.tenant_id for one in tenants_named(session, known.pair()[1])]
     return told(session, tenants=found)
@@ -70,7 +64,10 @@ QUESTIONS = (
     Question("overview", lambda session, _: overview(session)),
     Question("overview, a page of it", lambda session, _: overview(session, sources=["acme"], most=_PAGE)),
     Question("overview, the most blocked first", lambda session, _: overview(session, sort="blocked", most=_PAGE)),
-    Question("overview, the lowest adoption first, deep", _deep_overview),
+    Question(
+        "overview, the lowest adoption first, deep",
+        lambda session, known: overview(session, sort="adoption", after=known.lowest, most=_PAGE),
+    ),
     Question("one app", lambda session, known: overview(session, app=known.app().key, deleted=True)),
     Question("is there an app", lambda session, known: (has_apps(session), is_app(session, known.app().key))),
     Question("overview, by letters", lambda session, known: overview(session, letters=known.letters(), most=_PAGE)),

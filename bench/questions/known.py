@@ -9,6 +9,9 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from models import db_now
+from models.queries.app_order import Place as AppPlace
+from models.queries.app_order import place
+from models.queries.apps import overview
 from models.queries.event_feed import Place as EventPlace
 from models.queries.tenants_of import PLACES, Place, Sort, Wanted, tenants_of
 
@@ -60,6 +63,7 @@ class Known:
     now: datetime
     keys: Sequence[str]  # of as many apps as are on a page
     apps: Sequence[App]
+    lowest: AppPlace  # of the app with the lowest adoption, in the list by that
     alerts: Sequence[int]  # that fire
     messages: Sequence[int]
     places: Sequence[EventPlace]  # in the feed, over the two years
@@ -74,7 +78,8 @@ class Known:
         apps, now = [_app(session, keys[place]) for place in chosen], db_now(session)
         alerts, messages = (session.scalars(text(query)).all() for query in (_ALERTS, _MESSAGES))
         places = [(int(tx), number) for tx, number in session.execute(text(_EVENTS), {"now": now})]
-        return cls(now, keys[:_SHOWN], apps, alerts, messages, places, random.Random(seed))
+        lowest = place(overview(session, sort="adoption", most=1)[0], "adoption")
+        return cls(now, keys[:_SHOWN], apps, lowest, alerts, messages, places, random.Random(seed))
 
     def app(self) -> App:
         """Any of the apps, the largest as often as the smallest."""

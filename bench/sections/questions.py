@@ -11,7 +11,7 @@ from sqlalchemy import text
 from bench.cluster import Cluster, cluster
 from bench.dashboard import Streamed, dashboard
 from bench.measure import Measured, child, measure
-from bench.plans import whole
+from bench.plans import SMALL, whole
 from bench.questions import QUESTIONS, Known
 from bench.report import MIB, Section, Table, Target
 from bench.scale import Scale
@@ -23,7 +23,7 @@ from models.migrations import upgrade
 
 _DATABASE, _UNFINISHED = "years", "unfinished"
 _READERS, _PAUSE = 8, 0.1
-_SECONDS = 120.0
+_SECONDS = 300.0
 _MIDDLE = 10_000  # tenants of the app that is polled meanwhile
 _POLL_EVERY = 1.0  # seconds; a hundred apps that are polled every 15 minutes are one in nine seconds
 _OVERVIEWS = 20
@@ -208,7 +208,7 @@ def _targets(
     streamed: Streamed,
 ) -> list[Target]:
     awaited = [question.name for question in QUESTIONS if question.is_awaited]
-    whole_tables = sum(bool(scans[name]) for name in awaited)
+    whole_tables = sum(bool(set(scans[name]) - SMALL) for name in awaited)
     return [
         Target("p95 of the slowest question", max(points[name][1] for name in awaited), most=20, unit="ms"),
         Target("p99 of the slowest question", max(points[name][2] for name in awaited), most=60, unit="ms"),
@@ -235,6 +235,10 @@ def _notes(years: Years, polls: Sequence[float]) -> list[str]:
         (
             "What only a program asks for, once in a while (its name begins with `figures:`), is measured and not"
             " held to the targets: it counts all that is open."
+        ),
+        (
+            f"Reading {', '.join(sorted(SMALL))} whole is no miss: each holds a small part of its table, and what is"
+            " asked is all of that part."
         ),
         "Plain history is the same stretches with the same indexes, without verdicts and counters; asked alone.",
     ]

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from models.queries.app_names import APP_ID
 from models.queries.typed import escaped
 
 # So many events are looked at for one answer, however few of them are meant.
@@ -22,43 +23,50 @@ _TOLD = "e.tx < pg_snapshot_xmin(pg_current_snapshot())"
 # The source of an event e that is about no app.
 _OF = """(SELECT x.name FROM source x JOIN tenant y ON y.source_id = x.id WHERE y.id = coalesce(
     e.tenant_id, (SELECT z.tenant_id FROM connection z WHERE z.id = e.connection_id)))"""
+_SCANNED = f"""
+SELECT e.* FROM {{whence}} {_TOLD} AND (e.tx, e.id) > (cast(cast(:tx AS text) AS xid8), cast(:id AS int8))
+ORDER BY e.tx, e.id LIMIT :reach
+"""  # noqa: S608 - constants only
+# No more are read than it takes to find as many as are told. Where fewer are found, how far was looked is read from the
+# same snapshot, so that nothing is passed by that is committed meanwhile. Names are looked up for what is told only.
 _FEED = f"""
-WITH scanned AS MATERIALIZED (
-    SELECT e.* FROM {{whence}} {_TOLD} AND (e.tx, e.id) > (cast(cast(:tx AS text) AS xid8), cast(:id AS int8))
-    ORDER BY e.tx, e.id LIMIT :reach
-), meant AS (
-    -- Names are looked up for those that are told only.
-    SELECT e.*, s.name AS source, CASE WHEN app.id IS NOT NULL THEN s.name || ':' || app.external_id END AS app,
-        app.name AS app_name
-    FROM scanned e LEFT JOIN app ON app.id = e.app_id LEFT JOIN source s ON s.id = app.source_id
-    WHERE (cast(:sources AS text[]) IS NULL OR CASE WHEN e.app_id IS NOT NULL THEN s.name ELSE {_OF} END
-        = ANY(cast(:sources AS text[])))
+WITH {{before}}meant AS MATERIALIZED (
+    SELECT e.* FROM {{scanned}} e
+    WHERE (cast(:sources AS text[]) IS NULL OR CASE
+            WHEN e.app_id IS NOT NULL THEN e.app_id = ANY(ARRAY(SELECT a.id FROM app a
+                JOIN source x ON x.id = a.source_id WHERE x.name = ANY(cast(:sources AS text[]))))
+            ELSE {_OF} = ANY(cast(:sources AS text[])) END)
       AND (cast(:types AS text[]) IS NULL OR e.type LIKE ANY(cast(:types AS text[])))
-      AND (cast(:app AS text) IS NULL OR s.name || ':' || app.external_id = :app)
+      AND (cast(:app AS text) IS NULL OR e.app_id = ({APP_ID}))
       AND (cast(:since AS timestamptz) IS NULL OR e.at >= :since)
     ORDER BY e.tx, e.id LIMIT :most
+), seen AS (
+    SELECT count(*) OVER () AS scanned, e.tx AS last_tx, e.id AS last_number FROM {{scanned}} e
+    WHERE (SELECT count(*) FROM meant) < :most ORDER BY e.tx DESC, e.id DESC LIMIT 1
 )
-SELECT seen.scanned, seen.last_tx, seen.last_number, cast(cast(e.tx AS text) AS numeric) AS tx, e.id AS number, e.at,
-    e.type, coalesce(e.source, s.name) AS source, e.app, e.app_name, t.external_id AS tenant, t.name AS tenant_name,
-    c.environment, e.data
-FROM (
-    SELECT count(*) AS scanned, max(cast(cast(tx AS text) AS numeric)) AS last_tx,
-        (array_agg(id ORDER BY tx DESC, id DESC))[1] AS last_number FROM scanned
-) seen LEFT JOIN meant e ON true LEFT JOIN connection c ON c.id = e.connection_id
-LEFT JOIN tenant t ON t.id = coalesce(e.tenant_id, c.tenant_id) LEFT JOIN source s ON s.id = t.source_id
+SELECT coalesce(seen.scanned, 0) AS scanned, cast(seen.last_tx AS text) AS last_tx, seen.last_number,
+    cast(e.tx AS text) AS tx, e.id AS number, e.at, e.type, s.name AS source,
+    CASE WHEN app.id IS NOT NULL THEN s.name || ':' || app.external_id END AS app, app.name AS app_name,
+    t.external_id AS tenant, t.name AS tenant_name, c.environment, e.data
+FROM (SELECT) AS always LEFT JOIN seen ON true LEFT JOIN meant e ON true LEFT JOIN app ON app.id = e.app_id
+LEFT JOIN connection c ON c.id = e.connection_id LEFT JOIN tenant t ON t.id = coalesce(e.tenant_id, c.tenant_id)
+LEFT JOIN source s ON s.id = coalesce(app.source_id, t.source_id)
 ORDER BY e.tx, e.id
 """  # noqa: S608 - constants only
-_EVERYWHERE = text(_FEED.format(whence="event e WHERE (cast(:since AS timestamptz) IS NULL OR e.at >= :since) AND"))
-_OF_TENANTS = text(
-    _FEED.format(
-        whence="""(
-        SELECT e.* FROM connection x JOIN event e ON e.connection_id = x.id
-        WHERE x.tenant_id = ANY(cast(:tenants AS int8[]))
-        UNION ALL
-        SELECT e.* FROM event e WHERE e.tenant_id = ANY(cast(:tenants AS int8[])) AND e.connection_id IS NULL
-    ) e WHERE"""
-    )
+
+
+_EVERYWHERE = _SCANNED.format(whence="event e WHERE (cast(:since AS timestamptz) IS NULL OR e.at >= :since) AND")
+_OF_TENANTS = _SCANNED.format(
+    whence="""(
+    SELECT e.* FROM connection x JOIN event e ON e.connection_id = x.id
+    WHERE x.tenant_id = ANY(cast(:tenants AS int8[]))
+    UNION ALL
+    SELECT e.* FROM event e WHERE e.tenant_id = ANY(cast(:tenants AS int8[])) AND e.connection_id IS NULL
+) e WHERE"""
 )
+_ALL = text(_FEED.format(before="", scanned=f"({_EVERYWHERE})"))
+# Of a tenant there are few: all of them are looked at anyway.
+_THEIRS = text(_FEED.format(before=f"scanned AS MATERIALIZED ({_OF_TENANTS}), ", scanned="scanned"))
 _LAST = text(f"SELECT cast(e.tx AS text) AS tx, e.id FROM event e WHERE {_TOLD} ORDER BY e.tx DESC, e.id DESC LIMIT 1")  # noqa: S608 - constants only
 
 
@@ -142,7 +150,7 @@ def events_after(
         "most": most,
         "reach": reach,
     }
-    rows = session.execute(_EVERYWHERE if wanted.tenants is None else _OF_TENANTS, bound).all()
+    rows = session.execute(_ALL if wanted.tenants is None else _THEIRS, bound).all()
     found = [FeedEvent(id_of((int(row.tx), row.number)), *row[5:]) for row in rows if row.number is not None]
     if len(found) == most:
         return Fed(found, found[-1].place, is_whole=False)

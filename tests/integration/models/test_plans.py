@@ -11,7 +11,7 @@ from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
 from bench import questions
-from bench.plans import whole
+from bench.plans import SMALL, whole
 from bench.questions import LABOURS, QUESTIONS, Known, Question
 from bench.years import live
 from bench.years.sizes import Years
@@ -22,8 +22,6 @@ from models.replay import replay
 from tests.servers import Servers, create, drop
 
 QUERIES = Path(queries.__file__).parent
-# What fires, what waits to be sent and who went back are small parts of their tables, each with an index of its own.
-SMALL = {"ix_alert_firing", "ix_notice_waiting", "ix_connection_regressed"}
 # All that is open; who asks for no more than figures has it counted.
 COUNTED = {"ix_alert_open_kind", "ix_reminder_due_at"}
 # Of so few threads as there are here, all are as near as those of one app.
