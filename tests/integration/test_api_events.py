@@ -39,6 +39,12 @@ from tests.servers import create, drop
 
 STREAM = {"Accept": "text/event-stream"}
 WAIT = 60
+OF_ANOTHER = """
+WITH another AS (
+    INSERT INTO app (source_id, external_id, name, first_seen_at, next_poll_at)
+    SELECT source_id, '42', 'Another', now(), now() FROM app RETURNING id
+) INSERT INTO event (at, type, app_id) SELECT now() - interval '1 day', 'app.deleted', id FROM another
+"""
 
 
 class Own(NamedTuple):
@@ -120,9 +126,14 @@ def test_the_feed(own: Own, mine: dict[str, str]) -> None:
 
 def test_filters(own: Own, mine: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     """By type, app, tenant and time; however few are meant, none is missed, and where to go on is told."""
+    own.world.session.execute(text(OF_ANOTHER))
+    own.world.session.commit()
     whole = feed(own, mine)
     assert set(types(feed(own, mine, type="tenant.*"))) == {"tenant.connected", "tenant.upgraded"}
     assert types(feed(own, mine, type="tenant.upgraded", app="acme:4711")) == ["tenant.upgraded"]
+    assert [one["app"] for one in whole["data"]].count("acme:42") == 1
+    assert types(feed(own, mine, app="acme:42")) == ["app.deleted"]
+    assert "app.deleted" not in types(feed(own, mine, app="acme:4711"))
     assert feed(own, mine, type="tenant_*")["data"] == []
     assert {one["tenant"] for one in feed(own, mine, tenant="acme:2")["data"]} == {"2"}
     assert feed(own, mine, tenant="nobody")["data"] == []
