@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 from bench.questions.known import Known
 from bench.questions.question import Question
 from models.queries.figures import (
+    be_brief,
     broken_evaluations,
     open_alerts,
     open_threads,
@@ -23,7 +24,11 @@ _LOOKED_AT_AGAIN = 500  # ids
 
 
 def _watched(name: str, ask: Callable[[Session, Known], object]) -> Question:
-    return Question(f"figures: {name}", ask, is_awaited=False)
+    def briefly(session: Session, known: Known) -> object:
+        be_brief(session)
+        return ask(session, known)
+
+    return Question(f"figures: {name}", briefly, is_awaited=False)
 
 
 def _ended(session: Session, _: Known) -> object:

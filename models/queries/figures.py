@@ -153,11 +153,27 @@ class OpenAlerts:
     alerts: int
 
 
+# All are counted of an index, which says how severe each is and so whether it fires; then those that somebody holds,
+# which are few, are taken off.
 _ALERTS = text("""
-SELECT kind, severity, CASE WHEN state <> 'firing' THEN state
-    WHEN acknowledged_at IS NOT NULL AND coalesce(acknowledged_until > :now, true) THEN 'acknowledged'
-    WHEN snoozed_until > :now THEN 'snoozed' ELSE 'firing' END AS state, count(*) AS alerts
-FROM alert WHERE resolved_at IS NULL GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
+WITH held AS MATERIALIZED (
+    SELECT kind, severity, CASE WHEN acknowledged_at IS NOT NULL AND coalesce(acknowledged_until > :now, true)
+        THEN 'acknowledged' ELSE 'snoozed' END AS state, count(*) AS alerts
+    FROM alert WHERE resolved_at IS NULL AND (acknowledged_at IS NOT NULL OR snoozed_until IS NOT NULL)
+      AND source_id = ANY(ARRAY(SELECT id FROM source)) AND state = 'firing'
+      AND (snoozed_until > :now OR acknowledged_at IS NOT NULL AND coalesce(acknowledged_until > :now, true))
+    GROUP BY 1, 2, 3
+), every AS (
+    SELECT kind, severity, count(*) AS alerts FROM alert WHERE resolved_at IS NULL GROUP BY 1, 2
+)
+SELECT * FROM held UNION ALL
+SELECT x.* FROM (
+    SELECT e.kind, e.severity, CASE WHEN e.severity IS NULL THEN 'pending' ELSE 'firing' END AS state,
+        e.alerts - coalesce((SELECT cast(sum(h.alerts) AS int8) FROM held h
+            WHERE h.kind = e.kind AND h.severity = e.severity), 0) AS alerts
+    FROM every e
+) x WHERE x.alerts > 0
+ORDER BY 1, 2, 3
 """)
 
 
@@ -178,6 +194,11 @@ def open_threads(session: Session) -> dict[str, int]:
     return {row.state: row.threads for row in session.execute(_THREADS)}
 
 
+_BRIEFLY = text("""
+SELECT set_config('statement_timeout', '5s', true), set_config('max_parallel_workers_per_gather', '0', true)
+""")
+
+
 def be_brief(session: Session) -> None:
-    """Let no statement of this transaction take longer than somebody waits for figures."""
-    session.execute(text("SET LOCAL statement_timeout = '5s'"))
+    """Let no statement of this transaction take longer than somebody waits for figures, or several cores meanwhile."""
+    session.execute(_BRIEFLY)

@@ -29,7 +29,6 @@ WANTING = {"threads: of an app": {"ix_reminder_due_at"}}
 # What no page and no answer of the API or of `/metrics` asks, each with who does.
 ASKED_ELSEWHERE = {
     "accounts.audit_chain": "`uptake doctor` goes through the whole trail, to see that nothing is missing",
-    "figures.be_brief": "it asks nothing: it bounds how long the others take",
     "impact.asked": "`uptake foresee` compares every tenant of an app with scopes that are not released yet",
     "impact.pace": "`uptake foresee` looks at every stretch of an app",
     "planned.lagging": "`uptake plan` goes through everybody who lags",
