@@ -22,7 +22,7 @@ from models.queries.readiness import readiness
 from models.queries.rollouts import uptake, versions
 from models.queries.silences import silences_ahead
 from models.queries.sources import sources, tick_age
-from models.queries.tenant_lists import tenants_named
+from models.queries.tenant_names import tenants_named
 from models.queries.tenants import is_tenant, notices, story, timeline
 from models.queries.tenants_of import Sort, Wanted, tenants_of
 from models.queries.trends import trends

@@ -10,7 +10,7 @@ from bench.questions.question import Question
 from models.queries.event_feed import FIRST, Place, WantedEvents, events_after, is_ahead, last_event
 from models.queries.poll_lists import polls_before
 from models.queries.readings import hours, readings, slowest
-from models.queries.tenant_lists import tenants_named
+from models.queries.tenant_names import tenants_named
 from models.queries.wellbeing import database, queues, workers
 
 _PAGE, _AT_ONCE = 101, 200

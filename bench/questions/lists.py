@@ -12,7 +12,8 @@ from models.queries.alerts_alike import alerts_alike, firing
 from models.queries.app_names import app_names
 from models.queries.silences import silences_after
 from models.queries.tenant_apps import apps_of, contacts, profile, timeline_of
-from models.queries.tenant_lists import tenants, tenants_like, tenants_named
+from models.queries.tenant_lists import tenants, tenants_like
+from models.queries.tenant_names import tenants_named
 from uptake.mutes import Mute
 
 _PAGE = 101

@@ -11,7 +11,7 @@ from models.queries.message_lists import WantedMessages, messages_before, one_me
 from models.queries.reminder_lists import WantedThreads, threads_after
 from models.queries.retold import retold
 from models.queries.said import said
-from models.queries.tenant_lists import tenants_named
+from models.queries.tenant_names import tenants_named
 
 _PAGE = 101
 

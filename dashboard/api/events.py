@@ -32,7 +32,7 @@ from models.queries.event_feed import (
     last_event,
     place_of,
 )
-from models.queries.tenant_lists import tenants_named
+from models.queries.tenant_names import tenants_named
 from uptake.wildcards import fits
 
 STREAM = "text/event-stream"

@@ -18,8 +18,8 @@ from dashboard.reading import Reading
 from models import Role
 from models.queries.tenant_apps import AppOf, ContactRow, TenantProfile, TimelineRow, apps_of, contacts, profile
 from models.queries.tenant_apps import timeline_of as timeline
-from models.queries.tenant_lists import Named, tenants_named
 from models.queries.tenant_lists import tenants as tenants_after
+from models.queries.tenant_names import Named, tenants_named
 
 TenantKey = Annotated[
     str,

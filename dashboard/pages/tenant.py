@@ -14,7 +14,7 @@ from dashboard.frame import Frame, Looking
 from dashboard.happenings import days
 from dashboard.stories import told_of
 from models.queries.tenant_apps import AppOf, TenantProfile, apps_of, contacts, profile
-from models.queries.tenant_lists import tenants_named
+from models.queries.tenant_names import tenants_named
 from tasks.rules import rules
 from uptake.policies import Who
 

@@ -10,7 +10,7 @@ from models import Session, db_now
 from models.audit import Actor, audited
 from models.queries.message_lists import MessageState, WantedMessages, messages_before
 from models.queries.notices import Told, told
-from models.queries.tenant_lists import tenants_named
+from models.queries.tenant_names import tenants_named
 from models.replay import against, replay
 from worker.cli.answers import OneApp, no_tenant, require_app
 from worker.cli.output import Json, as_json, console, table

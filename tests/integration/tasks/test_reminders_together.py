@@ -17,7 +17,7 @@ from models.outbox import Settlement, claim_notices, settle
 from models.queries import tenants
 from models.queries.message_lists import MessageState, WantedMessages, messages_before
 from models.queries.notices import told
-from models.queries.tenant_lists import tenants_named
+from models.queries.tenant_names import tenants_named
 from models.replay import Against, against, replay
 from models.turns import alone
 from models.verdicts import history_of
