@@ -12,8 +12,6 @@ LARGE = (
     "connection", "tenure", "event", "alert", "alert_step", "reminder", "notice", "notice_reminder", "attempt",
     "tenant", "contact", "poll", "adoption", "told", "walked_page",
 )  # fmt: skip
-# What fires, what waits to be sent and who went back are small parts of their tables, each with an index of its own.
-SMALL = frozenset({"ix_alert_firing", "ix_notice_waiting", "ix_connection_regressed"})
 _NEXT_TO_NOTHING = 100.0  # as the planner reckons: a hundred pages in a row
 _LOOKS_THROUGH = ("seqscan", "hashjoin", "mergejoin")
 

@@ -65,14 +65,19 @@ QUESTIONS = (
     Question("overview, a page of it", lambda session, _: overview(session, sources=["acme"], most=_PAGE)),
     Question("overview, the most blocked first", lambda session, _: overview(session, sort="blocked", most=_PAGE)),
     Question(
-        "overview, the lowest adoption first, deep",
-        lambda session, known: overview(session, sort="adoption", after=known.lowest, most=_PAGE),
+        "overview, the lowest adoption first, half way",
+        lambda session, known: overview(session, sort="adoption", after=known.middling, most=_PAGE),
     ),
+    Question("overview, the lowest adoption first", lambda session, _: overview(session, sort="adoption", most=_PAGE)),
     Question("one app", lambda session, known: overview(session, app=known.app().key, deleted=True)),
     Question("is there an app", lambda session, known: (has_apps(session), is_app(session, known.app().key))),
     Question("overview, by letters", lambda session, known: overview(session, letters=known.letters(), most=_PAGE)),
-    Question("all apps together", lambda session, _: totals(session)),
-    Question("all apps together, of a source", lambda session, _: totals(session, sources=["globex"])),
+    Question("all apps together", lambda session, _: totals(session), counts="ix_alert_firing"),
+    Question(
+        "all apps together, of a source",
+        lambda session, _: totals(session, sources=["globex"]),
+        counts="ix_alert_firing",
+    ),
     Question("trends of all apps", lambda session, known: trends(session, known.keys, now=known.now)),
     Question("versions of an app", lambda session, known: versions(session, known.app().key)),
     Question(

@@ -73,8 +73,14 @@ FEED = (
     Question("readings of all apps", lambda session, _: readings(session, most=_PAGE)),
     Question("readings that failed", lambda session, _: readings(session, failing=True, sources=["acme"], most=_PAGE)),
     Question("who is alive, and where", lambda session, _: (workers(session), database(session))),
-    Question("what waits to be sent", lambda session, known: queues(session, now=known.now)),
     Question(
-        "what waits to be sent, of a source", lambda session, known: queues(session, now=known.now, sources=["acme"])
+        "what waits to be sent",
+        lambda session, known: queues(session, now=known.now),
+        counts="ix_notice_waiting",
+    ),
+    Question(
+        "what waits to be sent, of a source",
+        lambda session, known: queues(session, now=known.now, sources=["acme"]),
+        counts="ix_notice_waiting",
     ),
 )

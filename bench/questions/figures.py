@@ -23,12 +23,12 @@ from models.queries.since import events_between, marks, polls_since, tries_since
 _LOOKED_AT_AGAIN = 500  # ids
 
 
-def _watched(name: str, ask: Callable[[Session, Known], object]) -> Question:
+def _watched(name: str, ask: Callable[[Session, Known], object], *, counts: str | None = None) -> Question:
     def briefly(session: Session, known: Known) -> object:
         be_brief(session)
         return ask(session, known)
 
-    return Question(f"figures: {name}", briefly, is_awaited=False)
+    return Question(f"figures: {name}", briefly, is_awaited=False, counts=counts)
 
 
 def _ended(session: Session, _: Known) -> object:
@@ -44,9 +44,11 @@ FIGURES = (
     _watched("how all stand", lambda session, known: stands(session, now=known.now)),
     _watched("how exact", lambda session, _: readings(session)),
     _watched("what is due", lambda session, known: work(session, now=known.now)),
-    _watched("what waits to be sent", lambda session, known: queues(session, now=known.now)),
-    _watched("open alerts", lambda session, known: open_alerts(session, now=known.now)),
-    _watched("open threads", lambda session, _: open_threads(session)),
+    _watched(
+        "what waits to be sent", lambda session, known: queues(session, now=known.now), counts="ix_notice_waiting"
+    ),
+    _watched("open alerts", lambda session, known: open_alerts(session, now=known.now), counts="ix_alert_open_kind"),
+    _watched("open threads", lambda session, _: open_threads(session), counts="ix_reminder_due_at"),
     _watched(
         "what is broken",
         lambda session, _: (

@@ -63,7 +63,7 @@ class Known:
     now: datetime
     keys: Sequence[str]  # of as many apps as are on a page
     apps: Sequence[App]
-    lowest: AppPlace  # of the app with the lowest adoption, in the list by that
+    middling: AppPlace  # in the list of apps by adoption, half way
     alerts: Sequence[int]  # that fire
     messages: Sequence[int]
     places: Sequence[EventPlace]  # in the feed, over the two years
@@ -78,8 +78,8 @@ class Known:
         apps, now = [_app(session, keys[place]) for place in chosen], db_now(session)
         alerts, messages = (session.scalars(text(query)).all() for query in (_ALERTS, _MESSAGES))
         places = [(int(tx), number) for tx, number in session.execute(text(_EVENTS), {"now": now})]
-        lowest = place(overview(session, sort="adoption", most=1)[0], "adoption")
-        return cls(now, keys[:_SHOWN], apps, lowest, alerts, messages, places, random.Random(seed))
+        middling = place(overview(session, sort="adoption")[len(keys) // 2], "adoption")
+        return cls(now, keys[:_SHOWN], apps, middling, alerts, messages, places, random.Random(seed))
 
     def app(self) -> App:
         """Any of the apps, the largest as often as the smallest."""

@@ -15,3 +15,4 @@ class Question:
     name: str
     ask: Callable[[Session, Known], object]
     is_awaited: bool = True  # by somebody who opened a page; else by a program that comes by and by
+    counts: str | None = None  # the index of what fires, waits or is open that it reads whole, to count that

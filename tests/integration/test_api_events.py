@@ -163,6 +163,9 @@ def test_of_a_tenant_itself(own: Own, mine: dict[str, str]) -> None:
     found = feed(own, mine, tenant="acme:1")
     assert types(found)[-2:] == ["contact.opted_out", "contact.opted_in"]
     assert found["data"][-1]["tenant"] == "1"
+    theirs = bearer(world.session, name="theirs", sources=["acme"])
+    assert types(feed(own, theirs, tenant="acme:1")) == types(found)
+    assert "contact.opted_in" in types(feed(own, theirs))
     assert types(feed(own, mine, tenant="acme:2")) == ["tenant.connected"]
     told = types(found)
     for path, wanted in (("", told), ("?order=newest", told[::-1]), ("?about=reminders", told[-2:])):

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from models.alerts import evaluate
 from models.failures import portal_answered
-from models.leases import claim_app, claim_source, ring_apps
+from models.leases import claim_app, claim_source, ring_apps, want_polls
 from models.letters import take_back
 from models.listing import record_listing
 from models.opt_out import opt_out
@@ -198,6 +198,24 @@ def test_who_opts_out_waits_for_no_evaluation(apart: Engine) -> None:
         assert opt_out(session, [1], "ada@b.example", now=NOW)
         session.commit()
         assert session.scalar(text("SELECT count(*) FROM notice WHERE state = 'cancelled'")) == 2
+
+
+def test_apps_are_wanted_in_their_order(apart: Engine) -> None:
+    """Two that want the same apps polled never wait for each other in a circle."""
+    _more_apps(apart, 2)
+    with apart.begin() as connection:
+        # The first now stands behind the others on disk.
+        connection.execute(text("UPDATE app SET next_poll_at = :at"), {"at": NOW + EVERY})
+        connection.execute(text("UPDATE app SET name = 'moved' WHERE id = 1"))
+    locked = text("SELECT id FROM app ORDER BY id FOR UPDATE SKIP LOCKED")
+
+    def take(session: Session) -> None:
+        want_polls(session, {1, 2, 3}, now=NOW)
+
+    with waiting(apart, take, "SELECT FROM app WHERE id = 1 FOR UPDATE"), apart.begin() as other:
+        assert list(other.scalars(locked)) == [2, 3]
+    with apart.connect() as connection:
+        assert set(connection.scalars(text("SELECT next_poll_at FROM app"))) == {NOW}
 
 
 def test_turns_are_given_back_without_waiting(apart: Engine) -> None:

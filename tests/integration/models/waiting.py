@@ -8,6 +8,9 @@ from contextlib import contextmanager
 from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
+# Others wait for others, on the server that all tests share.
+_IS_WAITED_FOR = text("SELECT EXISTS (SELECT FROM pg_locks WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid)))")
+
 
 @contextmanager
 def waiting(engine: Engine, take: Callable[[Session], object], held: str) -> Iterator[None]:
@@ -18,10 +21,10 @@ def waiting(engine: Engine, take: Callable[[Session], object], held: str) -> Ite
             session.execute(text("SET lock_timeout = '9s'"))
             take(session)
 
-    with engine.connect() as holder, ThreadPoolExecutor(1) as pool:
+    with ThreadPoolExecutor(1) as pool, engine.connect() as holder:
         holder.execute(text(held))
         taking = pool.submit(taken)
-        while not holder.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")):
+        while not holder.scalar(_IS_WAITED_FOR):
             assert not taking.done()
             time.sleep(0.01)
         yield
