@@ -49,7 +49,9 @@ WITH asked AS (
     SELECT k.number, {cohort} AS cohort, l.is_connected, l.is_connected AND l.version >= k.number AS is_on,
         CASE WHEN l.began_with >= k.number AND (k.is_first OR b.at > k.released_at) THEN 'joined'
             WHEN r.at IS NOT NULL THEN 'upgraded' WHEN l.is_connected THEN 'waiting' ELSE 'gone' END AS kind,
-        coalesce(r.at, CASE WHEN NOT l.is_connected THEN l.paused_or_left_at END, :as_of)
+        -- Nobody is watched for longer than those who wait: what a walk found was recorded after it began, and next to
+        -- that one later upgrade there would be nobody who still waited, so that all would seem to have upgraded.
+        least(coalesce(r.at, CASE WHEN NOT l.is_connected THEN l.paused_or_left_at END), :as_of)
             - greatest(k.released_at, b.at) AS took
     FROM life l CROSS JOIN asked k
     LEFT JOIN reached r ON r.connection_id = l.connection_id AND r.epoch = l.epoch AND r.number = k.number

@@ -3,6 +3,7 @@
 import random
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -72,6 +73,22 @@ def test_each_kind(world: World) -> None:
     (found,) = times_to_upgrade(world.session, known(world), [2], environment="production")
     assert (found.tenants, found.upgraded, found.waiting, found.left, found.joined) == (6, 2, 2, 2, 1)
     assert (found.as_of, found.first_looked_at) == (world.now, None)
+
+
+def test_what_a_walk_found_is_no_later_than_the_walk(world: World) -> None:
+    """Upgrades are recorded moments after the instant until which those who wait are known: these were at risk then."""
+    for tenant in "1234":
+        world.put(tenant, 1)
+    world.poll()
+    world.release(A, B)
+    released = world.now
+    world.put("1", 2)
+    world.put("2", 2)
+    at(world, released + DAY)
+    began = replace(known(world), as_of=world.now - timedelta(milliseconds=80))
+    (found,) = times_to_upgrade(world.session, began, [2], environment="production")
+    assert (found.upgraded, found.waiting) == (2, 2)
+    assert found.curve[-1].waiting == pytest.approx(0.5)
 
 
 def test_first_version_is_nobodys_upgrade(world: World) -> None:
