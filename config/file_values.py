@@ -45,7 +45,8 @@ def parse_duration(value: Any) -> timedelta:
     return span
 
 
-def _positive_duration(value: Any) -> timedelta:
+def positive_duration(value: Any) -> timedelta:
+    """The same, of a span that is longer than none."""
     span = parse_duration(value)
     if not span:
         raise ValueError(f'{value!r} is too short; write at least "1s"')
@@ -190,7 +191,7 @@ def parse_hours(value: Any) -> Hours:
 
 Duration = Annotated[timedelta, BeforeValidator(parse_duration), PlainSerializer(lambda d: d.total_seconds())]
 PositiveDuration = Annotated[
-    timedelta, BeforeValidator(_positive_duration), PlainSerializer(lambda d: d.total_seconds())
+    timedelta, BeforeValidator(positive_duration), PlainSerializer(lambda d: d.total_seconds())
 ]
 MessageRate = Annotated[Rate, BeforeValidator(parse_rate)]
 Secret = Annotated[SecretStr, BeforeValidator(_secret)]

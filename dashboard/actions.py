@@ -16,6 +16,7 @@ from models.groups import arouse_all
 from models.queries.alert_lists import AlertLine, one_alert
 from models.queries.silences import SilenceLine, silences_after
 from models.quiet import Matchers, change_silence, end_silence, silence
+from uptake.mutes import strange_kind
 
 
 def acknowledge_alert(caller: Caller, alert_id: int, *, until: datetime | None, comment: str) -> None:
@@ -57,6 +58,8 @@ def add_silence(
         raise RefusedError(
             403, f"You see {', '.join(sorted(caller.sources))} only: silence alerts of one source of it."
         )
+    if wrong := strange_kind(matchers.kind):
+        raise RefusedError(422, wrong)
     with Session.begin() as session:
         now = db_now(session)
         begins = starts_at or now
@@ -67,7 +70,8 @@ def add_silence(
         made = silence(
             session, matchers, author=caller.name, comment=comment, starts_at=begins, ends_at=ends_at, now=now
         )
-        _note_silence(caller, session, "added", made, now=now, until=ends_at.isoformat())
+        (row,) = silences_after(session, now=now, silence_id=made)
+        _note_silence(caller, session, "added", made, now=now, of=row.of, until=ends_at.isoformat())
         return made
 
 
@@ -115,9 +119,9 @@ def _is_of(matchers: Matchers, caller: Caller) -> bool:
 
 
 def _note_silence(
-    caller: Caller, session: OrmSession, done: str, silence_id: int, *, now: datetime, until: str | None = None
+    caller: Caller, session: OrmSession, done: str, silence_id: int, *, now: datetime, **more: str | None
 ) -> None:
-    audited(session, actor(caller), f"silence.{done}", f"silence {silence_id}", now=now, until=until)
+    audited(session, actor(caller), f"silence.{done}", f"silence {silence_id}", now=now, **more)
 
 
 def _require_ahead(until: datetime | None, *, now: datetime) -> None:

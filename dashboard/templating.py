@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from math import copysign
 from urllib.parse import quote
 
 from fastapi.responses import HTMLResponse, Response
@@ -62,8 +63,8 @@ def _span(span: timedelta) -> str:
 
 
 def _points(share: float | None) -> str:
-    """A difference of shares, in points of a hundred."""
-    return "" if share is None else f"{round(share * 100):+d}".replace("-", "\N{MINUS SIGN}")
+    """A difference of shares, in whole points of a hundred: as with shares, no more than there are."""
+    return "" if share is None else f"{int(share * 100 + copysign(1e-9, share)):+d}".replace("-", "\N{MINUS SIGN}")
 
 
 def _size(octets: int) -> str:

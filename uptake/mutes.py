@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 
 from uptake.cadence import Hours, zone
+from uptake.policy import AlertKind
 from uptake.wildcards import fits
 
 # Windows that join to more than this have no end worth waiting for: they are looked at again.
@@ -42,6 +43,13 @@ class Muted:
 
     by: str
     until: datetime
+
+
+def strange_kind(kind: str) -> str | None:
+    """What to say of a *kind*, in which * stands for anything, that no alert has; None: some have it."""
+    if any(fits(kind, one) for one in AlertKind):
+        return None
+    return f"No alert is of kind {kind}: they are of {', '.join(AlertKind)}."
 
 
 def muted_until(mute: Mute, now: datetime) -> datetime | None:

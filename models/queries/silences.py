@@ -29,6 +29,13 @@ class SilenceLine:
     comment: str
     created_at: datetime
 
+    @property
+    def of(self) -> str:
+        """Which alerts, in a few words."""
+        named = [(name, getattr(self, name)) for name in ("source", "app", "tenant", "environment", "kind")]
+        told = [f"{name} {value}" for name, value in named if value != "*"]
+        return ", ".join(told + [f"label {name}={value}" for name, value in self.labels.items()]) or "all alerts"
+
 
 _LINE = """
 SELECT id, CASE WHEN ends_at <= :now THEN 'expired' WHEN starts_at > :now THEN 'pending' ELSE 'active' END AS state,

@@ -252,6 +252,8 @@ def test_silences(app: FastAPI, ops: dict[str, str], world: World) -> None:
     about = f"silence {silence['id']}"
     written = [("token ops", what, about) for what in ("silence.added", "silence.changed", "silence.ended")]
     assert audited(world)[:3] == written
+    added = "SELECT data ->> 'of' FROM audit WHERE what = 'silence.added' ORDER BY id"
+    assert world.rows(added)[0] == ("tenant 2, kind tenant_*",)
     assert len(asked(app, "GET", "/api/v1/silences.csv", headers=ops).text.splitlines()) == 3
 
 
@@ -263,6 +265,7 @@ def test_silences(app: FastAPI, ops: dict[str, str], world: World) -> None:
         ({"ends_at": AHEAD, "starts_at": AHEAD, "comment": "x"}, "over before it begins"),
         ({"ends_at": AHEAD, "comment": "x", "author": "ada"}, "author"),
         ({"ends_at": AHEAD, "comment": "x", "tenant": ""}, "tenant"),
+        ({"ends_at": AHEAD, "comment": "x", "kind": "tenant lagging"}, "tenant_lagging"),
         ({"ends_at": "9999-12-31T23:59:59-12:00", "comment": "x"}, "ends_at"),
         ({"ends_at": "2100-01-01T00:00:00", "comment": "x"}, "ends_at"),
         ({"ends_at": AHEAD, "comment": "x", "app": "\ud800"}, "app"),

@@ -8,14 +8,15 @@ from typing import Annotated
 import typer
 from sqlalchemy.orm import Session as OrmSession
 
-from config.file_values import parse_duration
+from config.file_values import positive_duration
 from config.settings import SettingsError
 from models import Session, db_now
 from models.audit import Actor, audited
 from models.groups import arouse_all
-from models.queries.silences import SilenceLine, silences_after, silences_ahead
+from models.queries.silences import silences_after, silences_ahead
 from models.quiet import Matchers, acknowledge, end_silence, silence, snooze, unhold
 from tasks.rules import rules
+from uptake.mutes import strange_kind
 from uptake.policy import AlertKind
 from worker.cli.output import Json, as_json, console, table
 from worker.lifecycle import open_database
@@ -26,7 +27,7 @@ Alerts = Annotated[list[int], typer.Argument(metavar="ALERT...", help="Ids of al
 By = Annotated[str, typer.Option("--by", default_factory=getpass.getuser, help="Who says so.")]
 Comment = Annotated[str, typer.Option(help="Why, for whoever asks later.")]
 Span = Annotated[
-    timedelta, typer.Option("--for", parser=parse_duration, metavar="SPAN", help='How long, such as "3d".')
+    timedelta, typer.Option("--for", parser=positive_duration, metavar="SPAN", help='How long, such as "3d".')
 ]
 _Held = Callable[[OrmSession, datetime], Sequence[int]]
 
@@ -38,7 +39,7 @@ def acknowledge_(
     comment: Comment = "",
     span: Annotated[
         timedelta | None,
-        typer.Option("--for", parser=parse_duration, metavar="SPAN", help="Then tell of it again; left out: never."),
+        typer.Option("--for", parser=positive_duration, metavar="SPAN", help="Then tell of it again; left out: never."),
     ] = None,
     undo: Annotated[bool, typer.Option("--undo", help="Take acknowledgements and snoozes back.")] = False,
     json: Json = False,
@@ -114,14 +115,20 @@ def add(  # noqa: PLR0913 - each is an option
         list[str] | None, typer.Option(help="Of tenants with this label, as name=value; repeat it.")
     ] = None,
     starts: Annotated[datetime | None, typer.Option("--from", help="When it begins, in UTC; left out: now.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="Of all alerts, where nothing else is given.")] = False,
     json: Json = False,
 ) -> None:
     """Tell nobody of alerts that match all that is given; in each, * stands for anything.
 
     They go on as before. What still fires when the silence ends is told then, in one message for each group.
     """
-    labels = _labels(label or ())
+    # As `uptake alerts` writes it, too.
+    kind, labels = kind.replace(" ", "_"), _labels(label or ())
     matchers = Matchers(source=source, app=app, tenant=tenant, environment=environment, kind=kind, labels=labels)
+    if matchers == Matchers() and not every:
+        raise SettingsError("Say of which alerts, such as --app or --tenant, or --all: that is all of everybody.")
+    if wrong := strange_kind(kind):
+        raise SettingsError(wrong)
     open_database()
     with Session.begin() as session:
         now = db_now(session)
@@ -131,11 +138,11 @@ def add(  # noqa: PLR0913 - each is an option
         made = silence(session, matchers, author=by, comment=comment, starts_at=begins, ends_at=begins + span, now=now)
         (row,) = silences_after(session, now=now, silence_id=made)
         until = row.ends_at.isoformat()
-        audited(session, Actor(by, "cli"), "silence.added", f"silence {made}", now=now, of=_matched(row), until=until)
+        audited(session, Actor(by, "cli"), "silence.added", f"silence {made}", now=now, of=row.of, until=until)
     if json:
         as_json(row)
     else:
-        console.print(f"Silence {row.id}: {_matched(row)}, until {_at(row.ends_at)}.", markup=False, highlight=False)
+        console.print(f"Silence {row.id}: {row.of}, until {_at(row.ends_at)}.", markup=False, highlight=False)
 
 
 @silence_cli.command("list")
@@ -147,7 +154,7 @@ def list_(*, json: Json = False) -> None:
     if json:
         as_json(found)
         return
-    rows = [(row.id, _matched(row), _at(row.starts_at), _at(row.ends_at), row.author, row.comment) for row in found]
+    rows = [(row.id, row.of, _at(row.starts_at), _at(row.ends_at), row.author, row.comment) for row in found]
     table("Silences", ("Id", "Of", "From", "Until", "By", "Why"), rows, empty="Nothing is silenced.")
 
 
@@ -174,12 +181,6 @@ def _labels(pairs: Sequence[str]) -> dict[str, str]:
             raise SettingsError(f"{pair} is no label: write name=value, such as tier=gold.")
         labels[name] = value
     return labels
-
-
-def _matched(row: SilenceLine) -> str:
-    named = {"source": row.source, "app": row.app, "tenant": row.tenant, "environment": row.environment}
-    told = [f"{name} {value}" for name, value in (named | {"kind": row.kind}).items() if value != "*"]
-    return ", ".join(told + [f"label {name}={value}" for name, value in row.labels.items()]) or "all alerts"
 
 
 def _at(at: datetime) -> str:

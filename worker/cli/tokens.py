@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from config.file_values import parse_duration
+from config.file_values import positive_duration
 from config.settings import SettingsError
 from models import Scope, Session, db_now
 from models.audit import Actor
@@ -28,7 +28,7 @@ def make(
     expires: Annotated[
         timedelta | None,
         typer.Option(
-            parser=parse_duration, metavar="SPAN", help='After how long it ends, such as "90d"; left out: never.'
+            parser=positive_duration, metavar="SPAN", help='After how long it ends, such as "90d"; left out: never.'
         ),
     ] = None,
     source: Sources = None,
@@ -42,7 +42,7 @@ def make(
     with Session.begin() as session:
         require_sources(session, source or ())
         now = db_now(session)
-        until = now + expires if expires else None
+        until = None if expires is None else now + expires
         key = make_token(session, name, scope, expires_at=until, sources=source, actor=Actor(by, "cli"), now=now)
     if key is None:
         raise SettingsError(f"There is a token {name} already: `uptake token revoke` ends it, or choose another name.")

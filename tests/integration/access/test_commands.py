@@ -67,6 +67,7 @@ def test_accounts(typed: Typed, rows: Rows) -> None:
         (("token", "revoke", "ci"), "", "no token ci"),
         (("token", "make", "a\nb", "--scope", "read"), "", "can be seen"),
         (("token", "make", "ci", "--scope", "read", "--expires", "soon"), "", "is not a duration"),
+        (("token", "make", "ci", "--scope", "read", "--expires", "0d"), "", "is too short"),
     ],
 )
 def test_mistakes(typed: Typed, arguments: tuple[str, ...], told: str, said: str) -> None:

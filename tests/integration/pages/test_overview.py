@@ -57,6 +57,21 @@ def test_picture(world: World, database_url: str) -> None:
     assert page.count("<small>nobody connected</small>") == 1
 
 
+def test_what_fires_adds_up(world: World, database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However few groups are shown, it is said how many alerts fire beside them."""
+    world.session.execute(text(_ANOTHER), {"id": "x", "name": "Extra"})
+    fire = """INSERT INTO alert (source_id, app_id, kind, state, severity, since, opened_at, fired_at, reason)
+              SELECT source_id, id, :kind, 'firing', 'info', now(), now(), now(), 'x' FROM app"""
+    for kind in ("rollout_stalled", "poll_failing"):
+        world.session.execute(text(fire), {"kind": kind})
+    world.session.commit()
+    browser = Browser(world.session, database_url, Role.VIEWER)
+    assert "more than these" not in browser.opens("/")
+    monkeypatch.setattr(overview, "SHOWN", 1)
+    assert 'What fires <span class="count">4</span>' in browser.opens("/")
+    assert "All alerts</a>, 3 more than these" in browser.opens("/")
+
+
 def test_sorted(world: World, database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A column's head leads to the list in its order, from the start; pages, letters and the CSV keep that order."""
     monkeypatch.setattr(overview, "PAGE", 1)

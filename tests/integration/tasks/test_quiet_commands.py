@@ -84,7 +84,15 @@ def test_silences(ours: Ours, alert: str) -> None:
     assert "label tier=gold, until 20" in labelled.stdout, labelled
     wrong = ours.said("silence", "add", "--label", "gold", "--for", "2d", "--comment", "x")
     assert (wrong.returncode, "gold is no label: write name=value" in wrong.stderr) == (2, True), wrong
-    late = ours.said("silence", "add", "--from", "2020-01-01", "--for", "2d", "--comment", "x")
+    everybody = ("silence", "add", "--for", "2d", "--comment", "x")
+    assert "--all" in ours.said(*everybody).stderr
+    assert "all alerts, until 20" in ours.said(*everybody, "--all").stdout
+    assert "kind tenant_lagging, until 20" in ours.said(*everybody, "--kind", "tenant lagging").stdout
+    strange = ours.said(*everybody, "--kind", "lag*")
+    assert (strange.returncode, "No alert is of kind lag*" in strange.stderr) == (2, True), strange
+    none = ours.said("silence", "add", "--app", "acme:1", "--for", "0s", "--comment", "x")
+    assert (none.returncode, "too short" in none.stderr) == (2, True), none
+    late = ours.said("silence", "add", "--tenant", "1", "--from", "2020-01-01", "--for", "2d", "--comment", "x")
     assert late.returncode == 2
     assert "would be over already" in late.stderr
 
