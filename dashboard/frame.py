@@ -132,6 +132,7 @@ _DONE = {
     "snoozed": "Snoozed: nobody is told of it until then.",
     "taken_back": "Taken back: it is told of again.",
     "nothing_ticked": "Nothing was done: tick some alerts first, or choose all of the group.",
+    "no_end": "Nothing was done: say until when to snooze them.",
     "silenced": "Silenced: nobody is told of what matches while the silence holds.",
     "silence_ended": "The silence is over; what still fires is told.",
     "silence_changed": "The silence ends at that time now.",

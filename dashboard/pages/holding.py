@@ -58,6 +58,8 @@ def hold_alerts(caller: Operator, form: Annotated[Held, Form()]) -> Response:
     if not meant:
         return done("nothing_ticked", back)
     until = now + SPANS[form.what] if form.what in SPANS else moment(form.until) if how != "taken_back" else None
+    if how == "snoozed" and until is None:
+        return done("no_end", back)
     by = form.filters if form.whom == "all" else {}
     hold(caller, how, meant, until=until, comment=clear(form.comment), meant_by=by)
     return done(how, back)

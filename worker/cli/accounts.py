@@ -193,7 +193,8 @@ def _password(*, is_from_stdin: bool) -> str:
         said = typer.prompt("Password", hide_input=True, confirmation_prompt="Once more", err=True)
     else:
         raise SettingsError(
-            "No terminal to ask for a password: say --password-stdin and write it there, or --no-password."
+            "No terminal to ask for a password: say --password-stdin and write it there, or let"
+            " them come by `uptake user link`."
         )
     if not SHORTEST <= len(said) <= LONGEST:
         raise SettingsError(f"A password has {SHORTEST} characters at least, and {LONGEST} at most.")
