@@ -69,7 +69,10 @@ def _lag(story: Story, *, now: datetime) -> Iterator[str]:
         yield "Its version is older but has the same scopes as the latest: there is nothing to accept."
     elif story.lag == LagClass.BLOCKING:
         age = (now - story.since).days if story.since else 0
-        yield f"It lacks {', '.join(story.missing)} since {_at(story.since)} ({age} days): calls that need them fail."
+        # What came with a later version has not been missing for as long.
+        since = "since" if len(story.missing) == 1 else "the first of them since"
+        what = ", ".join(story.missing) if len(story.missing) == 1 else f"{', '.join(story.missing)},"
+        yield f"It lacks {what} {since} {_at(story.since)} ({age} days): calls that need them fail."
     else:
         yield f"It lacks nothing, and still grants {', '.join(story.superfluous)}, which the app gave up."
 

@@ -63,8 +63,9 @@ def one_app(frame: Looking, app: str) -> Response:
     released = versions(session, app, environment=environment)
     curves = uptake(session, app, until=frame.now.date(), days=int(view.days), environment=environment)
     if not meant.model_fields_set & {"lag", "status", "missing", "version", "q"}:
-        # Who has chosen nothing wants to see who holds the rollout up.
-        meant = meant.model_copy(update={"lag": "blocking"})
+        # Who has chosen nothing wants to see who holds the rollout up, or else who holds too much.
+        lag = "trimming" if found.trimming and not found.blocking else "blocking"
+        meant = meant.model_copy(update={"lag": lag})
     return frame.page(
         "app.html",
         title=found.name,

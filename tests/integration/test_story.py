@@ -8,7 +8,7 @@ from sqlalchemy import text
 from models.queries.tenants import notices, story, timeline
 from models.verdicts import history_of
 from tasks.story import happened, told
-from tests.integration.models.world import A, B, World
+from tests.integration.models.world import A, B, C, World
 from uptake.features import Feature
 from uptake.policies import Exemption, Match, Override, Policies
 from uptake.policy import DEFAULT
@@ -53,6 +53,16 @@ def test_from_grace_to_alert(world: World) -> None:
     said = words(world)
     assert "Alert (info): Bright HVAC has lagged since" in said
     assert "open since 22 March 2026" in said
+
+
+def test_since_when_each_is_missing(world: World) -> None:
+    """What came with a later release is not said to be missing for as long as what came before."""
+    lagging(world)
+    first = world.now
+    world.release(A, B, C)
+    world.poll(after=timedelta(days=30))
+    world.evaluate()
+    assert f"It lacks {B}, {C}, the first of them since {first.day} {first:%B %Y}" in words(world)
 
 
 def test_late_for_its_own_alert(world: World) -> None:

@@ -142,7 +142,7 @@ def test_no_way_out(url: str | None) -> None:
 def test_what_is_blocked_comes_first() -> None:
     """What the tenant's people miss is said in their words, and then which permissions that takes."""
     text = found(about(features=("Names on invoices",)))
-    parts = ["this has not been working in Acme CRM:", "- Names on invoices", "For that, Acme CRM needs", "- View and"]
+    parts = ["Acme CRM has not been working in full", "- Names on invoices", "For that, Acme CRM needs", "- View and"]
     assert sorted(parts, key=text.index) == parts
     assert "Since today, this has not been working" in about(features=("Names on invoices",), days=0).text
     assert "Names on invoices" not in about(features=("Names on invoices",), missing=()).text
@@ -281,8 +281,8 @@ Guten Tag,
 
 Acme Apps hat Version 3 von Acme CRM veröffentlicht. Smith & Sons nutzt noch Version 1.
 
-Seit dem 2.\N{NO-BREAK SPACE}März 2026 (21 Tage) fehlen Acme CRM diese Berechtigungen; Funktionen, die darauf \
-angewiesen sind, stehen nicht zur Verfügung:
+Seit dem 2.\N{NO-BREAK SPACE}März 2026 (21 Tage) fehlen Acme CRM Berechtigungen. Derzeit fehlen diese; \
+Funktionen, die darauf angewiesen sind, stehen nicht zur Verfügung:
 
   - Ansehen und ändern: customers (tn.crm.customers)
   - Ändern: purchase orders (tn.jpm.purchase-orders)

@@ -49,16 +49,16 @@ GERMAN = Words(
         "section": "$app für $tenant",
         "section_in": "$app für $tenant (Umgebung $environment)",
         "blocked": Plural(
-            "Seit dem $date ($count Tag) funktioniert in $app Folgendes nicht:",
-            "Seit dem $date ($count Tage) funktioniert in $app Folgendes nicht:",
+            "Seit dem $date ($count Tag) funktioniert in $app nicht alles. Derzeit funktioniert Folgendes nicht:",
+            "Seit dem $date ($count Tage) funktioniert in $app nicht alles. Derzeit funktioniert Folgendes nicht:",
         ),
         "blocked_today": "Seit heute funktioniert in $app Folgendes nicht:",
         "needed": "Dafür benötigt $app diese Berechtigungen:",
         "lacks": Plural(
-            "Seit dem $date ($count Tag) fehlen $app diese Berechtigungen; Funktionen, die darauf angewiesen sind,"
-            " stehen nicht zur Verfügung:",
-            "Seit dem $date ($count Tage) fehlen $app diese Berechtigungen; Funktionen, die darauf angewiesen sind,"
-            " stehen nicht zur Verfügung:",
+            "Seit dem $date ($count Tag) fehlen $app Berechtigungen. Derzeit fehlen diese; Funktionen, die darauf"
+            " angewiesen sind, stehen nicht zur Verfügung:",
+            "Seit dem $date ($count Tage) fehlen $app Berechtigungen. Derzeit fehlen diese; Funktionen, die darauf"
+            " angewiesen sind, stehen nicht zur Verfügung:",
         ),
         "lacks_today": (
             "Seit heute fehlen $app diese Berechtigungen; Funktionen, die darauf angewiesen sind, stehen nicht zur"

@@ -45,14 +45,14 @@ ENGLISH = Words(
         "section": "$app for $tenant",
         "section_in": "$app for $tenant ($environment environment)",
         "blocked": Plural(
-            "Since $date ($count day), this has not been working in $app:",
-            "Since $date ($count days), this has not been working in $app:",
+            "Since $date ($count day), $app has not been working in full. This does not work now:",
+            "Since $date ($count days), $app has not been working in full. This does not work now:",
         ),
         "blocked_today": "Since today, this has not been working in $app:",
         "needed": "For that, $app needs these permissions:",
         "lacks": Plural(
-            "Since $date ($count day), $app lacks these permissions and cannot do what needs them:",
-            "Since $date ($count days), $app lacks these permissions and cannot do what needs them:",
+            "Since $date ($count day), $app has lacked permissions. It lacks these now and cannot do what needs them:",
+            "Since $date ($count days), $app has lacked permissions. It lacks these now and cannot do what needs them:",
         ),
         "lacks_today": "Since today, $app lacks these permissions and cannot do what needs them:",
         "nothing": "$app works as before: the new version asks for no new permissions.",

@@ -72,6 +72,27 @@ def test_what_fires_adds_up(world: World, database_url: str, monkeypatch: pytest
     assert "All alerts</a>, 3 more than these" in browser.opens("/")
 
 
+def test_who_is_shown_first(world: World, database_url: str) -> None:
+    """Of an app, those who are blocked; where nobody is, those who hold too much; and whom one chose in any case."""
+    world.release(A, B)
+    world.put("1", 2)
+    world.poll()
+    world.release(A)
+    world.poll()
+    world.evaluate()
+    world.session.commit()
+    browser = Browser(world.session, database_url, Role.VIEWER)
+    chosen = re.compile(r'aria-current="true">([A-Z][a-z ]+) <span class="count">')
+    assert chosen.findall(browser.opens("/apps/acme:4711")) == ["Hold too much"]
+    assert chosen.findall(browser.opens("/apps/acme:4711?class=blocking")) == ["Blocked"]
+    world.put("2", 1)
+    world.release(A, B)
+    world.poll()
+    world.evaluate()
+    world.session.commit()
+    assert chosen.findall(browser.opens("/apps/acme:4711")) == ["Blocked"]
+
+
 def test_sorted(world: World, database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A column's head leads to the list in its order, from the start; pages, letters and the CSV keep that order."""
     monkeypatch.setattr(overview, "PAGE", 1)

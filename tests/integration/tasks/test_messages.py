@@ -95,7 +95,7 @@ def test_in_the_tenants_language_and_zone(lagging: World, write: Write) -> None:
     subject, body, page = reminded(lagging)
     assert subject == "Dispatch Helper benötigt Ihre Freigabe für Tenant 1"
     # In UTC it was still the third.
-    assert "Seit dem 4.\N{NO-BREAK SPACE}März 2026 (2 Tage) funktioniert in Dispatch Helper Folgendes nicht:" in body
+    assert "Seit dem 4.\N{NO-BREAK SPACE}März 2026 (2 Tage) funktioniert in Dispatch Helper nicht alles." in body
     assert "  - Two-way calendar\n" in body
     assert "  - Ansehen und ändern: jobs (tn.jpm.jobs)\n" in body
     assert "It shows jobs in the calendar." in body
