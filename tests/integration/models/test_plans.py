@@ -89,8 +89,13 @@ def test_no_more_of_the_feed_is_read_than_is_told(lived: Engine) -> None:
 
     def read(*types: str) -> int:
         with Session(lived) as session:
+            # In the order of the index, as it is read where there are more of them than here.
+            for way in ("sort", "seqscan", "bitmapscan"):
+                session.execute(text(f"SET LOCAL enable_{way} = off"))
+            # What the connection did for others may not be told of yet, and counts in.
+            before = session.scalar(fetched) or 0
             events_after(session, FIRST, WantedEvents(types=types), most=10)
-            return int(session.scalar(fetched) or 0)
+            return int(session.scalar(fetched) or 0) - int(before)
 
     assert 10 <= read("*") < 100
     assert read("no.such") > 1000
