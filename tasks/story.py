@@ -70,9 +70,9 @@ def _lag(story: Story, *, now: datetime) -> Iterator[str]:
     elif story.lag == LagClass.BLOCKING:
         age = (now - story.since).days if story.since else 0
         # What came with a later version has not been missing for as long.
-        since = "since" if len(story.missing) == 1 else "the first of them since"
-        what = ", ".join(story.missing) if len(story.missing) == 1 else f"{', '.join(story.missing)},"
-        yield f"It lacks {what} {since} {_at(story.since)} ({age} days): calls that need them fail."
+        first = ", the first of them" if len(story.missing) > 1 else ""
+        missing = ", ".join(story.missing)
+        yield f"It lacks {missing}{first} since {_at(story.since)} ({age} days): calls that need them fail."
     else:
         yield f"It lacks nothing, and still grants {', '.join(story.superfluous)}, which the app gave up."
 

@@ -7,6 +7,8 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from models.queries.alerts_meant import HELD
+
 # Bounds of the ages, in days; one more age is above the last.
 AGES = (1, 3, 7, 14, 30, 60, 90)
 
@@ -155,26 +157,23 @@ class OpenAlerts:
 
 # All are counted of an index, which says how severe each is and so whether it fires; then those that somebody holds,
 # which are few, are taken off.
-_ALERTS = text("""
-WITH held AS MATERIALIZED (
-    SELECT kind, severity, CASE WHEN acknowledged_at IS NOT NULL AND coalesce(acknowledged_until > :now, true)
+_ALERTS = text(f"""
+WITH {HELD}, quiet AS MATERIALIZED (
+    SELECT a.kind, a.severity, CASE WHEN a.acknowledged_at IS NOT NULL AND coalesce(a.acknowledged_until > :now, true)
         THEN 'acknowledged' ELSE 'snoozed' END AS state, count(*) AS alerts
-    FROM alert WHERE resolved_at IS NULL AND (acknowledged_at IS NOT NULL OR snoozed_until IS NOT NULL)
-      AND source_id = ANY(ARRAY(SELECT id FROM source)) AND state = 'firing'
-      AND (snoozed_until > :now OR acknowledged_at IS NOT NULL AND coalesce(acknowledged_until > :now, true))
-    GROUP BY 1, 2, 3
+    FROM held JOIN alert a ON a.id = held.id GROUP BY 1, 2, 3
 ), every AS (
     SELECT kind, severity, count(*) AS alerts FROM alert WHERE resolved_at IS NULL GROUP BY 1, 2
 )
-SELECT * FROM held UNION ALL
+SELECT * FROM quiet UNION ALL
 SELECT x.* FROM (
     SELECT e.kind, e.severity, CASE WHEN e.severity IS NULL THEN 'pending' ELSE 'firing' END AS state,
-        e.alerts - coalesce((SELECT cast(sum(h.alerts) AS int8) FROM held h
-            WHERE h.kind = e.kind AND h.severity = e.severity), 0) AS alerts
+        e.alerts - coalesce((SELECT cast(sum(q.alerts) AS int8) FROM quiet q
+            WHERE q.kind = e.kind AND q.severity = e.severity), 0) AS alerts
     FROM every e
 ) x WHERE x.alerts > 0
 ORDER BY 1, 2, 3
-""")
+""")  # noqa: S608 - constants only
 
 
 def open_alerts(session: Session, *, now: datetime) -> list[OpenAlerts]:
